@@ -1,7 +1,7 @@
 """A contract as the engine sees it: what one unit is worth, its limits, its fees, its rounding rules as of a date."""
 
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
-from venues.tiers cimport TierTable
+from venues.tiers cimport TierBox, TierTable
 from venues.units cimport Rounding
 
 cdef enum ContractKind:
@@ -51,3 +51,23 @@ cdef struct Contract:
 
 cdef double notional(const Contract *c, double quantity, double price) noexcept nogil
 # abs(quantity) x size x price (linear, spot) or abs(quantity) x size / price (inverse); settle asset
+
+# Owns the memory of one Contract. Python:
+#   ContractBox(instrument, *, index, assets, price_scale, quantity_scale, settle_scale=8, rounding=None, fees=None,
+#               clearance_fee=None, tiers=None)
+#     instrument: venues.Instrument; assets: {asset: row in the run's table of assets}, must hold base, quote and settle;
+#     price_scale, quantity_scale: decimals of the run's mantissas (tick and lot must fit into them, else VenueError);
+#     rounding: venues.instrument.RoundingRules (None = exact entry value, everything toward zero);
+#     fees: (maker, taker) as rates, None = the instrument's own, which must then be given;
+#     clearance_fee: rate, None = the instrument's own, 0 without one; tiers: TierBox, sequence of venues.Tier, or None = the
+#     instrument's own. Quanto and option contracts are refused: their arithmetic is not built.
+cdef class ContractBox:
+    cdef Contract *contract              # never NULL; the address stays the same as long as the box lives
+    cdef Contract value
+    cdef readonly object instrument      # venues.Instrument in force
+    cdef readonly TierBox tiers          # None = no table (contract.tiers is NULL); keeps the table alive
+    cpdef int swap_tiers(self, TierBox tiers) except -1            # contract.tiers = the new table
+    cpdef int set_fees(self, object maker, object taker) except -1 # rates: 0.0002, "0.0002", Decimal; at most 10 decimals
+    cpdef int set_clearance_fee(self, object rate) except -1
+    cpdef int set_rounding(self, object rounding) except -1        # RoundingRules, on its date
+    cpdef int swap_instrument(self, object instrument) except -1   # new tick, lot, limits; kind, assets, size, expiry must not change

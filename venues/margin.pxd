@@ -10,6 +10,7 @@ cdef struct Leg:             # one position as margin sees it; floats, because r
     double entry_value       # settle asset, signed like quantity: q x size x entry (linear), q x size / entry (inverse)
     double mark              # the price that margin uses
     double leverage          # margin leverage set, >= 1
+    double conversion        # settle asset -> unit of the pool: always set it, 1 in a pool of one asset
     double bids              # open buy orders that may increase: notional at their prices, settle asset
     double asks              # the same for sells
     double open_loss         # loss that open orders would start with, settle asset
@@ -28,11 +29,15 @@ cdef struct Risk:
     double notional          # sum of abs(notional)
     double signed_notional
 
-# A band around the prices of the last risk(): inside it no threshold can be met. One entry per leg of the pool.
+# Bands around the marks of the last risk(): as long as every leg's price stays within its [low, high], with
+#   spent = sum over legs of (price < mark ? slope_down x (mark - price) : slope_up x (price - mark)) < slack,
+# maintenance < threshold x equity for certain. Slopes are signed: a negative one is a gain that is certain.
+# A pool of one leg has slopes of 0 and its exact band. One entry per leg of the pool; a price moves every leg of its contract.
+# A change of balance or collateral by x uses up threshold x (-x) of the slack; of anything else: call risk() again.
 cdef struct Band:
     double low               # leaving [low, high] calls risk() again
     double high
-    double slope_down        # settle asset lost (against the threshold) per unit of price fall, bound over the band
+    double slope_down        # pool unit lost (against the threshold) per unit of price fall, bound over the band
     double slope_up          # the same per unit of price rise
 
 cdef double leg_unrealized(const Leg *leg) noexcept nogil
@@ -40,7 +45,9 @@ cdef double leg_notional(const Leg *leg) noexcept nogil
 cdef double leg_maintenance(const Leg *leg) noexcept nogil
 cdef void standard_risk(const Pool *pool, Risk *out) noexcept nogil
 # Tiered, marginal maintenance (Binance form); floating initial margin abs(notional at mark)/leverage; order margin by netting.
+cdef double order_margin(const Leg *leg) noexcept nogil     # beyond the position's own initial margin; open loss not included
 cdef double standard_slack(const Pool *pool, const Risk *risk, double threshold, Band *bands) noexcept nogil
 # How much may be lost before maintenance >= threshold x equity, and the bands; 0 or less: call risk() at every change.
 cdef double liquidation_price(const Pool *pool, int32_t leg) noexcept nogil      # 0 = none
 cdef double bankruptcy_price(const Pool *pool, int32_t leg) noexcept nogil       # 0 = none
+# Both move every leg of that contract together (the two legs of hedge mode share one price) and hold all other marks fixed.

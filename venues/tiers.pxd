@@ -13,6 +13,12 @@ cdef struct TierTable:
     int32_t count
     Tier *rows                 # ascending floors, the first is 0
 
-cdef const Tier *tier_at(const TierTable *table, double notional) noexcept nogil
-cdef double maintenance(const TierTable *table, double notional) noexcept nogil
-cdef double max_leverage(const TierTable *table, double notional) noexcept nogil
+cdef const Tier *tier_at(const TierTable *table, double notional) noexcept nogil  # the last row with floor <= notional
+cdef double maintenance(const TierTable *table, double notional) noexcept nogil   # notional >= 0; a NULL table asks nothing
+cdef double max_leverage(const TierTable *table, double notional) noexcept nogil  # infinite with a NULL table
+
+# Owns the memory of one table. Python: TierBox(tiers, *, valid_from=0) with tiers a sequence of venues.Tier;
+# .rows gives them back, .valid_from the ns. Immutable: pointers into it are good as long as the box lives.
+cdef class TierBox:
+    cdef TierTable table
+    cdef readonly tuple rows
