@@ -33,6 +33,9 @@ cdef double to_double(int128_t value) noexcept nogil
 cdef int128_t power_of_ten(int exponent) noexcept nogil                                     # 0 <= exponent <= 38
 cdef int mul(int128_t a, int128_t b, int128_t *out) except -1 nogil                         # OverflowError
 cdef int add(int128_t a, int128_t b, int128_t *out) except -1 nogil                         # OverflowError
+cdef int subtract(int128_t a, int128_t b, int128_t *out) except -1 nogil                    # OverflowError
 cdef int divide(int128_t a, int128_t b, Rounding how, int128_t *out) except -1 nogil        # ZeroDivisionError
+cdef int mul_divide(int128_t a, int128_t b, int128_t c, Rounding how, int128_t *out) except -1 nogil
+# a x b / c with a 256-bit product; OverflowError when the quotient does not fit, ZeroDivisionError
 cdef int rescale(int128_t a, int from_scale, int to_scale, Rounding how, int128_t *out) except -1 nogil
 cdef int narrow(int128_t a, int64_t *out) except -1 nogil                                   # OverflowError

@@ -1,0 +1,92 @@
+"""The only code that changes a balance. Every posting has two sides, so the sum over all accounts is zero for each asset."""
+
+from libc.math cimport NAN
+from libc.stdlib cimport calloc, free
+from venues.records cimport PostingKind, PostingRow, RecordBlocks
+
+cdef extern from *:
+    bint __builtin_add_overflow(int64_t a, int64_t b, int64_t *out) noexcept nogil
+
+
+cdef class Ledger:
+    """Balances of all accounts in atoms, and the postings that made them.
+
+    Parameters
+    ----------
+    n_users, n_venues, n_assets : int
+        Numbers of users' accounts, venues and assets. Behind the users' accounts stand three pseudo accounts per
+        venue (fees, insurance fund, counterparties) and three of the run (in transit, outside, unfunded losses).
+    """
+
+    def __cinit__(self, int n_users, int n_venues, int n_assets):
+        cdef int i
+        self.n_users = n_users
+        self.n_venues = n_venues
+        self.n_assets = n_assets
+        self.in_transit = n_users + n_venues * PSEUDO_PER_VENUE
+        self.outside = self.in_transit + 1
+        self.unfunded = self.in_transit + 2
+        self.n_accounts = self.in_transit + 3
+        self.balances = <int64_t *> calloc(self.n_accounts * n_assets + 1, sizeof(int64_t))
+        self.asset_prices = <double *> calloc(n_assets + 1, sizeof(double))
+        if self.balances == NULL or self.asset_prices == NULL:
+            raise MemoryError("ledger: no memory for the balances")
+        for i in range(n_assets):
+            self.asset_prices[i] = NAN
+        self.postings = RecordBlocks("postings")
+
+    def __dealloc__(self):
+        free(self.balances)
+        free(self.asset_prices)
+
+    cdef int32_t pseudo(self, int32_t venue, PseudoAccount which) noexcept nogil:
+        return self.n_users + venue * PSEUDO_PER_VENUE + <int32_t> which
+
+    cdef int64_t balance(self, int32_t account, int32_t asset) noexcept nogil:
+        return self.balances[account * self.n_assets + asset]
+
+    cdef int post(self, const PostingContext *context, int32_t account, int32_t contra, int32_t asset,
+                  PostingKind kind, int64_t amount) except -1 nogil:
+        cdef int64_t *own = &self.balances[account * self.n_assets + asset]
+        cdef int64_t *other = &self.balances[contra * self.n_assets + asset]
+        cdef int64_t own_after, other_after
+        cdef PostingRow *row
+        if amount == 0:
+            return 0
+        if (__builtin_add_overflow(own[0], amount, &own_after)
+                or __builtin_add_overflow(other[0], -amount, &other_after)):
+            with gil:
+                raise OverflowError(f"balance of account {account} in asset {asset}: {own[0]} + {amount} atoms exceeds 64 bits")
+        own[0] = own_after
+        other[0] = other_after
+        row = <PostingRow *> self.postings.append()
+        row.time = context.time
+        row.amount = amount
+        row.balance = own_after
+        row.ref = context.ref
+        row.value_price = self.asset_prices[asset]
+        row.account = account
+        row.asset = asset
+        row.instrument = context.instrument
+        row.strategy = context.strategy
+        row.tag = context.tag
+        row.kind = kind
+        row.contra = contra
+        return 0
+
+    cdef int64_t total(self, int32_t asset) noexcept nogil:
+        cdef int32_t i
+        cdef int64_t out = 0
+        for i in range(self.n_accounts):
+            out += self.balances[i * self.n_assets + asset]
+        return out
+
+    def balance_of(self, int account, int asset):
+        """Return the balance of an account in atoms."""
+        if not 0 <= account < self.n_accounts or not 0 <= asset < self.n_assets:
+            raise IndexError(f"account {account} of {self.n_accounts}, asset {asset} of {self.n_assets}")
+        return self.balance(account, asset)
+
+    def totals(self):
+        """Return the sum over all accounts for each asset, in atoms: zeros, or money was made or lost."""
+        return [self.total(i) for i in range(self.n_assets)]
