@@ -9,9 +9,8 @@ cdef struct Position:
     int8_t leg                 # 0 one-way, +1 long leg, -1 short leg
     uint8_t margin_mode        # 0 cross, 1 isolated
     int64_t quantity           # signed, quantity units
-    Int128 entry_value         # signed like quantity: linear and spot in 10^-(price scale + quantity scale + size scale) of quote;
-                               # inverse in 10^-16 of the coin
-    Int128 average_entry       # the venue's own average (EntryRule AVERAGE_PRICE), 10^-entry_scale of quote; unsigned
+    Int128 entry_value         # signed like quantity, 10^-entry_value_scale() of quote (linear, spot) or coin (inverse)
+    Int128 average_entry       # the venue's own (EntryRule AVERAGE_PRICE), 10^-entry_scale of quote; unsigned
     int64_t isolated_wallet    # atoms
     double leverage            # margin leverage set
     int64_t funding            # atoms received since the position was opened
@@ -26,13 +25,18 @@ cdef struct FillEffect:
     int64_t closed             # quantity units, >= 0
     int64_t opened             # quantity units, >= 0
 
+# Decimals of an entry value: 16 for inverse; for linear and spot price + quantity + size scale, at least 16.
+cdef int entry_value_scale(const Contract *c) noexcept nogil
+
 # One fill of signed quantity units at price units. A fill that turns the position closes it whole, then opens the rest.
+# A full close leaves only instrument, leg, margin mode, isolated wallet and leverage: read funding and realized before.
+# entries, opened and last_order are the caller's, who knows orders and time. An error leaves *p and *out unchanged.
 cdef int apply_fill(Position *p, const Contract *c, int64_t quantity, int64_t price, FillEffect *out) except -1 nogil
 cdef double entry_value(const Position *p, const Contract *c) noexcept nogil      # settle asset, signed
 cdef double entry_price(const Position *p, const Contract *c) noexcept nogil      # quote; 0 when flat
 cdef double unrealized(const Position *p, const Contract *c, double mark) noexcept nogil  # settle asset
 cdef int fee(const Contract *c, int64_t quantity, int64_t price, int64_t rate, int64_t *out) except -1 nogil
 # fee in atoms of the settle asset, >= 0 for rate >= 0 (a rebate is negative); rate in 1e-10
-cdef int funding_payment(const Contract *c, int64_t quantity, int64_t mark, int mark_scale, int64_t rate, int rate_scale,
-                         int64_t *out) except -1 nogil
+cdef int funding_payment(const Contract *c, int64_t quantity, int64_t mark, int mark_scale, int64_t rate,
+                         int rate_scale, int64_t *out) except -1 nogil
 # atoms received by the holder: -quantity x size x mark x rate (linear), -quantity x size / mark x rate (inverse)
