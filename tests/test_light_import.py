@@ -1,0 +1,23 @@
+"""Importing a package loads none of the heavy libraries: they are loaded by the functions that need them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import backtest
+
+HEAVY = {"pandas", "pyarrow", "ccxt", "pydantic", "quantstats", "plotly", "scipy", "matplotlib"}
+HOME = Path(backtest.__file__).parent.parent
+PACKAGES = ["feeds", "venues", "backtest", "feeds, venues, backtest"]
+
+
+@pytest.mark.parametrize("packages", PACKAGES)
+def test_import_loads_no_heavy_library(tmp_path, packages):
+    code = f"import sys; sys.path.insert(0, {str(HOME)!r}); import {packages}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert loaded >= set(packages.split(", "))
+    assert not loaded & HEAVY
