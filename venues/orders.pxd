@@ -78,6 +78,8 @@ cdef struct Order:
     double requested_quantity
     double requested_price
     double margin_price      # price that its margin was computed at
+    double held_value        # notional held for its rest, settle asset
+    double held_loss         # open loss held for its rest
     int32_t account
     int32_t instrument
     int32_t strategy         # -1 = the venue

@@ -179,3 +179,16 @@ cdef class RecordBlocks:
 
     cdef void *append(self) except NULL nogil        # a zeroed row; fill it in
     cdef void *at(self, Py_ssize_t row) noexcept nogil
+
+cdef class Journal:
+    """All tables of a run."""
+    cdef readonly RecordBlocks fills
+    cdef readonly RecordBlocks funding
+    cdef readonly RecordBlocks margin
+    cdef readonly RecordBlocks equity
+    cdef readonly RecordBlocks exposure
+    cdef readonly RecordBlocks orders
+    cdef readonly RecordBlocks liquidations
+    cdef readonly RecordBlocks transfers
+    cdef readonly RecordBlocks series
+    cdef readonly RecordBlocks log

@@ -110,3 +110,19 @@ cdef class RecordBlocks:
         if not blocks:
             return np.empty(0, dtype=self.dtype)
         return np.concatenate(blocks)
+
+
+cdef class Journal:
+    """All tables of a run, postings excepted (the ledger has them)."""
+
+    def __cinit__(self):
+        self.fills = RecordBlocks("fills")
+        self.funding = RecordBlocks("funding")
+        self.margin = RecordBlocks("margin")
+        self.equity = RecordBlocks("equity")
+        self.exposure = RecordBlocks("exposure")
+        self.orders = RecordBlocks("orders")
+        self.liquidations = RecordBlocks("liquidations")
+        self.transfers = RecordBlocks("transfers")
+        self.series = RecordBlocks("series")
+        self.log = RecordBlocks("log")

@@ -1,0 +1,76 @@
+"""Balances, positions and margin pools of one account, as one clock knows them. The venue keeps one, the local view another."""
+
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
+from venues.engine cimport MarginEngine
+from venues.margin cimport Band, Leg, Pool, Risk
+from venues.position cimport Position
+from venues.world cimport World
+
+cdef enum PoolCondition:
+    NORMAL = 0
+    WARNED = 1
+    LIQUIDATING = 2
+    RUINED = 3
+
+cdef struct PoolState:
+    Pool pool
+    Risk risk                # of the last look
+    Risk extreme_risk        # at the highest ratio so far
+    int64_t extreme          # ns of it; 0 = written
+    Band *bands
+    int32_t *slots           # position of each leg
+    double *spent            # slack that each leg's price has used up
+    double total_spent
+    double slack
+    double threshold         # ratio that slack and bands are about
+    double max_ratio         # highest ratio of the run
+    double min_distance      # smallest distance to liquidation of the run
+    int32_t capacity
+    int32_t asset            # settle asset; -1 = all (multi-assets)
+    int32_t isolated         # position that has this pool for itself; -1 = cross
+    uint8_t condition        # PoolCondition
+    uint8_t stale            # bands are of no use: look at the next change
+
+cdef struct Slot:            # where a position stands
+    Position position
+    int32_t pool             # -1 = not in any
+    int32_t leg
+    int32_t open_orders      # that hold margin
+    double bids
+    double asks
+    double open_loss
+
+cdef class AccountState:
+    cdef World world
+    cdef MarginEngine engine
+    cdef readonly bint multi_assets
+    cdef readonly bint hedge
+    cdef int64_t *balances           # atoms, isolated wallets included
+    cdef int64_t *earmarked          # atoms in isolated wallets, by asset
+    cdef double *collateral_ratio    # by asset, multi-assets mode
+    cdef int32_t *slot_of            # [instrument * 3 + leg + 1]; -1 = none
+    cdef int32_t *cross_pool         # by settle asset
+    cdef double *leverage            # margin leverage set, by instrument
+    cdef uint8_t *isolated           # margin mode, by instrument
+    cdef Slot **slots
+    cdef readonly int32_t n_slots
+    cdef PoolState **pools
+    cdef readonly int32_t n_pools
+
+    cdef Slot *slot(self, int32_t instrument, int8_t leg) except NULL nogil       # made when missing
+    cdef Slot *find(self, int32_t instrument, int8_t leg) noexcept nogil          # NULL when missing
+    cdef PoolState *pool_of(self, Slot *slot) except NULL nogil                   # made when missing
+    cdef PoolState *new_pool(self, int32_t asset, int32_t isolated) except NULL nogil
+    cdef int attach(self, Slot *slot) except -1 nogil
+    cdef void detach(self, Slot *slot) noexcept nogil
+    cdef int refresh(self, Slot *slot) except -1 nogil        # after a change of position, orders, leverage
+    cdef void refresh_wallet(self, PoolState *pool) noexcept nogil
+    cdef int refresh_wallets(self, int32_t asset) except -1 nogil                 # after a change of balance
+    cdef void refresh_marks(self, PoolState *pool) noexcept nogil
+    cdef void look(self, PoolState *pool) noexcept nogil      # risk() with the present marks and wallet
+    cdef void arm(self, PoolState *pool, double threshold) noexcept nogil         # slack and bands for a threshold
+    # One price has changed: returns 1 when the pool of that leg must be looked at.
+    cdef bint mark_moved(self, Slot *slot, double mark) noexcept nogil
+    cdef double ratio(self, const PoolState *pool) noexcept nogil                 # maintenance / equity
+    cdef double available(self, int32_t asset) noexcept nogil                     # what may back a new order, settle asset
+    cdef double distance(self, PoolState *pool) noexcept nogil                    # smallest of its legs

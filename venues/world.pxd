@@ -1,0 +1,38 @@
+"""What all accounts of a run look at: contracts, prices, collateral. Two of them exist, one for each clock."""
+
+from libc.stdint cimport int32_t, int64_t
+from venues.contract cimport Contract
+
+cdef enum PriceSource:
+    LAST_PRICE = 0
+    MARK_PRICE = 1
+    INDEX_PRICE = 2
+
+cdef struct Prices:          # of one instrument; units of its price scale, 0 = none yet
+    int64_t last
+    int64_t mark
+    int64_t index
+    int64_t last_ts
+    int64_t mark_ts
+    int64_t index_ts
+    double last_value        # the same as floats
+    double mark_value
+    double index_value
+
+cdef class World:
+    cdef readonly int32_t n_instruments
+    cdef readonly int32_t n_assets
+    cdef const Contract **contracts      # borrowed from the boxes
+    cdef Prices *prices
+    cdef double *divisors                # 10^price_scale of each instrument
+    cdef double *quantity_divisors
+    cdef double *asset_prices            # reporting asset per unit; nan = unknown
+    cdef double *asset_usd               # US dollar per unit, for collateral in multi-assets mode
+    cdef int32_t *asset_scales
+    cdef double *atoms                   # 10^asset_scale
+    cdef readonly list boxes
+
+    cdef void set_price(self, int32_t instrument, PriceSource source, int64_t units, int64_t ts) noexcept nogil
+    cdef double price_value(self, int32_t instrument, int64_t units) noexcept nogil
+    cdef double quantity_value(self, int32_t instrument, int64_t units) noexcept nogil
+    cdef double amount_value(self, int32_t asset, int64_t atoms) noexcept nogil
