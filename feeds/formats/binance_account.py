@@ -12,9 +12,12 @@ from feeds.formats import binance_account_layout as _layout
 from feeds.formats import cells
 from feeds.formats.files import Source, broken, find, opened
 from feeds.schema import DECIMAL_PRECISION, MAX_SCALE, columns
+from feeds.symbols import to_unified
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_VENUES = ("binance_usdm", "binance_coinm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +86,8 @@ def read_account_export(paths: str | Path | Iterable[str | Path], *, venue: str)
         If a file is not readable or not an export of `venue`, a value does not parse, the side contradicts the buyer
         flag, two rows share an id but differ, ledger files overlap in time, or there are no fills and no ledger.
     """
-    if venue not in _layout.SYMBOLS:
-        raise FeedError(
-            f"venue must be one of {', '.join(_layout.SYMBOLS)} for a Binance account export, got {venue!r}"
-        )
+    if venue not in _VENUES:
+        raise FeedError(f"venue must be one of {', '.join(_VENUES)} for a Binance account export, got {venue!r}")
     given = [Path(paths)] if isinstance(paths, str | Path) else [Path(item) for item in paths]
     parts: dict[str, list[pa.Table]] = {role: [] for role in _layout.LAYOUTS}
     skipped: list[str] = []
@@ -142,17 +143,23 @@ def _recognised(source: Source, venue: str) -> tuple[str, "pa.Table", str]:
     except pa.ArrowInvalid as error:
         raise broken(source, error) from error
     # A ledger of transfers only has no symbol and fits both venues.
-    symbols = raw[next(name for name in header if _plain(name) == "symbol")].unique().drop_null().to_pylist()
-    foreign = [symbol for symbol in symbols if not _layout.SYMBOLS[venue].match(symbol)]
-    reason = f"{source.where}: not an account export of {venue} (symbol {foreign[0]})" if foreign else ""
+    natives = raw[next(name for name in header if _plain(name) == "symbol")].unique().drop_null().to_pylist()
+    foreign = next((native for native in natives if not _is_contract(venue, native)), None)
+    reason = f"{source.where}: not an account export of {venue} (symbol {foreign})" if foreign else ""
     return roles[0], raw, reason
+
+
+def _is_contract(venue: str, native: str) -> bool:
+    """Whether a symbol is a contract of the venue."""
+    try:
+        return ":" in to_unified(venue, native)
+    except FeedError:
+        return False
 
 
 def _typed(source: Source, role: str, raw: "pa.Table", venue: str) -> "pa.Table":
     """Columns of the role in their target types, nulls where the export lacks one."""
     import pyarrow as pa
-
-    from feeds.symbols import to_unified
 
     spelled = {_plain(name): name for name in raw.column_names}
     found: dict[str, Any] = {"seq": pa.array(range(raw.num_rows), pa.int64())}

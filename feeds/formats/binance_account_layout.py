@@ -1,7 +1,5 @@
 """What the files of a Binance futures account export look like, and what its ledger words mean."""
 
-import re
-
 # Target column -> (shape of the value, spellings of the header seen in exports), compared without case, spaces,
 # punctuation and the "(UTC)" of time columns. "Pirce" is the venue's own spelling.
 LAYOUTS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
@@ -97,7 +95,3 @@ LEDGER_KINDS = {
 }
 POSITION_SIDES = {"long": 1, "short": -1, "both": 0, "": 0}
 OPTIONAL_CELLS = {("ledger", "native"), ("positions", "ts_close")}
-SYMBOLS = {
-    "binance_coinm": re.compile(r"^[A-Z0-9]+USD_(PERP|\d{6})$"),
-    "binance_usdm": re.compile(r"^[A-Z0-9]+(USDT|USDC|BUSD|BTC|USD1|U)(_\d{6})?$"),
-}
