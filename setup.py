@@ -8,6 +8,7 @@ from setuptools import Extension, setup
 
 PACKAGES = ["feeds", "venues", "backtest", "strategies"]
 TRACE = os.environ.get("LINETRACE") == "1"
+JOBS = max(2, os.cpu_count() or 1)
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": TRACE,
@@ -19,27 +20,29 @@ DIRECTIVES = {
     "linetrace": TRACE,
 }
 # No -march=native and no contraction: a run gives the same bytes on every machine of an architecture.
-FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-Wall", "-Wno-unused-function", "-Wno-unreachable-code"]
+FLAGS = [*(["-O0", "-g"] if TRACE else ["-O3", "-g0"]), "-ffp-contract=off", "-Wall"]
+QUIET = ["-Wno-unused-function", "-Wno-unreachable-code"]  # what Cython's own code gives
 
 
 def extensions() -> list[Extension]:
-    """Return one extension for each .pyx of the packages."""
+    """Return one extension for each .pyx of the packages, the templates for users apart."""
     sources = sorted(path for package in PACKAGES for path in Path(package).rglob("*.pyx"))
     return [
         Extension(
             ".".join(path.with_suffix("").parts),
-            [str(path)],
-            extra_compile_args=FLAGS,
+            [path.as_posix()],
+            extra_compile_args=FLAGS + QUIET,
             define_macros=[("CYTHON_TRACE_NOGIL", "1")] if TRACE else [],
         )
         for path in sources
+        if "templates" not in path.parts
     ]
 
 
 if __name__ == "__main__":
     setup(
         ext_modules=cythonize(
-            extensions(), compiler_directives=DIRECTIVES, nthreads=2, build_dir=None if TRACE else "build/cython"
+            extensions(), compiler_directives=DIRECTIVES, nthreads=JOBS, build_dir=None if TRACE else "build/cython"
         ),
-        options={"build_ext": {"parallel": 2}},
+        options={"build_ext": {"parallel": JOBS}},
     )
