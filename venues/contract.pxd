@@ -49,25 +49,32 @@ cdef struct Contract:
     int64_t expiry           # ns; 0 = perpetual
     const TierTable *tiers   # owned by the rule book; swapped on its date; NULL = none
 
-cdef double notional(const Contract *c, double quantity, double price) noexcept nogil
 # abs(quantity) x size x price (linear, spot) or abs(quantity) x size / price (inverse); settle asset
+cdef double notional(const Contract *c, double quantity, double price) noexcept nogil
+
 
 # Owns the memory of one Contract. Python:
 #   ContractBox(instrument, *, index, assets, price_scale, quantity_scale, settle_scale=8, rounding=None, fees=None,
 #               clearance_fee=None, tiers=None)
-#     instrument: venues.Instrument; assets: {asset: row in the run's table of assets}, must hold base, quote and settle;
+#     instrument: venues.Instrument; assets: {asset: row in the run's table of assets}, holds base, quote and settle;
 #     price_scale, quantity_scale: decimals of the run's mantissas (tick and lot must fit into them, else VenueError);
 #     rounding: venues.instrument.RoundingRules (None = exact entry value, everything toward zero);
 #     fees: (maker, taker) as rates, None = the instrument's own, which must then be given;
-#     clearance_fee: rate, None = the instrument's own, 0 without one; tiers: TierBox, sequence of venues.Tier, or None = the
-#     instrument's own. Quanto and option contracts are refused: their arithmetic is not built.
+#     clearance_fee: rate, None = the instrument's own, 0 without one;
+#     tiers: TierBox, sequence of venues.Tier, or None = the instrument's own.
+#   Quanto and option contracts are refused: their arithmetic is not built.
 cdef class ContractBox:
     cdef Contract *contract              # never NULL; the address stays the same as long as the box lives
     cdef Contract value
     cdef readonly object instrument      # venues.Instrument in force
     cdef readonly TierBox tiers          # None = no table (contract.tiers is NULL); keeps the table alive
-    cpdef int swap_tiers(self, TierBox tiers) except -1            # contract.tiers = the new table
-    cpdef int set_fees(self, object maker, object taker) except -1 # rates: 0.0002, "0.0002", Decimal; at most 10 decimals
+    cdef int _limits(self, object instrument) except -1
+    # contract.tiers = the new table
+    cpdef int swap_tiers(self, TierBox tiers) except -1
+    # rates: 0.0002, "0.0002", Decimal; at most 10 decimals
+    cpdef int set_fees(self, object maker, object taker) except -1
     cpdef int set_clearance_fee(self, object rate) except -1
-    cpdef int set_rounding(self, object rounding) except -1        # RoundingRules, on its date
-    cpdef int swap_instrument(self, object instrument) except -1   # new tick, lot, limits; kind, assets, size, expiry must not change
+    # RoundingRules, on its date
+    cpdef int set_rounding(self, object rounding) except -1
+    # new tick, lot and limits; symbol, kind, contract size and expiry must stay
+    cpdef int swap_instrument(self, object instrument) except -1

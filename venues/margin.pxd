@@ -1,4 +1,4 @@
-"""Margin of a pool of positions: equity, requirement, prices of liquidation and bankruptcy. Pure functions over structs."""
+"""Margin of a pool of positions: equity, requirement, liquidation and bankruptcy prices. Pure functions on structs."""
 
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
 from venues.contract cimport Contract
@@ -15,7 +15,8 @@ cdef struct Leg:             # one position as margin sees it; floats, because r
     double asks              # the same for sells
     double open_loss         # loss that open orders would start with, settle asset
 
-cdef struct Pool:            # what shares one equity: an isolated leg, a settle asset in cross, or all assets (multi-assets)
+# What shares one equity: an isolated leg, the cross legs of a settle asset, or all assets (multi-assets).
+cdef struct Pool:
     double wallet            # balance, with collateral haircuts where the venue has them
     int32_t count
     Leg *legs
@@ -32,7 +33,7 @@ cdef struct Risk:
 # Bands around the marks of the last risk(): as long as every leg's price stays within its [low, high], with
 #   spent = sum over legs of (price < mark ? slope_down x (mark - price) : slope_up x (price - mark)) < slack,
 # maintenance < threshold x equity for certain. Slopes are signed: a negative one is a gain that is certain.
-# A pool of one leg has slopes of 0 and its exact band. One entry per leg of the pool; a price moves every leg of its contract.
+# A pool of one contract has slopes of 0 and its exact band. One entry per leg; a price moves every leg of its contract.
 # A change of balance or collateral by x uses up threshold x (-x) of the slack; of anything else: call risk() again.
 cdef struct Band:
     double low               # leaving [low, high] calls risk() again
@@ -40,14 +41,27 @@ cdef struct Band:
     double slope_down        # pool unit lost (against the threshold) per unit of price fall, bound over the band
     double slope_up          # the same per unit of price rise
 
+# Of one leg, settle asset; notional and maintenance are >= 0.
 cdef double leg_unrealized(const Leg *leg) noexcept nogil
 cdef double leg_notional(const Leg *leg) noexcept nogil
 cdef double leg_maintenance(const Leg *leg) noexcept nogil
+# Margin of its open orders beyond the position's own initial margin; open loss not included.
+cdef double order_margin(const Leg *leg) noexcept nogil
+
+# Tiered, marginal maintenance (Binance form); floating initial margin abs(notional at mark)/leverage; order margin by
+# netting.
 cdef void standard_risk(const Pool *pool, Risk *out) noexcept nogil
-# Tiered, marginal maintenance (Binance form); floating initial margin abs(notional at mark)/leverage; order margin by netting.
-cdef double order_margin(const Leg *leg) noexcept nogil     # beyond the position's own initial margin; open loss not included
-cdef double standard_slack(const Pool *pool, const Risk *risk, double threshold, Band *bands) noexcept nogil
 # How much may be lost before maintenance >= threshold x equity, and the bands; 0 or less: call risk() at every change.
-cdef double liquidation_price(const Pool *pool, int32_t leg) noexcept nogil      # 0 = none
-cdef double bankruptcy_price(const Pool *pool, int32_t leg) noexcept nogil       # 0 = none
-# Both move every leg of that contract together (the two legs of hedge mode share one price) and hold all other marks fixed.
+# `risk` is that of the pool as it stands; `bands` has pool.count entries.
+cdef double standard_slack(const Pool *pool, const Risk *risk, double threshold, Band *bands) noexcept nogil
+
+# Mark at which equity equals maintenance, the root nearest to the present mark; 0 = none. All legs of that contract
+# move together (the two legs of hedge mode share one price), all other marks are held.
+cdef double liquidation_price(const Pool *pool, int32_t leg) noexcept nogil
+# The same for equity = 0; 0 = none.
+cdef double bankruptcy_price(const Pool *pool, int32_t leg) noexcept nogil
+# Price of a leg when every leg has moved against the pool by the same share of its notional and equity is 0; 0 = none.
+cdef double joint_bankruptcy_price(const Pool *pool, const Risk *risk, int32_t leg) noexcept nogil
+# Quantity (>= 0, not on the lot) of a leg beyond which closing at `price`, paying fee_rate x closed notional, leaves
+# maintenance < equity; all of it when no part is enough.
+cdef double reduction(const Pool *pool, int32_t leg, double price, double fee_rate) noexcept nogil

@@ -13,9 +13,13 @@ cdef struct TierTable:
     int32_t count
     Tier *rows                 # ascending floors, the first is 0
 
-cdef const Tier *tier_at(const TierTable *table, double notional) noexcept nogil  # the last row with floor <= notional
-cdef double maintenance(const TierTable *table, double notional) noexcept nogil   # notional >= 0; a NULL table asks nothing
-cdef double max_leverage(const TierTable *table, double notional) noexcept nogil  # infinite with a NULL table
+# The last row with floor < notional, the first for 0: a notional equal to a floor still belongs to the row below it.
+cdef const Tier *tier_at(const TierTable *table, double notional) noexcept nogil
+# Of a notional >= 0, settle asset; a NULL table asks nothing.
+cdef double maintenance(const TierTable *table, double notional) noexcept nogil
+# Infinite with a NULL table.
+cdef double max_leverage(const TierTable *table, double notional) noexcept nogil
+
 
 # Owns the memory of one table. Python: TierBox(tiers, *, valid_from=0) with tiers a sequence of venues.Tier;
 # .rows gives them back, .valid_from the ns. Immutable: pointers into it are good as long as the box lives.

@@ -1,0 +1,451 @@
+"""Margin of a pool of positions: equity, requirement, liquidation and bankruptcy prices. Pure functions on structs."""
+
+Everything here is affine, piece by piece, in x = price (linear) or x = 1/price (inverse): with n = abs(quantity) x size
+the notional is n x, profit is +-n x + constant, and within one risk tier maintenance is n x rate - amount.
+"""
+
+from libc.math cimport INFINITY, fabs
+from libc.stdint cimport int32_t
+
+from venues.contract cimport INVERSE, Contract, notional
+from venues.tiers cimport Tier, TierTable, maintenance, tier_at
+
+cdef enum:
+    UP = 1
+    DOWN = -1
+
+cdef extern from *:
+    """
+    #define LEVDYN_ROUNDING 1e-12
+    #define LEVDYN_SHRINK 1e-9
+    #define LEVDYN_REACH 0.1
+    """
+    const double ROUNDING "LEVDYN_ROUNDING"    # of the gross amounts: covers the rounding of risk() at any price
+    const double SHRINK "LEVDYN_SHRINK"        # relative shrinking of bands and slack
+    const double REACH "LEVDYN_REACH"          # bands of several contracts reach this far, so that slopes stay tight
+
+
+cdef double leg_unrealized(const Leg *leg) noexcept nogil:
+    # linear q x size x mark - entry value; inverse entry value - q x size / mark
+    if leg.quantity == 0.0:
+        return 0.0
+    if leg.contract.kind == INVERSE:
+        return leg.entry_value - leg.quantity * leg.contract.multiplier / leg.mark
+    return leg.quantity * leg.contract.multiplier * leg.mark - leg.entry_value
+
+
+cdef double leg_notional(const Leg *leg) noexcept nogil:
+    return notional(leg.contract, leg.quantity, leg.mark)
+
+
+cdef double leg_maintenance(const Leg *leg) noexcept nogil:
+    return maintenance(leg.contract.tiers, leg_notional(leg))
+
+
+cdef double order_margin(const Leg *leg) noexcept nogil:
+    # One-way: max(|position + bids|, |position - asks|) / leverage less the position's part. Hedge: the opening side.
+    cdef double size, long_side, short_side
+    if leg.side > 0:
+        return leg.bids / leg.leverage
+    if leg.side < 0:
+        return leg.asks / leg.leverage
+    size = leg_notional(leg)
+    if leg.quantity < 0.0:
+        size = -size
+    long_side = fabs(size + leg.bids)
+    short_side = fabs(size - leg.asks)
+    return (max(long_side, short_side) - fabs(size)) / leg.leverage
+
+
+cdef void standard_risk(const Pool *pool, Risk *out) noexcept nogil:
+    cdef const Leg *leg
+    cdef double size, unrealized
+    cdef int32_t index
+    out.initial = 0.0
+    out.orders = 0.0
+    out.maintenance = 0.0
+    out.unrealized = 0.0
+    out.notional = 0.0
+    out.signed_notional = 0.0
+    for index in range(pool.count):
+        leg = &pool.legs[index]
+        size = leg_notional(leg)
+        unrealized = leg_unrealized(leg)
+        out.unrealized += unrealized * leg.conversion
+        out.notional += size * leg.conversion
+        out.signed_notional += (size if leg.quantity > 0.0 else -size) * leg.conversion
+        out.initial += size / leg.leverage * leg.conversion
+        out.orders += (order_margin(leg) + leg.open_loss) * leg.conversion
+        out.maintenance += maintenance(leg.contract.tiers, size) * leg.conversion
+    out.equity = pool.wallet + out.unrealized
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The legs of one contract as a function of its own price
+
+cdef struct Line:              # threshold x equity - maintenance = constant + slope x, within one segment of tiers
+    double constant
+    double slope
+    double gross               # sum of the absolute values behind constant
+    double gross_slope
+
+
+cdef struct Group:             # the legs of one contract inside a pool
+    const Pool *pool
+    const Contract *contract
+    int32_t first
+    int32_t last
+    double x                   # at the present mark
+    double threshold           # weight of equity
+    double others              # threshold x (wallet + profit of the others) - their maintenance
+    double others_gross
+
+
+cdef inline double _per_x(const Leg *leg) noexcept nogil:
+    return fabs(leg.quantity) * leg.contract.multiplier
+
+
+cdef inline bint _in_group(const Group *group, const Leg *leg) noexcept nogil:
+    return leg.contract == group.contract and leg.quantity != 0.0
+
+
+cdef Group _group(const Pool *pool, int32_t index, double threshold, bint with_maintenance) noexcept nogil:
+    cdef Group group
+    cdef const Leg *leg
+    cdef double unrealized, required
+    cdef int32_t other
+    group.pool = pool
+    group.contract = pool.legs[index].contract
+    group.first = index
+    group.last = index
+    group.x = pool.legs[index].mark
+    if group.contract.kind == INVERSE:
+        group.x = 1.0 / group.x
+    group.threshold = threshold
+    group.others = threshold * pool.wallet
+    group.others_gross = fabs(group.others)
+    for other in range(pool.count):
+        leg = &pool.legs[other]
+        if leg.contract == group.contract:
+            group.first = min(group.first, other)
+            group.last = max(group.last, other)
+            continue
+        unrealized = threshold * leg_unrealized(leg) * leg.conversion
+        required = leg_maintenance(leg) * leg.conversion if with_maintenance else 0.0
+        group.others += unrealized - required
+        group.others_gross += threshold * (fabs(leg.entry_value) + leg_notional(leg)) * leg.conversion + required
+    return group
+
+
+cdef Line _line(const Group *group, double x, bint with_maintenance) noexcept nogil:
+    """The line of the segment that begins at x (a border of tiers belongs to the segment above it)."""
+    cdef Line line
+    cdef const Leg *leg
+    cdef const TierTable *table
+    cdef const Tier *tier
+    cdef double size, direction, weight
+    cdef int32_t index, row
+    line.constant = group.others
+    line.gross = group.others_gross
+    line.slope = 0.0
+    line.gross_slope = 0.0
+    direction = -1.0 if group.contract.kind == INVERSE else 1.0
+    for index in range(group.first, group.last + 1):
+        leg = &group.pool.legs[index]
+        if not _in_group(group, leg):
+            continue
+        size = _per_x(leg) * leg.conversion
+        weight = group.threshold * leg.conversion
+        line.constant -= direction * weight * leg.entry_value
+        line.gross += weight * fabs(leg.entry_value)
+        line.slope += direction * weight * leg.quantity * leg.contract.multiplier
+        line.gross_slope += size * group.threshold
+        table = leg.contract.tiers
+        if not with_maintenance or table == NULL:
+            continue
+        row = 0
+        while row + 1 < table.count and table.rows[row + 1].floor / _per_x(leg) <= x:
+            row += 1
+        tier = &table.rows[row]
+        line.constant += tier.amount * leg.conversion
+        line.gross += fabs(tier.amount) * leg.conversion
+        line.slope -= size * tier.maintenance_rate
+        line.gross_slope += size * tier.maintenance_rate
+    return line
+
+
+cdef double _border(const Group *group, double x, int direction) noexcept nogil:
+    """The nearest border of tiers above x (infinite without one) or below it (0 without one)."""
+    cdef const Leg *leg
+    cdef const TierTable *table
+    cdef double border
+    cdef double nearest = INFINITY if direction == UP else 0.0
+    cdef int32_t index, row
+    for index in range(group.first, group.last + 1):
+        leg = &group.pool.legs[index]
+        table = leg.contract.tiers
+        if not _in_group(group, leg) or table == NULL:
+            continue
+        for row in range(1, table.count):
+            border = table.rows[row].floor / _per_x(leg)
+            if direction == UP and x < border < nearest:
+                nearest = border
+            elif direction == DOWN and nearest < border < x:
+                nearest = border
+    return nearest
+
+
+cdef inline double _price(const Group *group, double x) noexcept nogil:
+    if group.contract.kind == INVERSE:
+        return 1.0 / x
+    return x
+
+
+cdef double _nearest_root(const Group *group, bint with_maintenance) noexcept nogil:
+    """Price at which the group's line meets zero, the nearest to the mark; 0 = none."""
+    cdef Line line
+    cdef double start, end, root, price
+    cdef double found = 0.0
+    cdef double mark = _price(group, group.x)
+    cdef bint positive, positive_end
+    cdef bint before = True
+    start = 0.0
+    while start < INFINITY:
+        line = _line(group, start, with_maintenance)
+        end = _border(group, start, UP) if with_maintenance else INFINITY
+        positive = line.constant + line.slope * start > 0.0
+        if end < INFINITY:
+            positive_end = line.constant + line.slope * end > 0.0
+        else:
+            positive_end = line.slope > 0.0 or (line.slope == 0.0 and positive)
+        root = -1.0
+        if start > 0.0 and positive != before:
+            root = start                         # a table that jumps at a border crosses zero there
+        if positive != positive_end:
+            root = min(max(-line.constant / line.slope, start), end)
+        # beyond a million million times the mark, or under that part of it, is rounding, not a price
+        if group.x * ROUNDING < root < group.x / ROUNDING:
+            price = _price(group, root)
+            if found == 0.0 or fabs(price - mark) < fabs(found - mark):
+                found = price
+        before = positive_end
+        start = end
+    return found
+
+
+cdef double liquidation_price(const Pool *pool, int32_t leg) noexcept nogil:
+    # Binance FAQ b3c689c1 (linear) and ceccfcfb (inverse), solved in every bracket; the one whose price falls inside counts
+    cdef Group group
+    if pool.legs[leg].quantity == 0.0:
+        return 0.0
+    group = _group(pool, leg, 1.0, True)
+    return _nearest_root(&group, True)
+
+
+cdef double bankruptcy_price(const Pool *pool, int32_t leg) noexcept nogil:
+    cdef Group group
+    if pool.legs[leg].quantity == 0.0:
+        return 0.0
+    group = _group(pool, leg, 1.0, False)
+    return _nearest_root(&group, False)
+
+
+cdef double joint_bankruptcy_price(const Pool *pool, const Risk *risk, int32_t leg) noexcept nogil:
+    # every leg loses equity / sum of notionals of its own notional
+    cdef const Leg *one = &pool.legs[leg]
+    cdef double share
+    if one.quantity == 0.0 or risk.notional <= 0.0:
+        return 0.0
+    share = risk.equity / risk.notional
+    if one.quantity < 0.0:
+        share = -share
+    if one.contract.kind == INVERSE:
+        return one.mark / (1.0 + share) if share > -1.0 else 0.0
+    return one.mark * (1.0 - share) if share < 1.0 else 0.0
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Bands
+
+cdef double _safe_reach(const Group *group, int direction) noexcept nogil:
+    """Farthest x, from the present one, up to which the threshold surely is not met; the present x when it may be."""
+    cdef Line line
+    cdef double start = group.x
+    cdef double end, value
+    while True:
+        end = _border(group, start, direction)
+        line = _line(group, start if direction == UP else end, True)
+        line.constant -= ROUNDING * line.gross
+        line.slope -= ROUNDING * line.gross_slope
+        if line.constant + line.slope * start <= 0.0:
+            return start
+        value = line.slope if end == INFINITY else line.constant + line.slope * end
+        if value < 0.0:
+            return -line.constant / line.slope
+        if end == INFINITY or end == 0.0:
+            return end
+        start = end
+
+
+cdef double _contract_slack(const Pool *pool, const Risk *risk, double threshold, Band *bands) noexcept nogil:
+    """Exact bands of a pool whose legs are all of one contract."""
+    cdef Group group = _group(pool, 0, threshold, True)
+    cdef double near = _safe_reach(&group, DOWN)
+    cdef double far = _safe_reach(&group, UP)
+    cdef Band band
+    cdef int32_t index
+    band.slope_down = 0.0
+    band.slope_up = 0.0
+    if group.contract.kind == INVERSE:
+        band.low = 1.0 / far
+        band.high = INFINITY if near == 0.0 else 1.0 / near
+    else:
+        band.low = near
+        band.high = far
+    band.low *= 1.0 + SHRINK
+    band.high *= 1.0 - SHRINK
+    for index in range(pool.count):
+        bands[index] = band
+    if not band.low <= pool.legs[0].mark <= band.high:
+        return 0.0
+    return threshold * risk.equity - risk.maintenance
+
+
+cdef double _leg_reach(const Leg *leg, double threshold, double slack, int direction, double *slope) noexcept nogil:
+    """Notional up to which this leg's loss is bounded; slope = the bound per unit of notional moved."""
+    cdef const TierTable *table = leg.contract.tiers
+    cdef double here = leg_notional(leg)
+    cdef double limit = here * (1.0 + REACH) if direction == UP else here * (1.0 - REACH)
+    cdef double gain = threshold if (leg.quantity > 0.0) != (leg.contract.kind == INVERSE) else -threshold
+    cdef double base = gain * here - maintenance(table, here)
+    cdef double start = here
+    cdef double end, rate, amount, loss, ratio
+    cdef double worst = -INFINITY
+    cdef int32_t row = 0
+    if table != NULL:
+        row = <int32_t> (tier_at(table, here) - table.rows)
+        if direction == UP and row + 1 < table.count and table.rows[row + 1].floor <= here:
+            row += 1
+    while True:
+        end = limit
+        rate = 0.0
+        amount = 0.0
+        if table != NULL:
+            rate = table.rows[row].maintenance_rate
+            amount = table.rows[row].amount
+            if direction == UP and row + 1 < table.count:
+                end = min(limit, table.rows[row + 1].floor)
+            elif direction == DOWN:
+                end = max(limit, table.rows[row].floor)
+        # a jump of the requirement where the segment begins counts at once: the loss at its start, then at its end
+        loss = base - (gain * start - (start * rate - amount))
+        if fabs(start - here) > SHRINK * here:
+            worst = max(worst, loss / fabs(start - here))
+        elif loss > SHRINK * here:
+            slope[0] = 0.0
+            return here
+        if loss >= slack:
+            break
+        loss = base - (gain * end - (end * rate - amount))
+        if fabs(end - here) > SHRINK * here:
+            ratio = loss / fabs(end - here)
+            if loss > slack:
+                # the segment is affine: stop where this leg alone has used up the slack
+                ratio = slack - (base - (gain * start - (start * rate - amount)))
+                end = start + (end - start) * ratio / (loss - slack + ratio)
+                if fabs(end - here) <= SHRINK * here:
+                    slope[0] = 0.0
+                    return here
+                worst = max(worst, slack / fabs(end - here))
+                start = end
+                break
+            worst = max(worst, ratio)
+        start = end
+        if end == limit:
+            break
+        row += direction
+    slope[0] = 0.0 if worst == -INFINITY else worst
+    return start
+
+
+cdef double standard_slack(const Pool *pool, const Risk *risk, double threshold, Band *bands) noexcept nogil:
+    cdef const Leg *leg
+    cdef Band *band
+    cdef double slack, gross, size, up, down, slope_up, slope_down
+    cdef int32_t index
+    cdef bint single = pool.count > 0
+    gross = threshold * fabs(pool.wallet) + risk.maintenance
+    for index in range(pool.count):
+        leg = &pool.legs[index]
+        single = single and leg.contract == pool.legs[0].contract
+        gross += threshold * (fabs(leg.entry_value) + leg_notional(leg)) * leg.conversion
+    slack = threshold * risk.equity - risk.maintenance
+    if single:
+        return _contract_slack(pool, risk, threshold, bands)
+    slack -= SHRINK * gross
+    for index in range(pool.count):
+        leg = &pool.legs[index]
+        band = &bands[index]
+        band.low = 0.0
+        band.high = INFINITY
+        band.slope_down = 0.0
+        band.slope_up = 0.0
+        if leg.quantity == 0.0 or slack <= 0.0:
+            continue
+        up = _leg_reach(leg, threshold, slack / leg.conversion, UP, &slope_up)
+        down = _leg_reach(leg, threshold, slack / leg.conversion, DOWN, &slope_down)
+        size = _per_x(leg)
+        if leg.contract.kind == INVERSE:
+            # notional moves by size x (mark - price) / (mark x price), bounded at the end where the loss is larger
+            band.low = size / up
+            band.high = INFINITY if down <= 0.0 else size / down
+            band.slope_down = slope_up * size / (leg.mark * (band.low if slope_up > 0.0 else leg.mark))
+            band.slope_up = slope_down * size / (leg.mark * (leg.mark if slope_down > 0.0 else band.high))
+        else:
+            band.low = down / size
+            band.high = up / size
+            band.slope_down = slope_down * size
+            band.slope_up = slope_up * size
+        band.slope_down *= leg.conversion
+        band.slope_up *= leg.conversion
+        band.low *= 1.0 + SHRINK
+        band.high *= 1.0 - SHRINK
+    return slack
+
+
+cdef double reduction(const Pool *pool, int32_t leg, double price, double fee_rate) noexcept nogil:
+    # Close y of the notional at mark: equity falls by y x cost (the price against the mark, and the clearance fee), the
+    # leg's maintenance follows its tiers down; the first y at which maintenance = equity
+    cdef const Leg *one = &pool.legs[leg]
+    cdef const TierTable *table = one.contract.tiers
+    cdef double here = leg_notional(one)
+    cdef double ratio, cost, short_of, rate, amount, end, rest, left
+    cdef Risk risk
+    cdef int32_t row
+    if one.quantity == 0.0 or table == NULL:
+        return fabs(one.quantity)
+    standard_risk(pool, &risk)
+    short_of = (risk.equity - risk.maintenance) / one.conversion
+    if short_of > 0.0:
+        return 0.0
+    # notional at the price of the closing order, per unit of notional at mark
+    ratio = one.mark / price if one.contract.kind == INVERSE else price / one.mark
+    cost = (ratio - 1.0) if (one.quantity > 0.0) == (one.contract.kind == INVERSE) else (1.0 - ratio)
+    cost += fee_rate * ratio
+    row = <int32_t> (tier_at(table, here) - table.rows)
+    rest = here
+    # surplus(rest) = short_of - cost x (here - rest) + MM(here) - MM(rest); walk the tiers down from `here`
+    while True:
+        rate = table.rows[row].maintenance_rate
+        amount = table.rows[row].amount
+        end = table.rows[row].floor
+        left = short_of - cost * (here - end) + maintenance(table, here) - (end * rate - amount)
+        if left > 0.0:
+            # surplus is affine in `rest`, not positive at `rest`, positive at `end`
+            left = short_of - cost * here + maintenance(table, here) + amount
+            rest = left / (rate - cost)
+            return fabs(one.quantity) * (here - rest) / here
+        rest = end
+        if row == 0:
+            return fabs(one.quantity)
+        row -= 1

@@ -1,0 +1,19 @@
+"""Risk tiers by notional: rates, maintenance amounts, maximum leverage."""
+
+from collections.abc import Iterable
+from typing import final
+
+from venues.instrument import Tier
+
+@final
+class TierBox:
+    """One table of risk tiers in C memory."""
+
+    @property
+    def rows(self) -> tuple[Tier, ...]: ...
+    @property
+    def valid_from(self) -> int: ...
+    def __new__(cls, tiers: Iterable[Tier], *, valid_from: int = 0) -> TierBox: ...
+    def maintenance(self, notional: float) -> float: ...
+    def max_leverage(self, notional: float) -> float: ...
+    def tier(self, notional: float) -> Tier: ...
