@@ -1,4 +1,4 @@
-"""Margin of a pool of positions: equity, requirement, liquidation and bankruptcy prices. Pure functions on structs."""
+"""Margin of a pool of positions: equity, requirement, liquidation and bankruptcy prices. Pure functions on structs.
 
 Everything here is affine, piece by piece, in x = price (linear) or x = 1/price (inverse): with n = abs(quantity) x size
 the notional is n x, profit is +-n x + constant, and within one risk tier maintenance is n x rate - amount.
@@ -234,7 +234,7 @@ cdef double _nearest_root(const Group *group, bint with_maintenance) noexcept no
 
 
 cdef double liquidation_price(const Pool *pool, int32_t leg) noexcept nogil:
-    # Binance FAQ b3c689c1 (linear) and ceccfcfb (inverse), solved in every bracket; the one whose price falls inside counts
+    # Binance FAQ b3c689c1 (linear), ceccfcfb (inverse), solved in every bracket; the one whose price falls inside counts
     cdef Group group
     if pool.legs[leg].quantity == 0.0:
         return 0.0
