@@ -234,7 +234,7 @@ cdef double _nearest_root(const Group *group, bint with_maintenance) noexcept no
 
 
 cdef double liquidation_price(const Pool *pool, int32_t leg) noexcept nogil:
-    # Binance FAQ b3c689c1 (linear), ceccfcfb (inverse), solved in every bracket; the one whose price falls inside counts
+    # Binance FAQ b3c689c1 (linear), ceccfcfb (inverse), solved in every bracket; the one whose price is inside counts
     cdef Group group
     if pool.legs[leg].quantity == 0.0:
         return 0.0
