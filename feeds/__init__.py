@@ -1,1 +1,51 @@
-"""feeds."""
+"""History in: files and exchanges become validated columns on disk, then time-ordered events."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from feeds.errors import FeedError, LevdynError
+
+if TYPE_CHECKING:
+    from feeds.catalog import Catalog
+    from feeds.dataset import Dataset, Stream
+    from feeds.frames import from_pandas
+    from feeds.importing import import_file
+    from feeds.synthetic import sample
+    from feeds.validate import validate
+
+__all__ = [
+    "Catalog",
+    "Dataset",
+    "FeedError",
+    "LevdynError",
+    "Stream",
+    "from_pandas",
+    "import_file",
+    "sample",
+    "validate",
+]
+
+# Public name -> module that holds it. Imported at first use: pandas and pyarrow cost more than the rest of a run's start.
+_HOMES = {
+    "Catalog": "feeds.catalog",
+    "Dataset": "feeds.dataset",
+    "Stream": "feeds.dataset",
+    "from_pandas": "feeds.frames",
+    "import_file": "feeds.importing",
+    "sample": "feeds.synthetic",
+    "validate": "feeds.validate",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Return a public name, importing its module at first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'feeds' has no attribute {name!r}")
+    found = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)

@@ -102,10 +102,12 @@ def check(table: "pa.Table", kind: str, timeframe_ns: int = 0) -> None:
         raise FeedError(f"{label}: row {row} (ts {stamps[row]}) is earlier than the row before; sort by ts first")
 
 
-def ints(table: "pa.Table", name: str) -> _scales.Int64s:
-    """Return an integer column as one contiguous int64 array, nulls as 0."""
+def ints(table: Any, name: str) -> _scales.Int64s:
+    """Return an integer column of a table or record batch as one contiguous int64 array, nulls as 0."""
     column = table.column(name)
-    array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    array = column
+    if hasattr(column, "num_chunks"):
+        array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     if array.null_count:
         array = array.fill_null(0)
     return np.asarray(array.to_numpy(zero_copy_only=False)).astype(np.int64, copy=False)
