@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from feeds.frames import from_pandas
     from feeds.importing import import_file
     from feeds.synthetic import sample
-    from feeds.validate import validate
+    from feeds.validation import validate
 
 __all__ = [
     "Catalog",
@@ -25,7 +25,7 @@ __all__ = [
     "validate",
 ]
 
-# Public name -> module that holds it. Imported at first use: pandas and pyarrow cost more than the rest of a run's start.
+# Public name -> module that holds it, imported at first use: pandas and pyarrow cost more than the rest of a start.
 _HOMES = {
     "Catalog": "feeds.catalog",
     "Dataset": "feeds.dataset",
@@ -33,7 +33,7 @@ _HOMES = {
     "from_pandas": "feeds.frames",
     "import_file": "feeds.importing",
     "sample": "feeds.synthetic",
-    "validate": "feeds.validate",
+    "validate": "feeds.validation",
 }
 
 
