@@ -1,0 +1,50 @@
+"""Premium samples to the rate of a funding interval, and the mark price formula. Payments: venues/position.pxd."""
+
+def interval_rate(
+    premium: float,
+    *,
+    interval_hours: float,
+    interest_rate: float,
+    clamp: float,
+    cap: float | None = None,
+    floor: float | None = None,
+) -> float: ...
+def formula_mark(
+    *,
+    index: float,
+    last_rate: float,
+    hours_left: float,
+    interval_hours: float,
+    basis: float,
+    contract_price: float,
+) -> float: ...
+
+class FundingEstimator:
+    """The rate of a running interval from the premium samples known so far."""
+
+    def __init__(
+        self,
+        *,
+        interval_hours: float,
+        interest_rate: float,
+        clamp: float,
+        cap: float | None = None,
+        floor: float | None = None,
+        is_weighted: bool = True,
+    ) -> None: ...
+    @property
+    def interval_hours(self) -> float: ...
+    def add(self, premium: float) -> None: ...
+    def reset(self) -> None: ...
+    @property
+    def premium(self) -> float | None: ...
+    @property
+    def rate(self) -> float | None: ...
+
+class BasisWindow:
+    """Moving average of mid - index over the latest samples."""
+
+    def __init__(self, points: int) -> None: ...
+    def add(self, basis: float) -> None: ...
+    @property
+    def mean(self) -> float: ...
