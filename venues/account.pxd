@@ -28,6 +28,10 @@ cdef class Account:
     cdef int64_t *locked                 # spot: atoms behind open orders, by asset
     cdef double market_buy_factor        # price at which the margin of a market order is computed, over last
     cdef double market_sell_factor
+    cdef double slippage                 # fraction of the price, half-spread included, against every taker fill
+    cdef bint forced_at_mark             # forced_close="mark_slippage": fills at the mark, not on the market
+    cdef uint8_t fill_rule               # FillRule of matching.pxd
+    cdef int32_t closed_instrument       # a position there went flat or turned: reduce-only orders need a look; -1 = none
 
     cdef int post(self, const PostingContext *context, int32_t contra, int32_t asset, PostingKind kind,
                   int64_t amount, Slot *isolated) except -1 nogil
@@ -54,5 +58,7 @@ cdef class Account:
     cdef void mark_moved(self, int32_t instrument) noexcept nogil           # flags the account when a band is left
     cdef int check(self, int64_t time) except -1 nogil                      # looks at flagged pools
     cdef int examine(self, PoolState *pool, int64_t time) except -1 nogil
+    cdef int record_forced(self, Slot *slot, PoolState *pool, int64_t quantity, int64_t price, int64_t cost, Forced forced,
+                           int64_t time) except -1 nogil
     cdef int sample(self, PoolState *pool, int64_t time, int32_t flags) except -1 nogil
     cdef int64_t equity_atoms(self, PoolState *pool) noexcept nogil         # floor of the pool's equity

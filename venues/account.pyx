@@ -9,11 +9,11 @@ from venues.orders cimport (
     CLOSE_POSITION, FORCED_ORDER, INSUFFICIENT_BALANCE, INSUFFICIENT_MARGIN, LEVERAGE_ABOVE_TIER, NO_PRICE, NO_REASON,
     NOTHING_TO_REDUCE, POSITION_LIMIT, REDUCE_ONLY, Order,
 )
-from venues.outbox cimport FILLED_PART, FUNDING_PAID, MARGIN_CALL, ORDER_STATE, STATE_ONLY, Message, MessageKind
+from venues.outbox cimport DELEVERAGED, FILLED_PART, FUNDING_PAID, LIQUIDATED, MARGIN_CALL, ORDER_STATE, STATE_ONLY, Message, MessageKind
 from venues.position cimport FillEffect, apply_fill, fee, funding_payment
 from venues.records cimport (
-    BY_LIQUIDATION, FEE, FUNDING_PAYMENT, LIQUIDATION_FEE, OWN_ORDER, SETTLEMENT_PROFIT, SPOT_TRADE, TRADE_PROFIT,
-    BY_ADL, ADL_PROFIT, BY_SETTLEMENT, FillRow, Forced, FundingRow, MarginRow, OrderRow, PostingKind,
+    BY_LIQUIDATION, BY_TAKEOVER, FEE, FUNDING_PAYMENT, INSURANCE, LIQUIDATION_FEE, OWN_ORDER, SETTLEMENT_PROFIT, SPOT_TRADE, TRADE_PROFIT,
+    BY_ADL, ADL_PROFIT, BY_SETTLEMENT, FillRow, LiquidationRow, Forced, FundingRow, MarginRow, OrderRow, PostingKind,
 )
 from venues.state cimport LIQUIDATING, NORMAL, WARNED, PoolState, Slot
 from venues.tiers cimport max_leverage
@@ -41,10 +41,14 @@ cdef class Account:
         Refuse what the leverage set does not allow.
     fee_in_received : bool
         Spot: the fee is taken from the asset received, else from the quote asset.
+    slippage : float
+        Fraction of the price, half-spread included, against every taker fill.
+    fill_rule : int
+        FillRule of matching.pxd.
     """
 
     def __cinit__(self, *, int index, int venue, AccountState state, Ledger ledger, Outbox outbox, Journal journal,
-                  list fees, double margin_call, bint limits, bint fee_in_received):
+                  list fees, double margin_call, bint limits, bint fee_in_received, double slippage, int fill_rule):
         cdef int32_t i, n = state.world.n_instruments
         self.index = index
         self.venue = venue
@@ -56,6 +60,9 @@ cdef class Account:
         self.margin_call = margin_call
         self.limits = limits
         self.fee_in_received = fee_in_received
+        self.slippage = slippage
+        self.fill_rule = fill_rule
+        self.closed_instrument = -1
         # binance.md section 3: assuming price of a market order, last + 0.15 % to sell (V) and ask + 0.05 % to buy (U).
         self.market_buy_factor = 1.0005
         self.market_sell_factor = 1.0015
@@ -303,6 +310,9 @@ cdef class Account:
             before = slot.position.quantity
             part = slot.position.isolated_wallet
             apply_fill(&slot.position, c, order.side * quantity, price, &effect)
+            if effect.closed > 0 and (slot.position.quantity == 0 or effect.opened > 0):
+                self.closed_instrument = order.instrument
+                self.world.attention = True
             if effect.opened > 0:
                 slot.position.last_entry_price = price
                 if effect.closed > 0 or before == 0:
@@ -331,11 +341,15 @@ cdef class Account:
                 self.post(&context, self.ledger.pseudo(self.venue, INSURANCE_FUND_ACCOUNT), c.settle, LIQUIDATION_FEE,
                           -cost, slot)
             if slot.position.margin_mode == 1:
+                if forced == BY_TAKEOVER and slot.position.quantity == 0:
+                    # Taken over at zero equity: what rounding left is the fund's, not the cross wallet's.
+                    self.post(&context, self.ledger.pseudo(self.venue, INSURANCE_FUND_ACCOUNT), c.settle, INSURANCE,
+                              -slot.position.isolated_wallet, slot)
                 if effect.closed > 0:
                     # The closed share of the isolated wallet, profit and fee in it, goes back to the cross wallet.
                     closing = slot.position.isolated_wallet
                     if effect.closed < (before if before > 0 else -before):
-                        closing = <int64_t> (<int128_t> closing * effect.closed // (before if before > 0 else -before))
+                        closing = <int64_t> (<int128_t> closing * <int128_t> effect.closed / <int128_t> (before if before > 0 else -before))
                     self.earmark(slot, -closing)
                 if effect.opened > 0:
                     opening = <int64_t> ceil(
@@ -364,6 +378,8 @@ cdef class Account:
         row.is_maker = is_maker
         row.forced = forced
         row.increases = effect.opened > 0
+        if forced == BY_LIQUIDATION or forced == BY_TAKEOVER or forced == BY_ADL:
+            self.record_forced(slot, self.state.pool_of(slot), -order.side * quantity, price, cost, forced, time)
         m = self.message(FILLED_PART, time, slot, c.settle if slot != NULL else c.quote)
         m.row = self.journal.fills.rows - 1
         m.order = order[0]
@@ -377,16 +393,38 @@ cdef class Account:
             self.examine(pool, time)
         return 0
 
+    cdef int record_forced(self, Slot *slot, PoolState *pool, int64_t quantity, int64_t price, int64_t cost, Forced forced,
+                           int64_t time) except -1 nogil:
+        cdef LiquidationRow *row = <LiquidationRow *> self.journal.liquidations.append()
+        cdef Message *m
+        cdef int32_t settle = self.world.contracts[slot.position.instrument].settle
+        pool.step += 1
+        row.time = time
+        row.trigger_mark = self.world.prices[slot.position.instrument].mark
+        row.price = price
+        row.quantity = quantity
+        row.fee = cost
+        row.ratio = pool.trigger_ratio
+        row.account = self.index
+        row.instrument = slot.position.instrument
+        row.step = pool.step
+        row.asset = settle
+        row.what = forced
+        row.episode = pool.episode
+        m = self.message(DELEVERAGED if forced == BY_ADL else LIQUIDATED, time, slot, settle)
+        m.row = self.journal.liquidations.rows - 1
+        return 0
+
     cdef int fill_spot(self, Order *order, int64_t quantity, int64_t price, int64_t rate, const PostingContext *context,
                        int64_t *fee_out, int32_t *fee_asset) except -1 nogil:
         cdef const Contract *c = self.world.contracts[order.instrument]
-        cdef int64_t cost = 0, charge = 0, base = self.base_atoms(c, quantity)
+        cdef int64_t cost = 0, charge = 0, base = self.base_atoms(c, quantity), whole = 10000000000
         cdef int32_t others = self.ledger.pseudo(self.venue, COUNTERPARTIES)
         fee(c, quantity, price, 10000000000, &cost)
         self.post(context, others, c.quote, SPOT_TRADE, -order.side * cost, NULL)
         self.post(context, others, c.base, SPOT_TRADE, order.side * base, NULL)
         if self.fee_in_received and order.side > 0:
-            charge = <int64_t> (<int128_t> base * rate // 10000000000)
+            charge = <int64_t> (<int128_t> base * <int128_t> rate / <int128_t> whole)
             fee_asset[0] = c.base
         else:
             fee(c, quantity, price, rate, &charge)
@@ -443,6 +481,7 @@ cdef class Account:
             if slot != NULL and slot.pool >= 0 and self.state.mark_moved(slot, mark):
                 self.state.pools[slot.pool].stale = 2
                 self.flagged = True
+                self.world.attention = True
 
     cdef int check(self, int64_t time) except -1 nogil:
         cdef int32_t i
@@ -459,15 +498,20 @@ cdef class Account:
         ratio = self.state.ratio(pool)
         if pool.condition == LIQUIDATING:
             self.liquidating = True
+            self.world.attention = True
             return 0
-        if ratio > pool.max_ratio:
+        if ratio > pool.max_ratio:            # an infinite one included: the extremes of the run are exact
             pool.max_ratio = ratio
             pool.min_distance = min(pool.min_distance, self.state.distance(pool))
             pool.extreme = time
             pool.extreme_risk = pool.risk
         if ratio >= 1.0:
             pool.condition = LIQUIDATING
+            pool.trigger_ratio = ratio
+            pool.step = 0
+            pool.episode = 0
             self.liquidating = True
+            self.world.attention = True
             self.sample(pool, time, 2)
             return 0
         if (ratio >= self.margin_call) != (pool.condition == WARNED):

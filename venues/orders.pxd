@@ -74,6 +74,8 @@ cdef struct Order:
     int64_t decision_price   # price units at the decision: mid, else last, else mark; 0 = unknown
     int64_t submitted        # ns, strategy clock
     int64_t arrived          # ns, venue clock
+    int64_t touched          # number of the bar segment that last filled a part of it
+    int64_t expires          # ns at which a forced order gives up; 0 = never
     double filled_value      # sum of quantity x price in units
     double requested_quantity
     double requested_price

@@ -29,6 +29,11 @@ cdef struct PoolState:
     int32_t asset            # settle asset; -1 = all (multi-assets)
     int32_t isolated         # position that has this pool for itself; -1 = cross
     uint8_t condition        # PoolCondition
+    int32_t episode          # number of the liquidation in the run
+    int32_t step             # of this liquidation
+    int32_t forced_order     # row of the order that is out; -1 = none
+    int64_t deadline         # ns at which what has not filled is taken over
+    double trigger_ratio     # when it began
     uint8_t stale            # bands are of no use: look at the next change
 
 cdef struct Slot:            # where a position stands

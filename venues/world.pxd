@@ -30,6 +30,7 @@ cdef class World:
     cdef double *asset_usd               # US dollar per unit, for collateral in multi-assets mode
     cdef int32_t *asset_scales
     cdef double *atoms                   # 10^asset_scale
+    cdef bint attention                  # an account needs the exchange: a margin band left, a liquidation, a closed position
     cdef readonly list boxes
 
     cdef void set_price(self, int32_t instrument, PriceSource source, int64_t units, int64_t ts) noexcept nogil

@@ -1,0 +1,31 @@
+"""The venue's procedure when a margin pool no longer holds its requirement: cancel, close in steps, take over, insure."""
+
+from cpython.ref cimport PyObject
+from libc.stdint cimport int32_t, int64_t
+from venues.account cimport Account
+from venues.ledger cimport Ledger
+from venues.orders cimport OrderStore
+from venues.records cimport Journal
+from venues.state cimport PoolState
+from venues.world cimport World
+
+cdef class Liquidator:
+    cdef World world
+    cdef Ledger ledger
+    cdef OrderStore store
+    cdef Journal journal
+    cdef PyObject **accounts         # borrowed arrays
+    cdef PyObject **markets
+    cdef int32_t n_markets
+    cdef int32_t episodes
+    cdef int64_t time_limit          # ns until what has not filled is taken over
+    cdef bint limited_fund           # the fund may be exhausted
+    cdef readonly int64_t next_deadline      # earliest of all pools; INT64_MAX = none
+
+    cdef int proceed(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
+    cdef int cancel_orders(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
+    cdef int64_t quantity_to_close(self, PoolState *pool, int32_t leg) noexcept nogil
+    cdef int send(self, int32_t account, PoolState *pool, int32_t leg, int64_t quantity, int64_t time) except -1 nogil
+    cdef int take_over(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
+    cdef int settle_rest(self, int32_t account, int32_t asset, PoolState *pool, int64_t time) except -1 nogil
+    cdef int finish(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil

@@ -1,0 +1,269 @@
+"""The venue's procedure when a margin pool no longer holds its requirement: cancel, close in steps, take over, insure.
+
+Binance's course (venues/binance.md section 5, B4, B13): all open orders are cancelled and the ratio is computed again; then
+one order at a time reduces the position with the largest maintenance (the order over symbols is not documented: U) as far
+as needed, never worse than the bankruptcy price; realised loss and clearance fee are deducted and the test is repeated;
+when the equity is gone, or after the time limit, the rest is taken over at prices at which the pool is worth zero.
+"""
+
+from libc.math cimport ceil, fabs, rint
+from libc.stdint cimport INT64_MAX, int8_t
+from libc.string cimport memset
+from venues.account cimport Account
+from venues.contract cimport INVERSE, Contract, notional
+from venues.ledger cimport COUNTERPARTIES, INSURANCE_FUND_ACCOUNT, PostingContext
+from venues.margin cimport Leg, bankruptcy_price, leg_maintenance, leg_notional
+from venues.matching cimport Market
+from venues.orders cimport BY_VENUE, FORCED_ORDER, GTC, MARKET, WORKING, Order
+from venues.position cimport FillEffect, Position, apply_fill
+from venues.records cimport BY_TAKEOVER, INSURANCE, INSURANCE_FUND, UNFUNDED, UNFUNDED_LOSS, LiquidationRow
+from venues.state cimport LIQUIDATING, NORMAL, PoolState, Slot
+from venues.tiers cimport maintenance
+
+
+cdef class Liquidator:
+    """Liquidation of all accounts of a run.
+
+    Parameters
+    ----------
+    time_limit : int
+        Nanoseconds after which what has not filled is taken over (Binance: 60 s seen on 2025-10-10, binance.md section 5).
+    limited_fund : bool
+        The insurance fund has only what was put into it; what it lacks becomes an unfunded loss.
+    """
+
+    def __cinit__(self, *, int64_t time_limit, bint limited_fund):
+        self.time_limit = time_limit
+        self.limited_fund = limited_fund
+        self.next_deadline = INT64_MAX
+
+    cdef int cancel_orders(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
+        cdef int32_t i, row, following
+        cdef Order *order
+        for i in range(self.n_markets):
+            if (<Market> self.markets[i]).active == 0:
+                continue
+            if pool.isolated >= 0:
+                if (<Account> self.accounts[account]).state.slots[pool.isolated].position.instrument != i:
+                    continue
+            elif pool.asset >= 0 and self.world.contracts[i].settle != pool.asset:
+                continue
+            elif (<Account> self.accounts[account]).state.isolated[i]:
+                continue
+            row = (<Market> self.markets[i]).head
+            while row >= 0:
+                order = self.store.at(row)
+                following = order.next
+                if order.account == account and not order.flags & FORCED_ORDER:
+                    (<Market> self.markets[i]).cancel(order, BY_VENUE, time)
+                row = following
+        return 0
+
+    cdef int proceed(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
+        cdef int32_t i, worst, guard = 0
+        cdef double most, need
+        cdef Order *order
+        if pool.episode == 0:
+            self.episodes += 1
+            pool.episode = self.episodes
+            pool.deadline = time + self.time_limit
+            if pool.deadline < self.next_deadline:
+                self.next_deadline = pool.deadline
+            self.cancel_orders(account, pool, time)
+        while guard < 1000:
+            guard += 1
+            (<Account> self.accounts[account]).state.look(pool)
+            if pool.pool.count == 0 or pool.risk.maintenance <= 0.0:
+                return self.finish(account, pool, time)
+            if pool.risk.equity <= 0.0 or time >= pool.deadline:
+                self.take_over(account, pool, time)
+                return self.finish(account, pool, time)
+            if (<Account> self.accounts[account]).state.ratio(pool) < 1.0:
+                return self.finish(account, pool, time)
+            if pool.forced_order >= 0:
+                order = self.store.at(pool.forced_order)
+                if order.status == WORKING:
+                    return 0                 # it is out: wait for the market
+                pool.forced_order = -1
+            worst = -1
+            most = -1.0
+            for i in range(pool.pool.count):
+                need = leg_maintenance(&pool.pool.legs[i])
+                if pool.pool.legs[i].quantity != 0.0 and need > most:
+                    most = need
+                    worst = i
+            if worst < 0:
+                return self.finish(account, pool, time)
+            self.send(account, pool, worst, self.quantity_to_close(pool, worst), time)
+            if pool.forced_order >= 0 and self.store.at(pool.forced_order).status == WORKING:
+                return 0
+            pool.forced_order = -1
+        return 0
+
+    cdef int64_t quantity_to_close(self, PoolState *pool, int32_t at) noexcept nogil:
+        """Quantity units of a leg that bring the pool back to its requirement after the clearance fee, else all of it.
+
+        Closing the share x costs fee x notional x and frees MM(n) - MM((1 - x) n); the smallest x with
+        equity - fee n x >= others + MM((1 - x) n) is found by bisection, for the right side falls faster than the left
+        only in brackets whose rate is above the fee.
+        """
+        cdef Leg *leg = &pool.pool.legs[at]
+        cdef double n = leg_notional(leg), others = pool.risk.maintenance - leg_maintenance(leg)
+        cdef double rate = <double> leg.contract.clearance_fee * 1e-10
+        cdef double low = 0.0, high = 1.0, middle, excess
+        cdef int i
+        cdef int64_t quantity, whole, lot = max(<int64_t> 1, leg.contract.lot)
+        whole = <int64_t> rint(fabs(leg.quantity) / leg.contract.quantity_unit)
+        if pool.risk.equity - rate * n < others:
+            return whole
+        for i in range(60):
+            middle = 0.5 * (low + high)
+            excess = pool.risk.equity - rate * n * middle - others - maintenance(leg.contract.tiers, (1.0 - middle) * n)
+            if excess > 0.0:
+                high = middle
+            else:
+                low = middle
+        quantity = <int64_t> ceil(high * <double> whole / lot) * lot
+        return min(whole, quantity)
+
+    cdef int send(self, int32_t account, PoolState *pool, int32_t at, int64_t quantity, int64_t time) except -1 nogil:
+        cdef Order *order = self.store.new()
+        cdef Leg *leg = &pool.pool.legs[at]
+        cdef double limit = bankruptcy_price(&pool.pool, at)
+        cdef int32_t instrument = leg.contract.index
+        order.account = account
+        order.instrument = instrument
+        order.strategy = -1
+        order.side = -1 if leg.quantity > 0.0 else 1
+        order.leg = leg.side
+        order.type = MARKET
+        order.tif = GTC
+        order.flags = FORCED_ORDER
+        order.quantity = quantity
+        order.submitted = time
+        order.arrived = time
+        order.expires = pool.deadline
+        order.decision_price = self.world.prices[instrument].mark
+        if limit > 0.0:
+            # Rounded to the side that keeps the pool at or above zero.
+            order.price = <int64_t> (ceil(limit / leg.contract.price_unit - 1e-9) if order.side < 0
+                                     else limit / leg.contract.price_unit + 1e-9)
+        pool.forced_order = order.row
+        return (<Market> self.markets[instrument]).add(order, time)
+
+    cdef int take_over(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
+        """The fund takes every position at prices at which the pool is worth zero, and holds them at the mark."""
+        cdef int32_t i, asset, fund
+        cdef Leg *leg
+        cdef Order *order
+        cdef Slot *slot
+        cdef Position held
+        cdef FillEffect effect
+        cdef PostingContext context
+        cdef double equity, total, share
+        cdef int64_t price, quantity, mark
+        cdef LiquidationRow *row
+        if pool.forced_order >= 0 and self.store.at(pool.forced_order).status == WORKING:
+            order = self.store.at(pool.forced_order)
+            (<Market> self.markets[order.instrument]).cancel(order, BY_VENUE, time)
+        pool.forced_order = -1
+        fund = self.ledger.pseudo((<Account> self.accounts[account]).venue, INSURANCE_FUND_ACCOUNT)
+        equity = pool.risk.equity
+        total = pool.risk.notional
+        while pool.pool.count > 0:
+            leg = NULL
+            for i in range(pool.pool.count):
+                if pool.pool.legs[i].quantity != 0.0:
+                    leg = &pool.pool.legs[i]
+                    break
+            if leg == NULL:
+                break
+            slot = (<Account> self.accounts[account]).state.slots[pool.slots[i]]
+            # Every leg gives up the same share of its notional: q (p - mark) = -equity x n / total.
+            share = equity / total
+            mark = self.world.prices[leg.contract.index].mark
+            if leg.contract.kind == INVERSE:
+                share = leg.mark / (1.0 + share) if leg.quantity > 0.0 else leg.mark / (1.0 - share)
+            else:
+                share = leg.mark * (1.0 - share) if leg.quantity > 0.0 else leg.mark * (1.0 + share)
+            price = max(<int64_t> 1, <int64_t> rint(share / leg.contract.price_unit))
+            quantity = slot.position.quantity
+            order = self.store.new()
+            order.account = account
+            order.instrument = leg.contract.index
+            order.strategy = -1
+            order.side = -1 if quantity > 0 else 1
+            order.leg = slot.position.leg
+            order.flags = FORCED_ORDER
+            order.quantity = quantity if quantity > 0 else -quantity
+            order.submitted = time
+            order.arrived = time
+            order.decision_price = mark
+            asset = leg.contract.settle
+            context.time = time
+            context.ref = order.id
+            context.instrument = order.instrument
+            context.strategy = -1
+            context.tag = -1
+            memset(&held, 0, sizeof(Position))
+            apply_fill(&held, self.world.contracts[order.instrument], quantity, price, &effect)
+            apply_fill(&held, self.world.contracts[order.instrument], -quantity, mark, &effect)
+            (<Account> self.accounts[account]).fill(order, order.quantity, price, False, time, BY_TAKEOVER)
+            self.ledger.post(&context, fund, self.ledger.pseudo((<Account> self.accounts[account]).venue, COUNTERPARTIES),
+                             asset, INSURANCE, effect.realized)
+            row = <LiquidationRow *> self.journal.liquidations.at(self.journal.liquidations.rows - 1)
+            row.bankruptcy = price
+            if effect.realized < 0:
+                row.shortfall = -effect.realized
+                row.paid_by = INSURANCE_FUND
+                if self.limited_fund and self.ledger.balance(fund, asset) < 0:
+                    row.paid_by = UNFUNDED
+                    self.ledger.post(&context, fund, self.ledger.unfunded, asset, UNFUNDED_LOSS,
+                                     -self.ledger.balance(fund, asset))
+        if pool.asset >= 0:
+            self.settle_rest(account, pool.asset, pool, time)
+        else:
+            for i in range(self.world.n_assets):
+                self.settle_rest(account, i, pool, time)
+        return 0
+
+    cdef int settle_rest(self, int32_t account, int32_t asset, PoolState *pool, int64_t time) except -1 nogil:
+        """What rounding left after a takeover goes to the fund; a debt is filled up to zero by it."""
+        cdef PostingContext context
+        cdef int64_t rest
+        cdef int32_t fund = self.ledger.pseudo((<Account> self.accounts[account]).venue, INSURANCE_FUND_ACCOUNT)
+        context.time = time
+        context.ref = 0
+        context.instrument = -1
+        context.strategy = -1
+        context.tag = -1
+        if pool.isolated >= 0:
+            return 0                     # Account.fill has done it for the leg's own wallet
+        rest = ((<Account> self.accounts[account]).state.balances[asset]
+                - (<Account> self.accounts[account]).state.earmarked[asset])
+        if rest == 0 or (pool.asset < 0 and rest > 0):
+            return 0                     # multi-assets: other coins stay the owner's
+        (<Account> self.accounts[account]).post(&context, fund, asset, INSURANCE, -rest, NULL)
+        if self.limited_fund and self.ledger.balance(fund, asset) < 0:
+            self.ledger.post(&context, fund, self.ledger.unfunded, asset, UNFUNDED_LOSS, -self.ledger.balance(fund, asset))
+        return 0
+
+    cdef int finish(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
+        cdef int32_t i
+        cdef bint empty = True
+        cdef Order *order
+        if pool.forced_order >= 0:
+            order = self.store.at(pool.forced_order)
+            if order.status == WORKING:
+                (<Market> self.markets[order.instrument]).cancel(order, BY_VENUE, time)
+        pool.forced_order = -1
+        pool.condition = NORMAL
+        pool.episode = 0
+        (<Account> self.accounts[account]).examine(pool, time)
+        (<Account> self.accounts[account]).sample(pool, time, 2)
+        for i in range(self.world.n_assets):
+            if (<Account> self.accounts[account]).state.balances[i] > 0:
+                empty = False
+        if empty:
+            (<Account> self.accounts[account]).ruined = True
+        return 0

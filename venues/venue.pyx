@@ -1,0 +1,436 @@
+"""All venues of a run on their clock: prices come in by one door, orders and verbs arrive, accounts are looked after."""
+
+from cpython.ref cimport PyObject
+from libc.math cimport rint
+from libc.stdint cimport INT64_MAX
+from libc.stdlib cimport calloc, free
+from venues.account cimport Account
+from venues.contract cimport SPOT, Contract, notional
+from venues.ledger cimport Ledger
+from venues.liquidation cimport Liquidator
+from venues.matching cimport Market, Move
+from venues.orders cimport (
+    ABOVE_MAXIMUM, BELOW_MINIMUM, BY_USER, BY_VENUE, CLOSE_POSITION, DELISTED, IN_LIQUIDATION, LIMIT, MARKET, NOTHING_TO_REDUCE,
+    NO_REASON, OFF_LOT, OFF_TICK, OUTSIDE_BAND, POSITION_CLOSED, REDUCE_ONLY, REJECTED, SENT, SIDE_NOT_ALLOWED,
+    STOP_MARKET, TAKE_MARKET, VENUE_UNAVAILABLE, WORKING, WOULD_TRIGGER, Order, OrderStore,
+)
+from venues.outbox cimport SETTLED, Message, Outbox
+from venues.records cimport BY_ADL, BY_SETTLEMENT, Forced, Journal
+from venues.state cimport LIQUIDATING, PoolState, Slot
+from venues.world cimport INDEX_PRICE, LAST_PRICE, MARK_PRICE, PriceSource, World
+
+
+cdef class Exchange:
+    """The venue side of a run.
+
+    Parameters
+    ----------
+    world : World
+    ledger : Ledger
+    journal : Journal
+    outbox : Outbox
+    store : OrderStore
+    accounts : list of Account
+    markets : list of Market
+        One per instrument.
+    venue_of : list of int
+        Venue of each instrument.
+    liquidator : Liquidator
+    limits : bool
+        Enforce tick, lot, minimum, maximum and price band.
+    """
+
+    def __cinit__(self, *, World world, Ledger ledger, Journal journal, Outbox outbox, OrderStore store, list accounts,
+                  list markets, list venue_of, Liquidator liquidator, bint limits):
+        cdef int32_t i
+        cdef Market market
+        self.world = world
+        self.ledger = ledger
+        self.journal = journal
+        self.outbox = outbox
+        self.store = store
+        self.account_list = accounts
+        self.market_list = markets
+        self.liquidator = liquidator
+        self.limits = limits
+        self.n_accounts = len(accounts)
+        self.n_markets = len(markets)
+        self.accounts = <PyObject **> calloc(self.n_accounts + 1, sizeof(PyObject *))
+        self.markets = <PyObject **> calloc(self.n_markets + 1, sizeof(PyObject *))
+        self.venue_of = <int32_t *> calloc(self.n_markets + 1, sizeof(int32_t))
+        self.mark_from_last = <uint8_t *> calloc(self.n_markets + 1, sizeof(uint8_t))
+        self.mark_from_index = <uint8_t *> calloc(self.n_markets + 1, sizeof(uint8_t))
+        self.outage_until = <int64_t *> calloc(ledger.n_venues + 1, sizeof(int64_t))
+        if (self.accounts == NULL or self.markets == NULL or self.venue_of == NULL or self.mark_from_last == NULL
+                or self.mark_from_index == NULL or self.outage_until == NULL):
+            raise MemoryError("exchange: no memory")
+        for i in range(self.n_accounts):
+            self.accounts[i] = <PyObject *> accounts[i]
+        for i in range(self.n_markets):
+            market = markets[i]
+            market.accounts = self.accounts
+            self.markets[i] = <PyObject *> market
+            self.venue_of[i] = venue_of[i]
+        liquidator.world = world
+        liquidator.ledger = ledger
+        liquidator.store = store
+        liquidator.journal = journal
+        liquidator.accounts = self.accounts
+        liquidator.markets = self.markets
+        liquidator.n_markets = self.n_markets
+
+    def __dealloc__(self):
+        free(self.accounts)
+        free(self.markets)
+        free(self.venue_of)
+        free(self.mark_from_last)
+        free(self.mark_from_index)
+        free(self.outage_until)
+
+    # ------------------------------------------------------------------ prices
+
+    cdef int trade(self, int32_t instrument, int64_t price, int64_t quantity, int8_t side, int64_t time) except -1 nogil:
+        self.world.set_price(instrument, LAST_PRICE, price, time)
+        if self.mark_from_last[instrument]:
+            self.mark(instrument, price, time)
+        return (<Market> self.markets[instrument]).on_trade(price, quantity, side, time)
+
+    cdef int mark(self, int32_t instrument, int64_t price, int64_t time) except -1 nogil:
+        cdef int32_t i
+        self.world.set_price(instrument, MARK_PRICE, price, time)
+        for i in range(self.n_accounts):
+            (<Account> self.accounts[i]).mark_moved(instrument)
+        if (<Market> self.markets[instrument]).active:
+            (<Market> self.markets[instrument]).on_price(MARK_PRICE, price, time)
+        return 0
+
+    cdef int index(self, int32_t instrument, int64_t price, int64_t time) except -1 nogil:
+        self.world.set_price(instrument, INDEX_PRICE, price, time)
+        if self.mark_from_index[instrument]:
+            self.mark(instrument, price, time)
+        if (<Market> self.markets[instrument]).active:
+            (<Market> self.markets[instrument]).on_price(INDEX_PRICE, price, time)
+        return 0
+
+    cdef int asset_price_moved(self, int32_t asset, int64_t time) except -1 nogil:
+        """A collateral price has changed: pools that count it are looked at."""
+        cdef int32_t i, j
+        for i in range(self.n_accounts):
+            if not (<Account> self.accounts[i]).state.multi_assets or (<Account> self.accounts[i]).state.balances[asset] == 0:
+                continue
+            for j in range((<Account> self.accounts[i]).state.n_pools):
+                if (<Account> self.accounts[i]).state.pools[j].asset < 0:
+                    (<Account> self.accounts[i]).state.refresh_wallet((<Account> self.accounts[i]).state.pools[j])
+                    (<Account> self.accounts[i]).state.pools[j].stale = 2
+                    (<Account> self.accounts[i]).flagged = True
+                    self.world.attention = True
+        return 0
+
+    cdef int funding(self, int32_t instrument, int64_t mark, int64_t rate, int32_t rate_scale, int64_t time) except -1 nogil:
+        cdef int32_t i
+        for i in range(self.n_accounts):
+            (<Account> self.accounts[i]).pay_funding(instrument, mark, rate, rate_scale, time)
+        return 0
+
+    # ------------------------------------------------------------------ looking after accounts
+
+    cdef int attend(self, int64_t time) except -1 nogil:
+        cdef int32_t i, j, closed, row, following, guard = 0
+        cdef Order *order
+        while self.world.attention and guard < 10000:
+            guard += 1
+            self.world.attention = False
+            for i in range(self.n_accounts):
+                if (<Account> self.accounts[i]).flagged:
+                    (<Account> self.accounts[i]).check(time)
+                if (<Account> self.accounts[i]).liquidating:
+                    (<Account> self.accounts[i]).liquidating = False
+                    for j in range((<Account> self.accounts[i]).state.n_pools):
+                        if (<Account> self.accounts[i]).state.pools[j].condition == LIQUIDATING:
+                            self.liquidator.proceed(i, (<Account> self.accounts[i]).state.pools[j], time)
+                closed = (<Account> self.accounts[i]).closed_instrument
+                if closed >= 0:
+                    (<Account> self.accounts[i]).closed_instrument = -1
+                    row = (<Market> self.markets[closed]).head
+                    while row >= 0:
+                        order = self.store.at(row)
+                        following = order.next
+                        if (order.account == i and order.flags & (REDUCE_ONLY | CLOSE_POSITION)
+                                and (<Market> self.markets[closed]).reducible(order) == 0):
+                            (<Market> self.markets[closed]).cancel(order, POSITION_CLOSED, time)
+                        row = following
+        return 0
+
+    cdef int deadlines(self, int64_t time) except -1 nogil:
+        """The time limit of a liquidation is over."""
+        cdef int32_t i, j
+        cdef PoolState *pool
+        cdef int64_t earliest = INT64_MAX
+        for i in range(self.n_accounts):
+            for j in range((<Account> self.accounts[i]).state.n_pools):
+                pool = (<Account> self.accounts[i]).state.pools[j]
+                if pool.condition == LIQUIDATING and pool.episode > 0 and pool.deadline <= time:
+                    self.liquidator.proceed(i, pool, time)
+                if pool.condition == LIQUIDATING and pool.deadline < earliest:
+                    earliest = pool.deadline
+        self.liquidator.next_deadline = earliest
+        return self.attend(time)
+
+    # ------------------------------------------------------------------ orders arrive
+
+    cdef int validate(self, Order *order, int64_t time) except -1 nogil:
+        """A Reason to refuse it, or NO_REASON. Limits are the venue's, dated per symbol (design.md section 6)."""
+        cdef const Contract *c = self.world.contracts[order.instrument]
+        cdef double mark, price, value
+        cdef int64_t lot, most, last
+        cdef Slot *slot
+        if self.outage_until[self.venue_of[order.instrument]] > time:
+            return VENUE_UNAVAILABLE
+        if (<Market> self.markets[order.instrument]).closed:
+            return DELISTED
+        if c.kind != SPOT:
+            if (<Account> self.accounts[order.account]).state.hedge != (order.leg != 0):
+                return SIDE_NOT_ALLOWED
+            slot = (<Account> self.accounts[order.account]).state.find(order.instrument, order.leg)
+            if slot != NULL and slot.pool >= 0:
+                if (<Account> self.accounts[order.account]).state.pools[slot.pool].condition == LIQUIDATING:
+                    return IN_LIQUIDATION
+            if order.leg != 0 and order.side != order.leg:
+                order.flags |= REDUCE_ONLY       # hedge mode: against its leg an order can only reduce
+            if order.flags & (REDUCE_ONLY | CLOSE_POSITION):
+                if (<Market> self.markets[order.instrument]).reducible(order) == 0:
+                    return NOTHING_TO_REDUCE
+        elif order.leg != 0:
+            return SIDE_NOT_ALLOWED
+        last = self.world.prices[order.instrument].last
+        if self.limits:
+            lot = c.market_lot if order.type != LIMIT and c.market_lot > 0 else c.lot
+            if lot > 0 and order.quantity % lot != 0:
+                return OFF_LOT
+            if c.tick > 0 and (order.price % c.tick != 0 or (order.type != LIMIT and order.trigger % c.tick != 0)):
+                return OFF_TICK
+            if not order.flags & CLOSE_POSITION:
+                if order.quantity <= 0 or order.quantity < c.minimum_quantity:
+                    return BELOW_MINIMUM
+                most = c.maximum_quantity if order.type == LIMIT else c.maximum_market_quantity
+                if most > 0 and order.quantity > most:
+                    return ABOVE_MAXIMUM
+            price = self.world.price_value(order.instrument, order.price if order.price != 0 else last)
+            value = self.world.quantity_value(order.instrument, order.quantity) * c.multiplier * price
+            if c.minimum_notional > 0.0 and price > 0.0 and value < c.minimum_notional and not order.flags & (REDUCE_ONLY | CLOSE_POSITION):
+                return BELOW_MINIMUM
+            mark = self.world.prices[order.instrument].mark_value
+            if order.type == LIMIT and mark > 0.0:
+                if order.side > 0 and c.band_up > 0.0 and price > mark * c.band_up * (1.0 + 1e-9):
+                    return OUTSIDE_BAND
+                if order.side < 0 and c.band_down > 0.0 and price < mark * c.band_down * (1.0 - 1e-9):
+                    return OUTSIDE_BAND
+        elif order.quantity <= 0 and not order.flags & CLOSE_POSITION:
+            return BELOW_MINIMUM
+        if order.type == STOP_MARKET or order.type == TAKE_MARKET:
+            if self.would_trigger(order):
+                return WOULD_TRIGGER
+        return NO_REASON
+
+    cdef bint would_trigger(self, Order *order) noexcept nogil:
+        cdef int64_t price
+        if order.trigger_source == 0:
+            price = self.world.prices[order.instrument].mark
+        elif order.trigger_source == 1:
+            price = self.world.prices[order.instrument].last
+        else:
+            price = self.world.prices[order.instrument].index
+        if price == 0:
+            return False
+        if order.type == STOP_MARKET:
+            return order.side * (price - order.trigger) >= 0
+        return order.side * (order.trigger - price) >= 0
+
+    cdef int arrive(self, Order *order, int64_t time) except -1 nogil:
+        cdef int reason
+        order.arrived = time
+        if order.status != SENT:
+            return 0
+        reason = self.validate(order, time)
+        if reason == NO_REASON:
+            reason = (<Account> self.accounts[order.account]).try_hold(order)
+        if reason != NO_REASON:
+            order.status = REJECTED
+            order.reason = reason
+            return (<Account> self.accounts[order.account]).order_changed(order, time)
+        (<Market> self.markets[order.instrument]).add(order, time)
+        if self.world.attention:
+            self.attend(time)
+        return 0
+
+    cdef int cancel(self, int64_t id, int64_t time) except -1 nogil:
+        cdef Order *order = self.store.by_id(id)
+        if order == NULL or order.status != WORKING:
+            return 0                     # it was filled or refused before the cancel arrived: its own message says so
+        if self.outage_until[self.venue_of[order.instrument]] > time:
+            order.canceling = 0
+            return (<Account> self.accounts[order.account]).order_changed(order, time)
+        return (<Market> self.markets[order.instrument]).cancel(order, BY_USER, time)
+
+    # ------------------------------------------------------------------ settlement and deleveraging
+
+    cdef int forced(self, int32_t account, int32_t instrument, int8_t leg, int64_t quantity, int64_t price, int64_t time,
+                    int what) except -1 nogil:
+        """Close a signed quantity of a position at a price without a market."""
+        cdef Order *order = self.store.new()
+        order.account = account
+        order.instrument = instrument
+        order.strategy = -1
+        order.side = -1 if quantity > 0 else 1
+        order.leg = leg
+        order.quantity = quantity if quantity > 0 else -quantity
+        order.submitted = time
+        order.arrived = time
+        order.decision_price = price
+        (<Account> self.accounts[account]).fill(order, order.quantity, price, False, time, <Forced> what)
+        return 0
+
+    cdef int settle(self, int32_t instrument, int64_t price, int64_t time) except -1 nogil:
+        cdef int32_t i, row, following
+        cdef int leg
+        cdef Slot *slot
+        cdef Message *m
+        row = (<Market> self.markets[instrument]).head
+        while row >= 0:
+            following = self.store.at(row).next
+            (<Market> self.markets[instrument]).cancel(self.store.at(row), BY_VENUE, time)
+            row = following
+        self.world.set_price(instrument, MARK_PRICE, price, time)
+        for i in range(self.n_accounts):
+            for leg in range(-1, 2):
+                slot = (<Account> self.accounts[i]).state.find(instrument, <int8_t> leg)
+                if slot != NULL and slot.position.quantity != 0:
+                    self.forced(i, instrument, <int8_t> leg, slot.position.quantity, price, time, BY_SETTLEMENT)
+                    m = (<Account> self.accounts[i]).message(SETTLED, time, slot, self.world.contracts[instrument].settle)
+                    m.row = self.journal.fills.rows - 1
+        (<Market> self.markets[instrument]).closed = True
+        return self.attend(time)
+
+    cdef int deleverage(self, int32_t account, int32_t instrument, int64_t quantity, int64_t price, int64_t time) except -1 nogil:
+        cdef int leg
+        cdef Slot *slot
+        for leg in range(-1, 2):
+            slot = (<Account> self.accounts[account]).state.find(instrument, <int8_t> leg)
+            if slot != NULL and slot.position.quantity * quantity > 0:
+                if quantity > 0:
+                    quantity = min(quantity, slot.position.quantity)
+                else:
+                    quantity = max(quantity, slot.position.quantity)
+                self.forced(account, instrument, <int8_t> leg, quantity, price, time, BY_ADL)
+                return self.attend(time)
+        return 0
+
+    # ------------------------------------------------------------------ bars
+
+    cdef bint quiet(self, int32_t instrument) noexcept nogil:
+        """No order rests here, so the way of a bar between its open and its close touches nothing but margin."""
+        return (<Market> self.markets[instrument]).active == 0
+
+    cdef void set_progress(self, const Move *moves, int32_t n, double progress, int64_t time) noexcept nogil:
+        cdef int32_t i
+        cdef int64_t price
+        for i in range(n):
+            price = moves[i].start + <int64_t> rint(progress * <double> (moves[i].end - moves[i].start))
+            if moves[i].source == LAST_PRICE:
+                (<Market> self.markets[moves[i].instrument]).override = price
+            self.world.set_price(moves[i].instrument, <PriceSource> moves[i].source, price, time)
+
+    cdef double worst_ratio(self) noexcept nogil:
+        """Highest ratio of any pool that is not in liquidation, at the present prices."""
+        cdef int32_t i, j
+        cdef PoolState *pool
+        cdef double ratio, worst = 0.0
+        for i in range(self.n_accounts):
+            for j in range((<Account> self.accounts[i]).state.n_pools):
+                pool = (<Account> self.accounts[i]).state.pools[j]
+                if pool.pool.count == 0 or pool.condition == LIQUIDATING:
+                    continue
+                (<Account> self.accounts[i]).state.look(pool)
+                ratio = (<Account> self.accounts[i]).state.ratio(pool)
+                if ratio > worst:
+                    worst = ratio
+        return worst
+
+    cdef bint breached(self) noexcept nogil:
+        return self.worst_ratio() >= 1.0
+
+    cdef int flag_all(self) except -1 nogil:
+        cdef int32_t i, j
+        for i in range(self.n_accounts):
+            for j in range((<Account> self.accounts[i]).state.n_pools):
+                if (<Account> self.accounts[i]).state.pools[j].pool.count > 0:
+                    (<Account> self.accounts[i]).state.pools[j].stale = 2
+                    (<Account> self.accounts[i]).flagged = True
+                    self.world.attention = True
+        return 0
+
+    cdef int jump(self, const Move *moves, int32_t n, int64_t time) except -1 nogil:
+        """Opens: all prices are there at once; margin first, then what they meet."""
+        cdef int32_t i
+        self.set_progress(moves, n, 1.0, time)
+        self.flag_all()
+        self.attend(time)
+        for i in range(n):
+            if moves[i].source == LAST_PRICE:
+                (<Market> self.markets[moves[i].instrument]).on_jump(moves[i].end, time)
+            elif (<Market> self.markets[moves[i].instrument]).active:
+                # Triggered by the mark's jump: the market order meets the trade path when it opens.
+                (<Market> self.markets[moves[i].instrument]).override = 0
+                (<Market> self.markets[moves[i].instrument]).on_price(<PriceSource> moves[i].source, moves[i].end, time)
+        self.attend(time)
+        for i in range(n):
+            (<Market> self.markets[moves[i].instrument]).override = 0
+        return 0
+
+    cdef int advance(self, const Move *moves, int32_t n, int64_t time) except -1 nogil:
+        cdef double progress = 0.0, hit, best, low, high, middle
+        cdef Order *order = NULL
+        cdef Order *nearest = NULL
+        cdef int32_t i, by, guard = 0
+        cdef int64_t price
+        while guard < 100000:
+            guard += 1
+            best = 2.0
+            by = -1
+            for i in range(n):
+                if (<Market> self.markets[moves[i].instrument]).active:
+                    hit = (<Market> self.markets[moves[i].instrument]).next_hit(&moves[i], progress, &order)
+                    if hit < best:
+                        best = hit
+                        nearest = order
+                        by = i
+            self.set_progress(moves, n, min(best, 1.0), time)
+            if self.breached():
+                # Equity less requirement falls once along a straight way: bisection finds where.
+                low = progress
+                high = min(best, 1.0)
+                for i in range(60):
+                    middle = 0.5 * (low + high)
+                    self.set_progress(moves, n, middle, time)
+                    if self.breached():
+                        high = middle
+                    else:
+                        low = middle
+                progress = high
+                self.set_progress(moves, n, progress, time)
+                self.flag_all()
+                self.attend(time)
+                continue
+            if by < 0:
+                break
+            progress = best
+            price = moves[by].start + <int64_t> rint(progress * <double> (moves[by].end - moves[by].start))
+            (<Market> self.markets[moves[by].instrument]).meet(nearest, <PriceSource> moves[by].source, price, time)
+            self.attend(time)
+        self.set_progress(moves, n, 1.0, time)
+        self.flag_all()
+        self.attend(time)
+        for i in range(n):
+            (<Market> self.markets[moves[i].instrument]).override = 0
+            (<Market> self.markets[moves[i].instrument]).segment = (<Market> self.markets[moves[i].instrument]).segment + 1
+        return 0
