@@ -1,0 +1,557 @@
+"""Partitions on disk: layout, encoding, atomic writing with a ledger, and reading that notices changed bytes."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from feeds.errors import FeedError
+from feeds.findings import STATUSES, Finding, Gap
+from feeds.locks import is_free, locked, sweep_parts, sync_directory, write_atomic, write_part
+from feeds.schema import MONTHLY_KINDS, SCALES, check_version, columns, join_kind, layout, split_kind, version
+from feeds.symbols import check_venue, instrument_from_path, instrument_to_path, to_native, to_unified
+from feeds.tables import check, content_sha256, ints, scales_of, strip_scales
+from feeds.times import day_bounds, day_text, iso, month_bounds
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LAYOUT = "v1"
+WRITER = "levdyn/1"
+DATA, LEDGER, PENDING = "data.parquet", "ledger.json", "ledger.json.next"
+ROW_GROUP = 131_072
+COVERAGE_PROOFS = ("id_contiguous", "grid", "vendor_checksum", "none")
+
+
+def partition_of(kind: str, ts: int) -> str:
+    """Return the partition of a moment: ``2025-10-10``, or ``2025-10`` for kinds with few rows."""
+    return day_text(ts)[:7] if kind in MONTHLY_KINDS else day_text(ts)
+
+
+def partition_bounds(partition: str) -> tuple[int, int]:
+    """Return the first ns of a partition and the first after it."""
+    return month_bounds(partition) if len(partition) == 7 else day_bounds(partition)
+
+
+def instrument_path(venue: str, native: str) -> str:
+    """Return the folder of an instrument below the root."""
+    return f"{LAYOUT}/venue={venue}/instrument={instrument_to_path(native)}"
+
+
+def partition_path(venue: str, native: str, kind: str, partition: str) -> str:
+    """Return the folder of a partition below the root; the colon of ``bars:1m`` is a dash."""
+    name = "month" if len(partition) == 7 else "date"
+    return f"{instrument_path(venue, native)}/type={kind.replace(':', '-')}/{name}={partition}"
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One partition that exists: its ledger, and its rows read on demand.
+
+    Attributes
+    ----------
+    filesystem : pyarrow.fs.FileSystem
+    path : str
+        Its folder on that file system.
+    ledger : dict
+        What ledger.json says, already checked against its own hash.
+    """
+
+    filesystem: Any
+    path: str
+    ledger: dict[str, Any]
+
+    @property
+    def venue(self) -> str:
+        """Return the venue id."""
+        return str(self.ledger["venue"])
+
+    @property
+    def instrument(self) -> str:
+        """Return the venue's own id."""
+        return str(self.ledger["instrument"])
+
+    @property
+    def symbol(self) -> str:
+        """Return the unified name."""
+        return to_unified(self.venue, self.instrument)
+
+    @property
+    def kind(self) -> str:
+        """Return the kind with its timeframe."""
+        return str(self.ledger["kind"])
+
+    @property
+    def name(self) -> str:
+        """Return the day or month."""
+        return str(self.ledger["partition"])
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Return the first ns and the first after the partition."""
+        return partition_bounds(self.name)
+
+    @property
+    def status(self) -> str:
+        """Return complete, partial, absent, suspect or conflict."""
+        return str(self.ledger["status"])
+
+    @property
+    def rows(self) -> int:
+        """Return the number of rows."""
+        return int(self.ledger["rows"])
+
+    @property
+    def ts_min(self) -> int:
+        """Return the first ts."""
+        return int(self.ledger["ts_min"])
+
+    @property
+    def ts_max(self) -> int:
+        """Return the last ts."""
+        return int(self.ledger["ts_max"])
+
+    @cached_property
+    def scales(self) -> dict[str, int]:
+        """Return the scales of the mantissas."""
+        return {scale: int(self.ledger["scales"].get(scale, 0)) for scale in SCALES}
+
+    @cached_property
+    def gaps(self) -> tuple[Gap, ...]:
+        """Return the holes that the ledger lists."""
+        return tuple(Gap.from_dict(gap) for gap in self.ledger["gaps"])
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """Return the findings that the ledger lists."""
+        return tuple(Finding.from_dict(finding) for finding in self.ledger["findings"])
+
+    def content(self) -> str:
+        """Return the content hash."""
+        return str(self.ledger["content_sha256"])
+
+    def batches(
+        self, names: Sequence[str], rows: int, start: int | None, end: int | None
+    ) -> "Iterator[pa.RecordBatch]":
+        """Yield batches of the columns with ``start <= ts < end``, page checksums verified.
+
+        Raises
+        ------
+        FeedError
+            If the bytes are not those that were written.
+        """
+        import pyarrow as pa
+
+        is_cut = start is not None or end is not None
+        wanted = [*names, "ts"] if is_cut and "ts" not in names else list(names)
+        with self._changed_bytes():
+            file = self._open()
+            place = file.schema_arrow.names.index("ts")
+            groups, expected = [], 0
+            for number in range(file.metadata.num_row_groups):
+                group = file.metadata.row_group(number)
+                stamps = group.column(place).statistics
+                if (start is None or stamps.max >= start) and (end is None or stamps.min < end):
+                    groups.append(number)
+                    expected += group.num_rows
+            iterator = file.iter_batches(batch_size=rows, row_groups=groups, columns=wanted, use_threads=False)
+        seen = 0
+        while True:
+            with self._changed_bytes():
+                batch = next(iterator, None)
+            if batch is None:
+                break
+            seen += batch.num_rows
+            if is_cut:
+                stamps = ints(batch, "ts")
+                low = 0 if start is None else int(np.searchsorted(stamps, start))
+                high = batch.num_rows if end is None else int(np.searchsorted(stamps, end))
+                batch = batch.slice(low, max(high - low, 0)).select(list(names))
+            if batch.num_rows:
+                yield pa.RecordBatch.from_arrays(batch.columns, names=list(names))
+        if seen != expected:
+            raise FeedError(f"{self.path}/{DATA}: {seen} rows where {expected} were written; the file has changed")
+
+    def table(self) -> "pa.Table":
+        """Return all rows as a canonical table, aggregate columns included."""
+        import pyarrow as pa
+
+        with self._changed_bytes():
+            file = self._open()
+            found = file.read(use_threads=False)
+        metadata = {f"{name}_scale": str(scale) for name, scale in self.ledger["scales"].items()}
+        kind, timeframe_ns = split_kind(self.kind)
+        aggregates = kind == "trades" and "first_id" in found.column_names
+        schema = columns(kind, timeframe_ns, aggregates=aggregates)
+        return pa.table(found.columns, schema=schema).replace_schema_metadata(metadata)
+
+    def verify(self) -> None:
+        """Read everything and compare every hash; raises FeedError at the first that differs."""
+        with self._changed_bytes(), self.filesystem.open_input_file(f"{self.path}/{DATA}") as source:
+            digest = hashlib.sha256(source.read()).hexdigest()
+        if digest != self.ledger["file"]["sha256"]:
+            raise FeedError(f"{self.path}/{DATA}: sha256 is {digest}, the ledger has {self.ledger['file']['sha256']}")
+        content = content_sha256(self.table())
+        if content != self.content():
+            raise FeedError(f"{self.path}/{DATA}: the content hash is {content}, the ledger has {self.content()}")
+
+    def _open(self) -> Any:
+        """Open the data file after comparing the hash of its footer with the ledger."""
+        import pyarrow.parquet as pq
+
+        source = self.filesystem.open_input_file(f"{self.path}/{DATA}")
+        found = _footer_sha256(source)
+        if found != self.ledger["file"]["footer_sha256"]:
+            raise FeedError(f"{self.path}/{DATA}: the footer is not the one that was written; the file has changed")
+        return pq.ParquetFile(source, page_checksum_verification=True)
+
+    def _changed_bytes(self) -> "_ChangedBytes":
+        """Return a context that turns decoding errors into a FeedError naming the file."""
+        return _ChangedBytes(f"{self.path}/{DATA}")
+
+
+class _ChangedBytes:
+    """Turns errors of the Parquet reader into a FeedError that names the file."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        """Translate what the reader raises on damaged bytes."""
+        if isinstance(error, (OSError, ValueError, MemoryError)) and not isinstance(error, FeedError):
+            raise FeedError(
+                f"{self.path}: cannot be read, its bytes have changed since they were written ({error})"
+            ) from error
+
+
+def write_partition(
+    root: str | Path,
+    venue: str,
+    symbol: str,
+    kind: str,
+    table: "pa.Table",
+    *,
+    source: Mapping[str, Any] | str | Iterable[Mapping[str, Any]],
+    findings: Iterable[Finding] = (),
+    status: str = "complete",
+    gaps: Iterable[Gap] = (),
+    partition: str | None = None,
+    proof: str = "none",
+    rows_in: int | None = None,
+    dropped: Mapping[str, int] | None = None,
+) -> Partition:
+    """Write one partition whole, replacing what it had; the same input gives the same bytes.
+
+    Parameters
+    ----------
+    root : str or Path
+        A local folder.
+    venue, symbol : str
+        Unified name; ``"*"`` for rows of a whole venue or account.
+    kind : str
+        With its timeframe: ``"bars:1m"``.
+    table : pa.Table
+        Canonical, sorted, all rows inside one UTC day (month for the sparse kinds).
+    source : dict, str or list of dict
+        Where the rows came from. A str is a file name.
+    findings, gaps : iterable
+    status : str
+        ``complete | partial | absent | suspect | conflict``.
+    partition : str, optional
+        The day or month; needed only for a table without rows.
+    proof : str
+        How completeness is known: ``id_contiguous | grid | vendor_checksum | none``.
+    rows_in : int, optional
+        Rows before repairs; those of the table when not given.
+    dropped : dict of str to int, optional
+        Rows left out, by reason.
+
+    Returns
+    -------
+    Partition
+
+    Raises
+    ------
+    FeedError
+        For a table that is not canonical or spans partitions, unknown words, or a partition being written by another
+        process.
+    """
+    word, timeframe_ns = split_kind(kind)
+    native = to_native(venue, symbol)
+    if status not in STATUSES or proof not in COVERAGE_PROOFS:
+        raise FeedError(
+            f"status {status!r} / proof {proof!r}: allowed are {', '.join(STATUSES)} / {', '.join(COVERAGE_PROOFS)}"
+        )
+    check(table, word, timeframe_ns)
+    table = strip_scales(table.combine_chunks(), word, timeframe_ns)
+    stamps = ints(table, "ts")
+    name = _single_partition(word, stamps, partition)
+    used = {column.scale for column in layout(word, timeframe_ns) if column.scale}
+    body: dict[str, Any] = {
+        "schema": version(word),
+        "venue": venue,
+        "instrument": native,
+        "kind": join_kind(word, timeframe_ns),
+        "partition": name,
+        "status": status,
+        "rows": table.num_rows,
+        "ts_min": int(stamps[0]) if stamps.size else 0,
+        "ts_max": int(stamps[-1]) if stamps.size else 0,
+        "scales": {scale: value for scale, value in scales_of(table).items() if scale in used},
+        "content_sha256": content_sha256(table),
+        "sources": _sources(source),
+        "rows_in": table.num_rows if rows_in is None else rows_in,
+        "rows_out": table.num_rows,
+        "dropped": dict(dropped) if dropped is not None else {},
+        "gaps": [gap.to_dict() for gap in sorted(gaps)],
+        "findings": [finding.to_dict() for finding in findings],
+        "proof": proof,
+        "writer": WRITER,
+    }
+    if "id" in table.column_names and word == "trades":
+        ids = ints(table, "id")
+        body["id_first"], body["id_last"] = (int(ids[0]), int(ids[-1])) if ids.size else (-1, -1)
+    data = _encode(table, word, timeframe_ns, body)
+    ledger = _seal(body, data)
+    directory = Path(root) / partition_path(venue, native, body["kind"], name)
+    with locked(directory):
+        _recover(directory)
+        _commit(directory, data, _dump(ledger))
+    return Partition(_local(), str(directory), ledger)
+
+
+def read_partition(filesystem: Any, path: str) -> Partition | None:
+    """Return the partition in a folder, or None when there is none (no ledger).
+
+    A writer that was killed between its two renames left ``ledger.json.next`` beside the new data: whichever ledger
+    fits the data is taken, so the partition is the old one or the new one.
+
+    Raises
+    ------
+    FeedError
+        If the ledger was changed or is of a newer schema.
+    """
+    ledger = _read_ledger(filesystem, f"{path}/{LEDGER}")
+    if ledger is not None and _is_file(filesystem, f"{path}/{PENDING}"):
+        ledger = _fitting(filesystem, path, ledger)
+    elif ledger is None:
+        ledger = _fitting(filesystem, path, None)
+    return None if ledger is None else Partition(filesystem, path, ledger)
+
+
+def sweep(root: str | Path) -> int:
+    """Finish or undo what killed writers left below a local root, and return how many files were removed or renamed."""
+    count = 0
+    for directory, _, files in os.walk(Path(root) / LAYOUT):
+        if any(name.endswith(".part") or name == PENDING or name == ".lock" for name in files):
+            folder = Path(directory)
+            if is_free(folder):
+                with locked(folder):
+                    count += _recover(folder)
+    return count
+
+
+def list_partitions(filesystem: Any, path: str) -> list[str]:
+    """Return the partition folders (last path segment) inside a ``type=`` folder, in time order."""
+    return sorted(name for name in _folders(filesystem, path) if name.startswith(("date=", "month=")))
+
+
+def list_kinds(filesystem: Any, path: str) -> list[str]:
+    """Return the kinds inside an ``instrument=`` folder."""
+    names = [name[5:].replace("-", ":", 1) for name in _folders(filesystem, path) if name.startswith("type=")]
+    return sorted(names)
+
+
+def list_instruments(filesystem: Any, root: str, venue: str) -> list[str]:
+    """Return the native ids that a venue has below the root."""
+    check_venue(venue)
+    folders = _folders(filesystem, f"{root}/{LAYOUT}/venue={venue}")
+    return sorted(instrument_from_path(name[11:]) for name in folders if name.startswith("instrument="))
+
+
+def list_venues(filesystem: Any, root: str) -> list[str]:
+    """Return the venues below the root."""
+    return sorted(name[6:] for name in _folders(filesystem, f"{root}/{LAYOUT}") if name.startswith("venue="))
+
+
+def open_root(root: str | Path) -> tuple[Any, str, bool]:
+    """Return file system, path and whether it is local, of a path or a URI such as ``s3://bucket/folder``."""
+    from pyarrow import fs
+
+    text = str(root)
+    if "://" not in text:
+        return _local(), str(Path(text).expanduser().absolute()), True
+    filesystem, path = fs.FileSystem.from_uri(text)
+    return filesystem, path.rstrip("/"), isinstance(filesystem, fs.LocalFileSystem)
+
+
+def _local() -> Any:
+    """Return the local file system."""
+    from pyarrow import fs
+
+    return fs.LocalFileSystem()
+
+
+def _folders(filesystem: Any, path: str) -> list[str]:
+    """Return the names of the folders directly inside a path; none when it does not exist."""
+    from pyarrow import fs
+
+    infos = filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True))
+    return [info.base_name for info in infos if info.type == fs.FileType.Directory]
+
+
+def _is_file(filesystem: Any, path: str) -> bool:
+    """Tell whether a path is a file."""
+    from pyarrow import fs
+
+    return bool(filesystem.get_file_info(path).type == fs.FileType.File)
+
+
+def _single_partition(kind: str, stamps: Any, partition: str | None) -> str:
+    """Return the one partition that all rows belong to."""
+    if not stamps.size:
+        if partition is None:
+            raise FeedError(f"{kind}: a table without rows needs partition='YYYY-MM-DD' (or 'YYYY-MM')")
+        partition_bounds(partition)
+        return partition
+    first, last = partition_of(kind, int(stamps[0])), partition_of(kind, int(stamps[-1]))
+    if first != last or (partition is not None and partition != first):
+        raise FeedError(
+            f"{kind}: rows from {iso(int(stamps[0]))} to {iso(int(stamps[-1]))} do not lie in one partition"
+            f"{f' ({partition})' if partition else ''}; Catalog.write splits them"
+        )
+    return first
+
+
+def _sources(source: Mapping[str, Any] | str | Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the sources as a list of plain dicts."""
+    if isinstance(source, str):
+        return [{"name": source}]
+    if isinstance(source, Mapping):
+        return [dict(source)]
+    return [dict(each) for each in source]
+
+
+def _encode(table: "pa.Table", kind: str, timeframe_ns: int, body: Mapping[str, Any]) -> bytes:
+    """Return the Parquet bytes: delta or dictionary, zstd, page checksums (feeds.md 4.2)."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    scaled = {column.name: column.scale for column in layout(kind, timeframe_ns)}
+    delta = [field.name for field in table.schema if field.type == pa.int64() and scaled.get(field.name) != "quantity"]
+    metadata = {name: str(body[name]) for name in ("schema", "venue", "instrument", "kind", "rows", "ts_min", "ts_max")}
+    metadata |= {f"{scale}_scale": str(value) for scale, value in body["scales"].items()}
+    metadata |= {name: str(body[name]) for name in ("id_first", "id_last", "content_sha256", "writer") if name in body}
+    metadata |= {"date": str(body["partition"]), "ledger_sha256": hashlib.sha256(_dump(body)).hexdigest()}
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table.replace_schema_metadata(dict(sorted(metadata.items()))),
+        sink,
+        row_group_size=ROW_GROUP,
+        compression="zstd",
+        compression_level=3,
+        use_dictionary=[name for name in table.column_names if name not in delta],
+        column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
+        write_page_checksum=True,
+        write_page_index=True,
+        sorting_columns=[pq.SortingColumn(0)],
+        store_schema=True,
+    )
+    return bytes(sink.getvalue())
+
+
+def _seal(body: dict[str, Any], data: bytes) -> dict[str, Any]:
+    """Return the ledger: body, hashes of the file, hash of all that."""
+    length = int.from_bytes(data[-8:-4], "little") + 8
+    ledger = body | {
+        "file": {
+            "size": len(data),
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "footer_sha256": hashlib.sha256(data[-length:]).hexdigest(),
+        }
+    }
+    return ledger | {"sha256": hashlib.sha256(_dump(ledger)).hexdigest()}
+
+
+def _dump(values: Mapping[str, Any]) -> bytes:
+    """Return JSON bytes that depend on the values only."""
+    return json.dumps(values, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def _commit(directory: Path, data: bytes, ledger: bytes) -> None:
+    """Replace data and ledger; killed at any point, a reader finds the old pair or the new one."""
+    current = directory / LEDGER
+    if current.exists() and current.read_bytes() == ledger and (directory / DATA).exists():
+        return
+    part = write_part(directory / DATA, data)
+    write_atomic(directory / PENDING, ledger)
+    os.replace(part, directory / DATA)
+    sync_directory(directory)
+    os.replace(directory / PENDING, current)
+    sync_directory(directory)
+
+
+def _recover(directory: Path) -> int:
+    """Finish or undo the write that a killed process began here; the caller holds the lock."""
+    count = sweep_parts(directory)
+    pending = directory / PENDING
+    if pending.exists():
+        partition = read_partition(_local(), str(directory))
+        if partition is not None and pending.read_bytes() == _dump(partition.ledger):
+            os.replace(pending, directory / LEDGER)
+        else:
+            pending.unlink()
+        sync_directory(directory)
+        count += 1
+    return count
+
+
+def _footer_sha256(source: Any) -> str:
+    """Return the hash of a Parquet file's footer, its length and magic included."""
+    size = source.size()
+    source.seek(max(size - 8, 0))
+    tail = source.read(8)
+    length = int.from_bytes(tail[:4], "little") + 8 if len(tail) == 8 else 0
+    if not 8 < length <= size:
+        return ""
+    source.seek(size - length)
+    digest = hashlib.sha256(source.read(length)).hexdigest()
+    source.seek(0)
+    return digest
+
+
+def _read_ledger(filesystem: Any, path: str) -> dict[str, Any] | None:
+    """Return a ledger after checking its hash, its exact form and its schema version; None when there is no file."""
+    if not _is_file(filesystem, path):
+        return None
+    with filesystem.open_input_file(path) as file:
+        raw = file.read()
+    try:
+        ledger = json.loads(raw)
+        claimed = ledger.pop("sha256")
+        is_sound = hashlib.sha256(_dump(ledger)).hexdigest() == claimed and _dump(ledger | {"sha256": claimed}) == raw
+    except (ValueError, KeyError, AttributeError, TypeError):
+        is_sound = False
+    if not is_sound:
+        raise FeedError(f"{path}: the ledger is not as it was written; its partition cannot be trusted")
+    check_version(ledger["schema"])
+    return dict(ledger) | {"sha256": claimed}
+
+
+def _fitting(filesystem: Any, path: str, ledger: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the ledger or the pending one, whichever belongs to the data file that is there."""
+    pending = _read_ledger(filesystem, f"{path}/{PENDING}")
+    if pending is None or not _is_file(filesystem, f"{path}/{DATA}"):
+        return ledger
+    with filesystem.open_input_file(f"{path}/{DATA}") as source:
+        found = _footer_sha256(source)
+    return pending if found == pending["file"]["footer_sha256"] else ledger
