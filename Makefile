@@ -38,8 +38,8 @@ $(VENV)/.tools: .ci/preflight.py
 
 ifdef LEVDYN_WHEEL
 $(VENV)/.installed: $(VENV)/.tools $(LEVDYN_WHEEL)
-	$(BIN)/pip install --quiet "./$(LEVDYN_WHEEL)[test,lint]"
-	$(BIN)/pip install --quiet --force-reinstall --no-deps "./$(LEVDYN_WHEEL)"  # a new wheel of the same version
+	$(BIN)/pip install --quiet "$(abspath $(LEVDYN_WHEEL))[test,lint]"
+	$(BIN)/pip install --quiet --force-reinstall --no-deps "$(abspath $(LEVDYN_WHEEL))"  # a new wheel of the same version
 	@touch $@
 
 build: $(VENV)/.installed
@@ -51,7 +51,7 @@ $(VENV)/.installed: $(VENV)/.tools pyproject.toml setup.py
 # --build-lib . puts each module beside its source and recompiles only what changed. Files that are new since the
 # installation get their link in the strict editable tree here, so that nothing has to be installed again.
 build/.compiled: $(VENV)/.installed $(SOURCES)
-	$(BIN)/python setup.py --quiet build_ext --build-lib . $(if $(FORCE),--force)
+	$(BIN)/python -W ignore setup.py --quiet build_ext --build-lib . $(if $(FORCE),--force)
 	@touch $@
 ifdef FORCE
 .PHONY: build/.compiled
@@ -90,14 +90,14 @@ format: build  ## let ruff format the Python files
 
 wheel: $(VENV)/.tools  ## sdist, and from it the wheel, in dist/
 	rm -rf dist
-	$(BIN)/python -m build --no-isolation --outdir dist . > build-wheel.log || { tail -50 build-wheel.log; exit 1; }
+	$(BIN)/python -m build --no-isolation --outdir dist . > build-wheel.log || { tail -200 build-wheel.log; exit 1; }
 	@rm -f build-wheel.log; ls dist
 
 bench: build  ## the quick form of the benchmarks
 	$(BIN)/python benchmarks/run.py --quick $(BENCH_ARGS)
 
 trace: build  ## recompile with bounds checks, line tracing, debug symbols; back with make build FORCE=1
-	LINETRACE=1 $(BIN)/python setup.py --quiet build_ext --build-lib . --force
+	LINETRACE=1 $(BIN)/python -W ignore setup.py --quiet build_ext --build-lib . --force
 
 clean:  ## remove everything that was built, .venv included
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
