@@ -111,16 +111,22 @@ cdef class Account:
         if slot != NULL:
             m.position = slot.position
             m.has_position = 1
+            m.bids = slot.bids
+            m.asks = slot.asks
+            m.open_loss = slot.open_loss
+            m.open_orders = slot.open_orders
             m.instrument = slot.position.instrument
         if asset >= 0:
             m.assets[0] = asset
             m.balances[0] = self.state.balances[asset]
             m.earmarked[0] = self.state.earmarked[asset]
+            m.locked[0] = self.locked[asset]
         return m
 
     cdef int order_changed(self, Order *order, int64_t time) except -1 nogil:
         cdef OrderRow *row = <OrderRow *> self.journal.orders.append()
         cdef Message *m
+        cdef const Contract *c = self.world.contracts[order.instrument]
         row.time = time
         row.order = order.id
         row.price = order.price
@@ -143,7 +149,7 @@ cdef class Account:
         row.status = order.status
         row.reason = order.reason
         if order.strategy >= 0:
-            m = self.message(ORDER_STATE, time, NULL, -1)
+            m = self.message(ORDER_STATE, time, self.state.find(order.instrument, order.leg), c.settle)
             m.order = order[0]
             m.strategy = order.strategy
             m.instrument = order.instrument
@@ -388,6 +394,7 @@ cdef class Account:
         if slot == NULL:
             m.assets[1] = c.base
             m.balances[1] = self.state.balances[c.base]
+            m.locked[1] = self.locked[c.base]
         if slot != NULL:
             pool = self.state.pool_of(slot)
             self.examine(pool, time)

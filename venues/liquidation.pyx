@@ -14,6 +14,7 @@ from venues.contract cimport INVERSE, Contract, notional
 from venues.ledger cimport COUNTERPARTIES, INSURANCE_FUND_ACCOUNT, PostingContext
 from venues.margin cimport Leg, bankruptcy_price, leg_maintenance, leg_notional
 from venues.matching cimport Market
+from venues.outbox cimport STATE_ONLY
 from venues.orders cimport BY_VENUE, FORCED_ORDER, GTC, MARKET, WORKING, Order
 from venues.position cimport FillEffect, Position, apply_fill
 from venues.records cimport BY_TAKEOVER, INSURANCE, INSURANCE_FUND, UNFUNDED, UNFUNDED_LOSS, LiquidationRow
@@ -262,6 +263,8 @@ cdef class Liquidator:
         (<Account> self.accounts[account]).examine(pool, time)
         (<Account> self.accounts[account]).sample(pool, time, 2)
         for i in range(self.world.n_assets):
+            if i == pool.asset or pool.asset < 0:
+                (<Account> self.accounts[account]).message(STATE_ONLY, time, NULL, i)
             if (<Account> self.accounts[account]).state.balances[i] > 0:
                 empty = False
         if empty:

@@ -22,6 +22,10 @@ cdef struct Message:
     Position position        # as it is now
     int64_t balances[2]      # atoms
     int64_t earmarked[2]
+    int64_t locked[2]        # spot: behind open orders
+    double bids              # held by open orders of the position
+    double asks
+    double open_loss
     int32_t assets[2]        # -1 = none
     double ratio             # margin call
     double distance
@@ -29,6 +33,7 @@ cdef struct Message:
     int32_t strategy         # whose order; -1 = of every strategy with this account
     int32_t pool_asset       # margin call
     int32_t instrument       # -1 = none
+    int32_t open_orders      # that hold margin
     uint8_t kind
     uint8_t has_position
     uint8_t active           # margin call: 1 raised, 0 over

@@ -78,4 +78,5 @@ cdef class AccountState:
     cdef bint mark_moved(self, Slot *slot, double mark) noexcept nogil
     cdef double ratio(self, const PoolState *pool) noexcept nogil                 # maintenance / equity
     cdef double available(self, int32_t asset) noexcept nogil                     # what may back a new order, settle asset
+    cdef double unrealized(self, const PoolState *pool) noexcept nogil            # at the present marks, settle asset
     cdef double distance(self, PoolState *pool) noexcept nogil                    # smallest of its legs

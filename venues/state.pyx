@@ -4,7 +4,7 @@ from libc.math cimport INFINITY, fabs
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memmove
 from venues.contract cimport SPOT, Contract
-from venues.margin cimport Leg, liquidation_price
+from venues.margin cimport Leg, leg_unrealized, liquidation_price
 from venues.position cimport entry_value
 
 
@@ -322,3 +322,13 @@ cdef class AccountState:
             if price > 0.0 and mark > 0.0 and fabs(mark - price) / mark < nearest:
                 nearest = fabs(mark - price) / mark
         return nearest
+
+    cdef double unrealized(self, const PoolState *pool) noexcept nogil:
+        cdef int32_t i
+        cdef Leg leg
+        cdef double sum = 0.0
+        for i in range(pool.pool.count):
+            leg = pool.pool.legs[i]
+            leg.mark = self.world.prices[leg.contract.index].mark_value
+            sum += leg_unrealized(&leg)
+        return sum

@@ -1,0 +1,69 @@
+"""The strategy's side of a run: what has been delivered so far, and what may be asked for. No strategy reads a venue."""
+
+from backtest.agenda cimport Agenda
+from backtest.views cimport InstrumentInfo, OrderView
+from cpython.ref cimport PyObject
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
+from venues.contract cimport Contract
+from venues.orders cimport Order, OrderStore
+from venues.outbox cimport Message
+from venues.records cimport Journal
+from venues.state cimport AccountState, PoolState, Slot
+from venues.world cimport World
+
+cdef struct FundingView:     # of one instrument, as delivered
+    int64_t last_ts          # ns; 0 = none yet
+    int64_t rate             # rate units
+    int64_t interval         # seconds
+    int64_t predicted        # rate units, from a predicted row
+    int64_t predicted_ts
+    double estimate          # from premium samples so far; nan = none
+    int32_t samples
+
+cdef class Context:
+    cdef readonly int64_t now                # ns, strategy clock
+    cdef readonly bint warming               # trading verbs are refused
+    cdef World world                         # prices on this clock
+    cdef readonly list states                # AccountState of each account on this clock
+    cdef int64_t **locked                    # spot: atoms behind open orders, by account and asset
+    cdef OrderStore store
+    cdef Agenda venue_agenda
+    cdef Agenda local_agenda
+    cdef readonly Journal journal
+    cdef readonly list infos                 # InstrumentInfo
+    cdef readonly list assets                # names
+    cdef readonly list accounts              # names: VENUE or VENUE/ACCOUNT
+    cdef readonly list account_venues        # venue id of each account
+    cdef readonly list account_assets        # home asset of each account: where its first balance is
+    cdef int64_t *order_latency              # ns, by account
+    cdef int64_t *taker_fees                 # [account * n_instruments + instrument], 1e-10
+    cdef double *slippage                    # by account
+    cdef readonly list verbs                 # requests other than orders, in order of sending
+    cdef readonly dict tags
+    cdef readonly dict names
+    cdef readonly list texts
+    cdef readonly dict addresses             # symbol, SYMBOL@venue -> list of instruments
+    cdef readonly dict transit               # id -> (asset, atoms) on its way, as far as told
+    cdef readonly int32_t reporting          # asset; equity is told in it
+    cdef FundingView *funding
+    cdef readonly object history             # backtest.history.History
+    cdef readonly object universe            # backtest.universe.Universe
+    cdef readonly dict series                # (instrument, timeframe) -> BarSeries
+    cdef readonly list timers                # (strategy, period ns, name), period 0 = once
+    cdef readonly list alerts                # [strategy, instrument, distance, ratio, raised]
+    cdef int64_t next_transfer
+
+    cdef AccountState state(self, int32_t account)
+    cdef int32_t tag(self, object text)
+    cdef double price(self, int32_t instrument) noexcept nogil      # mark, else last; 0 = none yet
+    cdef int64_t units_down(self, int32_t instrument, double quantity) noexcept nogil     # toward zero, on the lot
+    cdef int64_t price_units(self, int32_t instrument, double price, int side) noexcept nogil  # passive side, on the tick
+    cdef Order *send(self, int32_t strategy, int32_t account, int32_t instrument, int side, int64_t quantity, int type,
+                     int64_t price, int64_t trigger, int64_t trail, int flags, int tif, int leg, int32_t tag,
+                     double requested) except NULL nogil
+    cdef int send_cancel(self, Order *order) except -1 nogil
+    cdef int add_verb(self, int32_t account, tuple verb) except -1
+    cdef int apply(self, const Message *message) except -1 nogil    # a message arrives
+    cdef double equity(self, int32_t account) noexcept              # reporting asset
+    cdef double asset_value(self, int32_t asset) noexcept nogil     # reporting asset per unit; nan = unknown
+    cdef double pool_value(self, const PoolState *pool) noexcept nogil

@@ -1,0 +1,222 @@
+"""The strategy's side of a run: what has been delivered so far, and what may be asked for. No strategy reads a venue."""
+
+from libc.math cimport NAN, fabs, floor, isnan, rint
+from libc.stdint cimport INT64_MAX
+from libc.stdlib cimport calloc, free
+from backtest.agenda cimport CANCEL_ARRIVES, ORDER_ARRIVES, VERB_ARRIVES
+from venues.contract cimport SPOT
+from venues.orders cimport CLOSE_POSITION, Order
+from venues.outbox cimport Message
+from venues.state cimport PoolState, Slot
+
+
+cdef class Context:
+    """Everything that strategies know and ask for, on their clock.
+
+    Parameters
+    ----------
+    world : World
+        Prices on the strategy's clock.
+    states : list of AccountState
+        Copies of the accounts that change only when a message arrives.
+    store, venue_agenda, local_agenda, journal
+        Where orders live, where requests and answers wait, where series and logs go.
+    infos : list of InstrumentInfo
+    assets, accounts, account_venues, account_assets : list of str
+    order_latency : list of int
+        ns, by account.
+    taker_fees : list of list of int
+        1e-10, by account and instrument.
+    slippage : list of float
+        By account.
+    reporting : int
+        Row of the reporting asset.
+    """
+
+    def __init__(self, *, World world, list states, OrderStore store, Agenda venue_agenda, Agenda local_agenda,
+                 Journal journal, list infos, list assets, list accounts, list account_venues, list account_assets,
+                 list order_latency, list taker_fees, list slippage, int reporting, history, universe):
+        cdef int32_t i, j, n = len(infos), m = len(accounts)
+        self.world = world
+        self.states = states
+        self.store = store
+        self.venue_agenda = venue_agenda
+        self.local_agenda = local_agenda
+        self.journal = journal
+        self.infos = infos
+        self.assets = assets
+        self.accounts = accounts
+        self.account_venues = account_venues
+        self.account_assets = account_assets
+        self.reporting = reporting
+        self.history = history
+        self.universe = universe
+        self.verbs = []
+        self.tags = {}
+        self.names = {}
+        self.texts = []
+        self.transit = {}
+        self.series = {}
+        self.timers = []
+        self.alerts = []
+        self.addresses = {}
+        self.order_latency = <int64_t *> calloc(m + 1, sizeof(int64_t))
+        self.taker_fees = <int64_t *> calloc(m * n + 1, sizeof(int64_t))
+        self.slippage = <double *> calloc(m + 1, sizeof(double))
+        self.funding = <FundingView *> calloc(n + 1, sizeof(FundingView))
+        self.locked = <int64_t **> calloc(m + 1, sizeof(int64_t *))
+        if (self.order_latency == NULL or self.taker_fees == NULL or self.slippage == NULL or self.funding == NULL
+                or self.locked == NULL):
+            raise MemoryError("context: no memory")
+        for i in range(m):
+            self.order_latency[i] = order_latency[i]
+            self.slippage[i] = slippage[i]
+            self.locked[i] = <int64_t *> calloc(len(assets) + 1, sizeof(int64_t))
+            if self.locked[i] == NULL:
+                raise MemoryError("context: no memory")
+            for j in range(n):
+                self.taker_fees[i * n + j] = taker_fees[i][j]
+        for info in infos:
+            self.addresses.setdefault(info.symbol, []).append(info.index)
+            self.addresses[info.address] = [info.index]
+        for i in range(n):
+            self.funding[i].estimate = NAN
+
+    def __dealloc__(self):
+        cdef Py_ssize_t i
+        if self.locked != NULL:
+            i = 0
+            while self.locked[i] != NULL:
+                free(self.locked[i])
+                i += 1
+        free(self.locked)
+        free(self.order_latency)
+        free(self.taker_fees)
+        free(self.slippage)
+        free(self.funding)
+
+    cdef AccountState state(self, int32_t account):
+        return <AccountState> self.states[account]
+
+    cdef int32_t tag(self, object text):
+        if text is None:
+            return -1
+        return self.tags.setdefault(str(text), len(self.tags))
+
+    # ------------------------------------------------------------------ prices and sizes
+
+    cdef double price(self, int32_t instrument) noexcept nogil:
+        if self.world.prices[instrument].mark != 0:
+            return self.world.prices[instrument].mark_value
+        return self.world.prices[instrument].last_value
+
+    cdef int64_t units_down(self, int32_t instrument, double quantity) noexcept nogil:
+        """Quantity units toward zero on the lot; what lies within 1e-9 relative of a lot is on it."""
+        cdef int64_t lot = max(<int64_t> 1, self.world.contracts[instrument].lot)
+        cdef double lots = quantity * self.world.quantity_divisors[instrument] / lot
+        cdef double near = rint(lots)
+        if fabs(lots - near) <= 1e-9 * max(1.0, fabs(near)):
+            return <int64_t> near * lot
+        return (<int64_t> floor(lots) if lots >= 0.0 else -<int64_t> floor(-lots)) * lot
+
+    cdef int64_t price_units(self, int32_t instrument, double price, int side) noexcept nogil:
+        """Price units on the tick: down for a buy, up for a sell; what lies within 1e-9 relative of a tick is on it."""
+        cdef int64_t tick = max(<int64_t> 1, self.world.contracts[instrument].tick)
+        cdef double ticks = price * self.world.divisors[instrument] / tick
+        cdef double near = rint(ticks)
+        if fabs(ticks - near) <= 1e-9 * max(1.0, fabs(near)) or side == 0:
+            return <int64_t> near * tick
+        return (<int64_t> floor(ticks) + (0 if side > 0 else 1)) * tick
+
+    # ------------------------------------------------------------------ requests
+
+    cdef Order *send(self, int32_t strategy, int32_t account, int32_t instrument, int side, int64_t quantity, int type,
+                     int64_t price, int64_t trigger, int64_t trail, int flags, int tif, int leg, int32_t tag,
+                     double requested) except NULL nogil:
+        cdef Order *order = self.store.new()
+        order.account = account
+        order.instrument = instrument
+        order.strategy = strategy
+        order.side = <int8_t> side
+        order.quantity = quantity
+        order.type = <uint8_t> type
+        order.price = price
+        order.trigger = trigger
+        order.trail = trail
+        order.flags = <uint8_t> flags
+        order.tif = <uint8_t> tif
+        order.leg = <int8_t> leg
+        order.tag = tag
+        order.requested_quantity = requested
+        order.submitted = self.now
+        order.decision_price = self.world.prices[instrument].last
+        if order.decision_price == 0:
+            order.decision_price = self.world.prices[instrument].mark
+        self.venue_agenda.push(self.now + self.order_latency[account], ORDER_ARRIVES, order.row)
+        return order
+
+    cdef int send_cancel(self, Order *order) except -1 nogil:
+        order.canceling = 1
+        return self.venue_agenda.push(self.now + self.order_latency[order.account], CANCEL_ARRIVES, order.id)
+
+    cdef int add_verb(self, int32_t account, tuple verb) except -1:
+        self.verbs.append(verb)
+        return self.venue_agenda.push(self.now + self.order_latency[account], VERB_ARRIVES, len(self.verbs) - 1)
+
+    # ------------------------------------------------------------------ answers
+
+    cdef int apply(self, const Message *m) except -1 nogil:
+        cdef int k
+        cdef int32_t asset
+        cdef Slot *slot
+        with gil:
+            state = <AccountState> self.states[m.account]
+            for k in range(2):
+                asset = m.assets[k]
+                if asset < 0:
+                    continue
+                state.balances[asset] = m.balances[k]
+                state.earmarked[asset] = m.earmarked[k]
+                self.locked[m.account][asset] = m.locked[k]
+            if m.has_position:
+                slot = state.slot(m.instrument, m.position.leg)
+                if slot.position.margin_mode != m.position.margin_mode and slot.pool >= 0:
+                    state.detach(slot)
+                slot.position = m.position
+                state.leverage[m.instrument] = m.position.leverage
+                state.isolated[m.instrument] = m.position.margin_mode
+                slot.bids = m.bids
+                slot.asks = m.asks
+                slot.open_loss = m.open_loss
+                slot.open_orders = m.open_orders
+                state.refresh(slot)
+                if slot.pool >= 0:
+                    state.refresh_wallet(state.pools[slot.pool])
+            for k in range(2):
+                if m.assets[k] >= 0:
+                    state.refresh_wallets(m.assets[k])
+        return 0
+
+    # ------------------------------------------------------------------ values
+
+    cdef double asset_value(self, int32_t asset) noexcept nogil:
+        return 1.0 if asset == self.reporting else self.world.asset_prices[asset]
+
+    cdef double equity(self, int32_t account) noexcept:
+        cdef AccountState state = <AccountState> self.states[account]
+        cdef int32_t i
+        cdef double sum = 0.0
+        for i in range(self.world.n_assets):
+            if state.balances[i] != 0:
+                sum += self.world.amount_value(i, state.balances[i]) * self.asset_value(i)
+        for i in range(state.n_pools):
+            sum += state.unrealized(state.pools[i]) * self.pool_value(state.pools[i])
+        return sum
+
+    cdef double pool_value(self, const PoolState *pool) noexcept nogil:
+        """Reporting asset per unit of a pool's profit: its settle asset, or the legs' quote asset in multi-assets mode."""
+        if pool.asset >= 0:
+            return self.asset_value(pool.asset)
+        if pool.pool.count > 0:
+            return self.asset_value(pool.pool.legs[0].contract.settle)
+        return 1.0
