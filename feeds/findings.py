@@ -27,6 +27,8 @@ class Finding:
         What was found and what was done.
     examples : tuple of str
         The first few, for a reader.
+    days : tuple of str
+        UTC days concerned, when only some are; a catalog files the finding (and a conflict) under these.
     """
 
     rule: str
@@ -34,6 +36,7 @@ class Finding:
     count: int
     message: str
     examples: tuple[str, ...] = ()
+    days: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the finding as plain values for a ledger or JSON."""
@@ -43,14 +46,14 @@ class Finding:
             "count": self.count,
             "message": self.message,
             "examples": list(self.examples),
+            "days": list(self.days),
         }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Finding":
         """Return the finding that `to_dict` wrote."""
-        return cls(
-            values["rule"], values["severity"], values["count"], values["message"], tuple(values.get("examples", ()))
-        )
+        lists = {name: tuple(values.get(name, ())) for name in ("examples", "days")}
+        return cls(values["rule"], values["severity"], values["count"], values["message"], **lists)
 
 
 @dataclass(frozen=True, slots=True, order=True)

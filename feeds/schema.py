@@ -34,6 +34,7 @@ NOT_BUILT = ("options",)
 RULE_KINDS = ("instruments", "tiers", "venue_events")
 ACCOUNT_KINDS = ("positions", "account_fills", "account_ledger", "account_orders")
 MONTHLY_KINDS = ("funding", "borrow_rates", *RULE_KINDS, *ACCOUNT_KINDS)
+DENSE_KINDS = ("trades", "quotes", "book", "bars", "mark", "index", "premium", "funding", "open_interest")
 BAR_KINDS = ("bars", "mark", "index", "premium")
 
 SCALES = ("price", "quantity", "rate", "quote")

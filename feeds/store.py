@@ -14,43 +14,22 @@ import numpy as np
 from feeds.errors import FeedError
 from feeds.findings import STATUSES, Finding, Gap
 from feeds.locks import is_free, locked, sweep_parts, sync_directory, write_atomic, write_part
-from feeds.schema import MONTHLY_KINDS, SCALES, check_version, columns, join_kind, layout, split_kind, version
-from feeds.symbols import check_venue, instrument_from_path, instrument_to_path, to_native, to_unified
+from feeds.paths import LAYOUT, is_file, local_filesystem, partition_bounds, partition_of, partition_path
+from feeds.schema import SCALES, check_version, columns, join_kind, layout, split_kind, version
+from feeds.symbols import to_native, to_unified
 from feeds.tables import check, content_sha256, ints, scales_of, strip_scales
-from feeds.times import day_bounds, day_text, iso, month_bounds
+from feeds.times import iso
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LAYOUT = "v1"
 WRITER = "levdyn/1"
 DATA, LEDGER, PENDING = "data.parquet", "ledger.json", "ledger.json.next"
 ROW_GROUP = 131_072
 COVERAGE_PROOFS = ("id_contiguous", "grid", "vendor_checksum", "none")
 
 
-def partition_of(kind: str, ts: int) -> str:
-    """Return the partition of a moment: ``2025-10-10``, or ``2025-10`` for kinds with few rows."""
-    return day_text(ts)[:7] if kind in MONTHLY_KINDS else day_text(ts)
-
-
-def partition_bounds(partition: str) -> tuple[int, int]:
-    """Return the first ns of a partition and the first after it."""
-    return month_bounds(partition) if len(partition) == 7 else day_bounds(partition)
-
-
-def instrument_path(venue: str, native: str) -> str:
-    """Return the folder of an instrument below the root."""
-    return f"{LAYOUT}/venue={venue}/instrument={instrument_to_path(native)}"
-
-
-def partition_path(venue: str, native: str, kind: str, partition: str) -> str:
-    """Return the folder of a partition below the root; the colon of ``bars:1m`` is a dash."""
-    name = "month" if len(partition) == 7 else "date"
-    return f"{instrument_path(venue, native)}/type={kind.replace(':', '-')}/{name}={partition}"
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Partition:
     """One partition that exists: its ledger, and its rows read on demand.
 
@@ -66,6 +45,10 @@ class Partition:
     filesystem: Any
     path: str
     ledger: dict[str, Any]
+
+    def __repr__(self) -> str:
+        """Return what it is, its rows and its status."""
+        return f"Partition({self.instrument}@{self.venue} {self.kind} {self.name}, {self.rows:,} rows, {self.status})"
 
     @property
     def venue(self) -> str:
@@ -296,6 +279,7 @@ def write_partition(
     stamps = ints(table, "ts")
     name = _single_partition(word, stamps, partition)
     used = {column.scale for column in layout(word, timeframe_ns) if column.scale}
+    listed: Iterable[Any] = [source] if isinstance(source, Mapping) else source
     body: dict[str, Any] = {
         "schema": version(word),
         "venue": venue,
@@ -308,7 +292,7 @@ def write_partition(
         "ts_max": int(stamps[-1]) if stamps.size else 0,
         "scales": {scale: value for scale, value in scales_of(table).items() if scale in used},
         "content_sha256": content_sha256(table),
-        "sources": _sources(source),
+        "sources": [{"name": source}] if isinstance(source, str) else [dict(each) for each in listed],
         "rows_in": table.num_rows if rows_in is None else rows_in,
         "rows_out": table.num_rows,
         "dropped": dict(dropped) if dropped is not None else {},
@@ -326,7 +310,18 @@ def write_partition(
     with locked(directory):
         _recover(directory)
         _commit(directory, data, _dump(ledger))
-    return Partition(_local(), str(directory), ledger)
+    return Partition(local_filesystem(), str(directory), ledger)
+
+
+def write_quarantine(partition: Partition, rows: "pa.Table") -> Path:
+    """Keep rows that contradict a partition beside it, named by their content, and return the file."""
+    word, timeframe_ns = split_kind(partition.kind)
+    directory = Path(partition.path)
+    path = directory / f"quarantine-{content_sha256(rows)[:16]}.parquet"
+    body = partition.ledger | {"rows": rows.num_rows, "content_sha256": content_sha256(rows)}
+    with locked(directory):
+        write_atomic(path, _encode(rows, word, timeframe_ns, body | {"scales": scales_of(rows)}))
+    return path
 
 
 def read_partition(filesystem: Any, path: str) -> Partition | None:
@@ -341,7 +336,7 @@ def read_partition(filesystem: Any, path: str) -> Partition | None:
         If the ledger was changed or is of a newer schema.
     """
     ledger = _read_ledger(filesystem, f"{path}/{LEDGER}")
-    if ledger is not None and _is_file(filesystem, f"{path}/{PENDING}"):
+    if ledger is not None and is_file(filesystem, f"{path}/{PENDING}"):
         ledger = _fitting(filesystem, path, ledger)
     elif ledger is None:
         ledger = _fitting(filesystem, path, None)
@@ -360,62 +355,6 @@ def sweep(root: str | Path) -> int:
     return count
 
 
-def list_partitions(filesystem: Any, path: str) -> list[str]:
-    """Return the partition folders (last path segment) inside a ``type=`` folder, in time order."""
-    return sorted(name for name in _folders(filesystem, path) if name.startswith(("date=", "month=")))
-
-
-def list_kinds(filesystem: Any, path: str) -> list[str]:
-    """Return the kinds inside an ``instrument=`` folder."""
-    names = [name[5:].replace("-", ":", 1) for name in _folders(filesystem, path) if name.startswith("type=")]
-    return sorted(names)
-
-
-def list_instruments(filesystem: Any, root: str, venue: str) -> list[str]:
-    """Return the native ids that a venue has below the root."""
-    check_venue(venue)
-    folders = _folders(filesystem, f"{root}/{LAYOUT}/venue={venue}")
-    return sorted(instrument_from_path(name[11:]) for name in folders if name.startswith("instrument="))
-
-
-def list_venues(filesystem: Any, root: str) -> list[str]:
-    """Return the venues below the root."""
-    return sorted(name[6:] for name in _folders(filesystem, f"{root}/{LAYOUT}") if name.startswith("venue="))
-
-
-def open_root(root: str | Path) -> tuple[Any, str, bool]:
-    """Return file system, path and whether it is local, of a path or a URI such as ``s3://bucket/folder``."""
-    from pyarrow import fs
-
-    text = str(root)
-    if "://" not in text:
-        return _local(), str(Path(text).expanduser().absolute()), True
-    filesystem, path = fs.FileSystem.from_uri(text)
-    return filesystem, path.rstrip("/"), isinstance(filesystem, fs.LocalFileSystem)
-
-
-def _local() -> Any:
-    """Return the local file system."""
-    from pyarrow import fs
-
-    return fs.LocalFileSystem()
-
-
-def _folders(filesystem: Any, path: str) -> list[str]:
-    """Return the names of the folders directly inside a path; none when it does not exist."""
-    from pyarrow import fs
-
-    infos = filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True))
-    return [info.base_name for info in infos if info.type == fs.FileType.Directory]
-
-
-def _is_file(filesystem: Any, path: str) -> bool:
-    """Tell whether a path is a file."""
-    from pyarrow import fs
-
-    return bool(filesystem.get_file_info(path).type == fs.FileType.File)
-
-
 def _single_partition(kind: str, stamps: Any, partition: str | None) -> str:
     """Return the one partition that all rows belong to."""
     if not stamps.size:
@@ -430,15 +369,6 @@ def _single_partition(kind: str, stamps: Any, partition: str | None) -> str:
             f"{f' ({partition})' if partition else ''}; Catalog.write splits them"
         )
     return first
-
-
-def _sources(source: Mapping[str, Any] | str | Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the sources as a list of plain dicts."""
-    if isinstance(source, str):
-        return [{"name": source}]
-    if isinstance(source, Mapping):
-        return [dict(source)]
-    return [dict(each) for each in source]
 
 
 def _encode(table: "pa.Table", kind: str, timeframe_ns: int, body: Mapping[str, Any]) -> bytes:
@@ -490,7 +420,7 @@ def _dump(values: Mapping[str, Any]) -> bytes:
 def _commit(directory: Path, data: bytes, ledger: bytes) -> None:
     """Replace data and ledger; killed at any point, a reader finds the old pair or the new one."""
     current = directory / LEDGER
-    if current.exists() and current.read_bytes() == ledger and (directory / DATA).exists():
+    if current.exists() and current.read_bytes() == ledger and (directory / DATA).read_bytes() == data:
         return
     part = write_part(directory / DATA, data)
     write_atomic(directory / PENDING, ledger)
@@ -505,7 +435,7 @@ def _recover(directory: Path) -> int:
     count = sweep_parts(directory)
     pending = directory / PENDING
     if pending.exists():
-        partition = read_partition(_local(), str(directory))
+        partition = read_partition(local_filesystem(), str(directory))
         if partition is not None and pending.read_bytes() == _dump(partition.ledger):
             os.replace(pending, directory / LEDGER)
         else:
@@ -531,7 +461,7 @@ def _footer_sha256(source: Any) -> str:
 
 def _read_ledger(filesystem: Any, path: str) -> dict[str, Any] | None:
     """Return a ledger after checking its hash, its exact form and its schema version; None when there is no file."""
-    if not _is_file(filesystem, path):
+    if not is_file(filesystem, path):
         return None
     with filesystem.open_input_file(path) as file:
         raw = file.read()
@@ -550,7 +480,7 @@ def _read_ledger(filesystem: Any, path: str) -> dict[str, Any] | None:
 def _fitting(filesystem: Any, path: str, ledger: dict[str, Any] | None) -> dict[str, Any] | None:
     """Return the ledger or the pending one, whichever belongs to the data file that is there."""
     pending = _read_ledger(filesystem, f"{path}/{PENDING}")
-    if pending is None or not _is_file(filesystem, f"{path}/{DATA}"):
+    if pending is None or not is_file(filesystem, f"{path}/{DATA}"):
         return ledger
     with filesystem.open_input_file(f"{path}/{DATA}") as source:
         found = _footer_sha256(source)

@@ -49,7 +49,7 @@ class Part(Protocol):
         """Yield record batches of the columns with ``start <= ts < end``, in order."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TablePart:
     """A canonical table in memory."""
 
@@ -96,7 +96,7 @@ class TablePart:
         yield from self.table.select(list(columns)).slice(low, max(high - low, 0)).to_batches(max_chunksize=rows)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Stream:
     """Sorted rows of one kind of one instrument at one venue.
 
@@ -149,6 +149,10 @@ class Stream:
         if not table.num_rows:
             raise FeedError(f"{symbol}@{venue} {kind}: the table has no rows; a stream needs at least one")
         return cls(venue, symbol, word, timeframe_ns, (TablePart(table.combine_chunks()),), gaps=tuple(sorted(gaps)))
+
+    def __repr__(self) -> str:
+        """Return what it is, how many rows, from when to when."""
+        return f"Stream({self.label}, {self.rows:,} rows, {self._bounds_text()}, {len(self.gaps)} gaps)"
 
     @property
     def key(self) -> tuple[str, str, str, int]:
