@@ -14,6 +14,7 @@ from venues.position import ExactPosition
 
 ATOM = Fraction(1, 10**8)
 ENTRY_UNIT = Fraction(1, 10**16)
+HALF_DIGIT = Fraction(5, 10**13)  # half a unit of the thirteenth significant digit, relative
 
 lots = st.integers(1, 10**7)
 ticks = st.integers(10**4, 10**7)
@@ -44,7 +45,7 @@ def price(tick: int) -> Decimal:
 
 
 kinds = st.sampled_from(["linear", "inverse"])
-rules = st.sampled_from(["exact_value", "average_price"])
+rules = st.sampled_from(["exact_value", "average_price", "average_digits"])
 
 
 # By hand
@@ -99,6 +100,23 @@ def test_average_rule_of_an_inverse_contract_is_harmonic() -> None:
     assert position.average_entry == Decimal("25714.28571429")
     position.fill(-300, "25714.2")
     assert position.quantity == 0
+
+
+def test_digits_rule_keeps_thirteen_digits_of_average_and_of_profit_before_truncation() -> None:
+    position = linear(entry_rule="average_digits")
+    position.fill("10", "100000.0")
+    position.fill("20", "100000.1")
+    assert position.average_entry == Decimal("100000.0666667")
+    # 12.345 x 10000.0333333 = 123450.4114995885: thirteen digits are 123450.4114996
+    assert position.fill("-12.345", "110000.1")[0] == Decimal("123450.41149960")
+    assert position.average_entry == Decimal("100000.0666667")
+
+
+def test_digits_rule_keeps_no_more_decimals_than_digits() -> None:
+    position = ExactPosition(price_scale=5, quantity_scale=0, entry_rule="average_digits")
+    position.fill(1, "0.02800")
+    position.fill(2, "0.02801")
+    assert position.average_entry == Decimal("0.0280066666667")
 
 
 def test_exact_rule_truncates_profit_toward_zero_on_both_sides() -> None:
@@ -194,7 +212,10 @@ def test_splitting_a_closing_fill_changes_profit_by_less_than_an_atom_a_part(
         position.fill(sign * quantity(kind, 3), price(leave))
     profit = whole.fill(-sign * quantity(kind, sum(parts)), price(leave))[0]
     pieces = [split.fill(-sign * quantity(kind, part), price(leave))[0] for part in parts]
-    assert abs(Fraction(sum(pieces)) - Fraction(profit)) <= ATOM * (len(parts) + 1)
+    stated = ATOM * (len(parts) + 1)
+    if rule == "average_digits":
+        stated += 2 * HALF_DIGIT * abs(Fraction(profit))
+    assert abs(Fraction(sum(pieces)) - Fraction(profit)) <= stated
     assert split.quantity == whole.quantity
     assert abs(Fraction(split.entry_value) - Fraction(whole.entry_value)) <= ENTRY_UNIT * (len(parts) + 1)
 
@@ -243,8 +264,13 @@ def test_profits_and_entry_value_equal_the_cash_that_moved(
     # what left the position at its exit value, less what it was worth at entry; an inverse long is short of coins
     gain = Fraction(position.entry_value) - moved
     per_fill = ATOM + 20 * ENTRY_UNIT
-    if rule == "average_price":
+    if rule != "exact_value":
         per_fill += Fraction(max(number for _, number, _ in fills)) * 12 / 10**13
+    if rule == "average_digits":
+        # of the average of what is held, at most all fills at their prices, and of the profit
+        turnover = sum(abs(worth(kind, quantity(kind, number), price(tick))) for _, number, tick in fills)
+        highest = max(tick for _, _, tick in fills) / Fraction(min(tick for _, _, tick in fills))
+        per_fill += 2 * HALF_DIGIT * turnover * highest
     assert abs((gain if kind == "linear" else -gain) - total) <= per_fill * len(fills)
 
 

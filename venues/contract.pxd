@@ -14,6 +14,7 @@ cdef enum ContractKind:
 cdef enum EntryRule:
     EXACT_VALUE = 0      # profit from the exact entry value
     AVERAGE_PRICE = 1    # profit from an average entry price, rounded half-up after each add (entry_scale decimals)
+    AVERAGE_DIGITS = 2   # the same, but at most entry_scale significant digits too, and profit at so many digits
 
 cdef struct Contract:
     int32_t index            # row in the run's table of instruments

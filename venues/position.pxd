@@ -10,7 +10,7 @@ cdef struct Position:
     uint8_t margin_mode        # 0 cross, 1 isolated
     int64_t quantity           # signed, quantity units
     Int128 entry_value         # signed like quantity, 10^-entry_value_scale() of quote (linear, spot) or coin (inverse)
-    Int128 average_entry       # the venue's own (EntryRule AVERAGE_PRICE), 10^-entry_scale of quote; unsigned
+    Int128 average_entry       # the venue's own (EntryRule not EXACT_VALUE), 10^-entry_scale of quote; unsigned
     int64_t isolated_wallet    # atoms
     double leverage            # margin leverage set
     int64_t funding            # atoms received since the position was opened

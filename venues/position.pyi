@@ -16,7 +16,7 @@ class ExactPosition:
         quantity_scale: int,
         size: Number = 1,
         settle_scale: int = 8,
-        entry_rule: Literal["exact_value", "average_price"] = "exact_value",
+        entry_rule: Literal["exact_value", "average_price", "average_digits"] = "exact_value",
         entry_scale: int = 13,
         rounding: Literal["toward_zero", "half_up", "floor", "ceiling"] = "toward_zero",
         side: Literal["one_way", "long", "short"] = "one_way",

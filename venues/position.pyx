@@ -6,7 +6,7 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport INT64_MIN, int64_t
 from libc.string cimport memset
 
-from venues.contract cimport AVERAGE_PRICE, EXACT_VALUE, INVERSE, LINEAR, SPOT, Contract
+from venues.contract cimport AVERAGE_DIGITS, AVERAGE_PRICE, EXACT_VALUE, INVERSE, LINEAR, SPOT, Contract
 from venues.errors import VenueError
 from venues.units cimport (
     CEILING, FLOOR, HALF_UP, TOWARD_ZERO, Rounding, add, int128_t, join, mul, mul_divide, narrow,
@@ -82,7 +82,7 @@ cdef int _gain(
 ) except -1 nogil:
     """Profit before rounding of closing `quantity` (signed like the position) whose entry value is `part`."""
     cdef int128_t leaving, entry, difference, size
-    if c.entry_rule == AVERAGE_PRICE and c.kind != INVERSE:
+    if c.entry_rule != EXACT_VALUE and c.kind != INVERSE:
         # quantity x size x (exit - average entry): every product is exact
         scale[0] = c.price_scale if c.price_scale > c.entry_scale else c.entry_scale
         rescale(widen(price), c.price_scale, scale[0], TOWARD_ZERO, &leaving)
@@ -93,13 +93,25 @@ cdef int _gain(
         return mul(size, difference, out)
     scale[0] = entry_value_scale(c)
     entry = part
-    if c.entry_rule == AVERAGE_PRICE:
+    if c.entry_rule != EXACT_VALUE:
         _value(c, quantity, join(p.average_entry), c.entry_scale, scale[0], HALF_UP, &entry)
     _value(c, quantity, widen(price), c.price_scale, scale[0], HALF_UP, &leaving)
     # linear: exit - entry value; inverse: a coin bought with the contract's dollars, so entry - exit value
     if c.kind == INVERSE:
         return subtract(entry, leaving, out)
     return subtract(leaving, entry, out)
+
+
+cdef int _digits(int128_t a, int128_t b, int digits, int128_t *out) except -1 nogil:
+    """Put a / b, rounded half-up once, at no decimals and at most `digits` significant digits."""
+    cdef int128_t quotient, divisor
+    cdef int drop = 0
+    mul_divide(a, widen(1), b, TOWARD_ZERO, &quotient)
+    while digits + drop <= 38 and (quotient >= power_of_ten(digits + drop) or -quotient >= power_of_ten(digits + drop)):
+        drop += 1
+    mul(b, power_of_ten(drop), &divisor)
+    mul_divide(a, widen(1), divisor, HALF_UP, &quotient)
+    return mul(quotient, power_of_ten(drop), out)
 
 
 cdef int _close(Position *p, const Contract *c, int64_t quantity, int64_t price, FillEffect *out) except -1 nogil:
@@ -112,6 +124,8 @@ cdef int _close(Position *p, const Contract *c, int64_t quantity, int64_t price,
         # truncated, so that what stays never has less than its share
         mul_divide(join(p.entry_value), widen(quantity), widen(p.quantity), TOWARD_ZERO, &part)
     _gain(c, p, quantity, price, part, &profit, &scale)
+    if c.entry_rule == AVERAGE_DIGITS:
+        _digits(profit, widen(1), c.entry_scale, &profit)
     rescale(profit, scale, c.settle_scale, <Rounding>c.profit_rounding, &profit)
     narrow(profit, &atoms)
     out.realized = atoms
@@ -145,11 +159,14 @@ cdef int _average(const Position *p, const Contract *c, int64_t quantity, int64_
         # harmonic: contracts x size / entry value
         mul(widen(total), widen(c.size), &size)
         rescale(size, c.quantity_scale + c.size_scale, c.entry_scale, HALF_UP, &size)
-        return mul_divide(size, power_of_ten(entry_value_scale(c)), join(p.entry_value), HALF_UP, out)
+        mul_divide(size, power_of_ten(entry_value_scale(c)), join(p.entry_value), HALF_UP, out)
+        return _digits(out[0], widen(1), c.entry_scale, out) if c.entry_rule == AVERAGE_DIGITS else 0
     # by quantity, from the rounded average so far
     mul(join(p.average_entry), widen(total - quantity), &held)
     mul(out[0], widen(quantity), &joined)
     add(held, joined, &worth)
+    if c.entry_rule == AVERAGE_DIGITS:
+        return _digits(worth, widen(total), c.entry_scale, out)
     return mul_divide(worth, widen(1), widen(total), HALF_UP, out)
 
 
@@ -161,7 +178,7 @@ cdef int _open(Position *p, const Contract *c, int64_t quantity, int64_t price, 
     p.entry_value = split(total)
     add(widen(p.quantity), widen(quantity), &total)
     narrow(total, &p.quantity)
-    if c.entry_rule == AVERAGE_PRICE:
+    if c.entry_rule != EXACT_VALUE:
         _average(p, c, quantity, price, &total)
         p.average_entry = split(total)
     p.last_entry_price = price
@@ -203,7 +220,7 @@ cdef double entry_price(const Position *p, const Contract *c) noexcept nogil:
     cdef double value
     if p.quantity == 0:
         return 0.0
-    if c.entry_rule == AVERAGE_PRICE:
+    if c.entry_rule != EXACT_VALUE:
         return to_double(join(p.average_entry)) / levdyn_tens[c.entry_scale]
     value = entry_value(p, c)
     if c.kind == INVERSE:
@@ -268,7 +285,7 @@ cdef int _bad_fill(int leg, int64_t held, int64_t quantity) except -1 with gil:
 
 
 _KINDS = {"spot": SPOT, "linear": LINEAR, "inverse": INVERSE}
-_RULES = {"exact_value": EXACT_VALUE, "average_price": AVERAGE_PRICE}
+_RULES = {"exact_value": EXACT_VALUE, "average_price": AVERAGE_PRICE, "average_digits": AVERAGE_DIGITS}
 _ROUNDINGS = {"toward_zero": TOWARD_ZERO, "half_up": HALF_UP, "floor": FLOOR, "ceiling": CEILING}
 _LEGS = {"one_way": 0, "long": 1, "short": -1}
 
@@ -311,11 +328,12 @@ cdef class ExactPosition:
         Contract size: base coin (linear) or quote currency (inverse) per unit of quantity.
     settle_scale : int
         Decimals of one atom of the settle asset.
-    entry_rule : {"exact_value", "average_price"}
+    entry_rule : {"exact_value", "average_price", "average_digits"}
         Whether profit comes from the exact entry value or from an average entry rounded half-up at `entry_scale`
-        decimals after each add.
+        decimals after each add. "average_digits" keeps at most `entry_scale` significant digits of the average and of
+        the profit too, before the profit is rounded to atoms.
     entry_scale : int
-        Decimals of the venue's average entry; used by "average_price" only.
+        Decimals, or decimals and digits, of the venue's average entry; not used by "exact_value".
     rounding : {"toward_zero", "half_up", "floor", "ceiling"}
         Of profit, fee and funding, in atoms.
     side : {"one_way", "long", "short"}
