@@ -1,1 +1,53 @@
-"""feeds/formats."""
+"""One parser per vendor format; a format is recognised by content, never by date or name."""
+
+from feeds.errors import FeedError
+from feeds.formats import binance_vision, candles, ccxt_lists, plain, research, tardis, tiers
+from feeds.formats.files import Source
+from feeds.formats.heads import Head
+from feeds.formats.shape import Format, Piece, Wanted
+
+__all__ = ["FORMATS", "Format", "Piece", "Wanted", "format_named", "recognise"]
+
+FORMATS: tuple[Format, ...] = (
+    *binance_vision.FORMATS,
+    *tardis.FORMATS,
+    *candles.FORMATS,
+    *ccxt_lists.FORMATS,
+    *research.FORMATS,
+    *tiers.FORMATS,
+    plain.FORMAT,
+)
+
+
+def format_named(name: str) -> Format:
+    """Return a format by its name, or raise FeedError with those that exist."""
+    from difflib import get_close_matches
+
+    names = {item.name: item for item in FORMATS}
+    if name not in names:
+        near = get_close_matches(str(name), names, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise FeedError(f"format {name!r} is not known{hint} (formats: auto, {', '.join(names)})")
+    return names[name]
+
+
+def recognise(source: Source, head: Head) -> Format:
+    """Return the one format that a file's content fits.
+
+    Raises
+    ------
+    FeedError
+        If it fits none (with its header) or several (with the argument that chooses).
+    """
+    found = [item for item in FORMATS if item is not plain.FORMAT and item.fits(head)]
+    if not found and plain.FORMAT.fits(head):
+        found = [plain.FORMAT]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        choices = " or ".join(f"format={item.name!r}" for item in found)
+        raise FeedError(f"{source.where}: its content fits {len(found)} formats, choose one: {choices}")
+    raise FeedError(
+        f"{source.where}: not a known format: {head.describe()}; give format= (one of "
+        f"{', '.join(item.name for item in FORMATS)}), where 'csv' takes kind= and columns={{'ts': 'their word', ...}}"
+    )

@@ -141,3 +141,20 @@ def taker_side(buyer_is_maker: "pa.Array | pa.ChunkedArray", *, header: str = "i
     import pyarrow.compute as pc
 
     return pc.if_else(flags(buyer_is_maker, header=header), pa.scalar(-1, pa.int8()), pa.scalar(1, pa.int8()))
+
+
+def numbers(cells: "pa.Array", *, header: str = "number") -> "pa.Array":
+    """Return numbers as they are, text included, with NaN and infinities as nulls; float32 by its shortest decimal."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.types as types
+
+    if types.is_floating(cells.type):
+        finite = pc.if_else(pc.is_finite(cells), cells, pa.scalar(None, cells.type))
+        # A float32 widened to a double would show digits that nobody published.
+        return finite if types.is_float64(cells.type) else finite.cast(pa.string())
+    if types.is_integer(cells.type) or types.is_decimal(cells.type) or types.is_string(cells.type):
+        return cells
+    if types.is_large_string(cells.type):
+        return cells.cast(pa.string())
+    raise FeedError(f"column {header!r}: {cells.type} is not a number")

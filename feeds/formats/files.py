@@ -1,13 +1,11 @@
-"""Opening files that people download: containers, truncation, the first rows."""
+"""Opening files that people download: containers, zip members, truncation."""
 
-import csv
-import io
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from feeds.errors import FeedError
 
@@ -21,8 +19,6 @@ SUFFIXES = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
-SAMPLE_BYTES = 1 << 18
-SAMPLE_ROWS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,40 +48,6 @@ class Source:
     def where(self) -> str:
         """The file, and the member inside it, for messages."""
         return f"{self.path}:{self.member}" if self.member else str(self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What a file looks like at its beginning.
-
-    Attributes
-    ----------
-    columns : tuple of str
-        The header, or an empty tuple when the first row is data.
-    rows : list of list of str
-        At most 2,000 first rows of a text file as text; empty for the binary containers.
-    width : int
-        Number of columns.
-    types : dict of str to pyarrow.DataType
-        Column types of a binary container, empty for text.
-    """
-
-    columns: tuple[str, ...]
-    rows: list[list[str]]
-    width: int
-    types: dict[str, Any]
-
-    def text(self, position: int) -> list[str]:
-        """Return the sampled texts of one column."""
-        return [row[position] for row in self.rows if len(row) > position]
-
-    def describe(self) -> str:
-        """Say in one line what was found."""
-        if self.columns:
-            return "header " + ",".join(self.columns)
-        if not self.rows:
-            return "an empty file"
-        return f"no header, {self.width} columns, first row " + ",".join(self.rows[0])
 
 
 def find(paths: str | Path | Iterable[str | Path], *, strict: bool = True) -> list[Source]:
@@ -172,53 +134,3 @@ def opened(source: Source) -> Iterator[IO[bytes]]:
 def broken(source: Source, error: Exception) -> FeedError:
     """Error for a file whose bytes cannot be read to the end."""
     return FeedError(f"{source.where}: cannot be read to its end ({error}); nothing was written; download it again")
-
-
-def head(source: Source) -> Head:
-    """Look at the beginning of a CSV, Parquet or Feather file."""
-    if source.container == "csv":
-        return _text_head(source)
-    schema = table_schema(source)
-    return Head(tuple(schema.names), [], len(schema.names), {field.name: field.type for field in schema})
-
-
-def table_schema(source: Source) -> Any:
-    """Arrow schema of a Parquet or Feather file."""
-    import pyarrow as pa
-    import pyarrow.dataset as dataset
-    import pyarrow.parquet as parquet
-
-    try:
-        if source.container == "parquet":
-            return parquet.read_schema(source.path)
-        return dataset.dataset(str(source.path), format="feather").schema
-    except (pa.ArrowInvalid, OSError) as error:
-        raise broken(source, error) from error
-
-
-def _text_head(source: Source) -> Head:
-    with opened(source) as stream:
-        data = stream.read(SAMPLE_BYTES)
-    whole = len(data) < SAMPLE_BYTES
-    try:
-        text = data.decode("utf-8-sig", errors="strict" if whole else "ignore")
-    except UnicodeDecodeError as error:
-        raise FeedError(f"{source.where}: not UTF-8 text ({error})") from error
-    lines = text.splitlines()
-    if not whole and lines:
-        lines.pop()  # the sample may end inside a row
-    rows = [row for row in csv.reader(io.StringIO("\n".join(lines[: SAMPLE_ROWS + 1]))) if row]
-    if not rows:
-        return Head((), [], 0, {})
-    first = [cell.strip() for cell in rows[0]]
-    if any(_is_number(cell) for cell in first):
-        return Head((), rows[:SAMPLE_ROWS], len(first), {})
-    return Head(tuple(first), rows[1:], len(first), {})
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

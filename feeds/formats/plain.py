@@ -1,0 +1,131 @@
+"""Generic tables: common header words, or a map from canonical columns to the header's words."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from feeds.errors import FeedError
+from feeds.findings import Finding
+from feeds.formats.candles import candle_piece, funding_intervals_s
+from feeds.formats.files import Source
+from feeds.formats.heads import Head
+from feeds.formats.records import Records, gathered, read_records
+from feeds.formats.shape import Format, Piece, Wanted
+from feeds.schema import BAR_KINDS
+
+_WORDS: dict[str, tuple[str, ...]] = {
+    "ts": ("ts", "time", "timestamp", "date", "datetime", "open_time"),
+    "open": ("open", "o"),
+    "high": ("high", "h"),
+    "low": ("low", "l"),
+    "close": ("close", "c"),
+    "volume": ("volume", "v", "vol"),
+    "price": ("price", "px"),
+    "quantity": ("quantity", "qty", "amount", "size", "sz"),
+    "side": ("side",),
+    "id": ("id", "trade_id"),
+    "rate": ("rate", "funding_rate", "fundingrate"),
+    "interval_hours": ("interval_hours", "funding_interval_hours"),
+    "mark": ("mark", "mark_price", "markprice"),
+    "symbol": ("symbol",),
+}
+_SHAPES = {"ts": "time", "side": "side", "id": "id", "interval_hours": "integer"}
+_OHLC = ("open", "high", "low", "close")
+# What each kind needs and may have, beside ts.
+_KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "bars": ((*_OHLC, "volume"), ()),
+    "trades": (("price", "quantity"), ("side", "id")),
+    "funding": (("rate",), ("interval_hours", "mark")),
+    "mark": (_OHLC, ()),
+    "index": (_OHLC, ()),
+    "premium": (_OHLC, ()),
+}
+_POINTS = ("mark", "index", "premium")
+
+
+def fits(head: Head) -> bool:
+    """Whether a header has the words of one kind and no others.
+
+    A column that we do not know may change what the rows mean (a book update has the columns of a trade and one more),
+    so such a file needs format="csv" from the user.
+    """
+    names = _by_word(head)
+    kind = _guess(names)
+    if kind is None:
+        return False
+    needed, optional = _KINDS[kind]
+    return set(head.columns) <= {names[column] for column in ("ts", "symbol", *needed, *optional) if column in names}
+
+
+def _by_word(head: Head) -> dict[str, str]:
+    """Canonical column -> the header's own name, by common words in any case."""
+    plain = {name.strip().lower(): name for name in head.columns}
+    found = {column: [plain[word] for word in words if word in plain] for column, words in _WORDS.items()}
+    return {column: names[0] for column, names in found.items() if names}
+
+
+def _guess(names: Mapping[str, str]) -> str | None:
+    if "ts" not in names:
+        return None
+    for kind in ("bars", "trades", "funding"):
+        if set(_KINDS[kind][0]) <= set(names):
+            return kind
+    return None
+
+
+def _layout(head: Head, wanted: Wanted, where: str) -> tuple[str, dict[str, str]]:
+    """Return the kind and the names of its columns, from the user's map where there is one."""
+    names = dict(wanted.columns) if wanted.columns is not None else _by_word(head)
+    absent = [name for name in names.values() if name not in head.columns]
+    if absent:
+        raise FeedError(f"{where}: columns= names {absent[0]!r}, which is not in the file; {head.describe()}")
+    unknown = [column for column in names if column not in _WORDS]
+    if unknown:
+        raise FeedError(f"{where}: columns= has {unknown[0]!r}; allowed: {', '.join(_WORDS)}")
+    kind = wanted.kind if wanted.kind is not None else _guess(names)
+    if kind is None or kind not in _KINDS:
+        raise FeedError(
+            f"{where}: {head.describe()} does not show what the rows are; give kind= (one of {', '.join(_KINDS)}) and, "
+            "for other words than the common ones, columns={'ts': 'their word', ...}"
+        )
+    needed, optional = _KINDS[kind]
+    if kind in _POINTS and "open" not in names:
+        needed = ("price",)
+    missing = [column for column in ("ts", *needed) if column not in names]
+    if missing:
+        raise FeedError(
+            f"{where}: {kind} need a column for {', '.join(missing)}; {head.describe()}; give "
+            f"columns={{{missing[0]!r}: 'its header', ...}}"
+        )
+    chosen = ("ts", *needed, *optional, "symbol")
+    return kind, {column: names[column] for column in chosen if column in names}
+
+
+def _read(source: Source, head: Head, wanted: Wanted) -> Iterator[Piece]:
+    kind, names = _layout(head, wanted, source.where)
+    fields = {column: (_SHAPES.get(column, "number"), (name,)) for column, name in names.items() if column != "symbol"}
+    records = Records(
+        kind="bars" if "open" in names else kind, fields=fields, headers=(head.columns,), symbol=names.get("symbol", "")
+    )
+    unread = [name for name in head.columns if name not in names.values()]
+    notes = (Finding("M2", "flag", len(unread), f"columns not read: {', '.join(unread)}"),) if unread else ()
+    pieces = read_records(source, head, records)
+    for piece in pieces if kind == "trades" else gathered(pieces):
+        yield _finished(kind, replace(piece, notes=piece.notes + notes), wanted, source.where)
+        notes = ()
+
+
+def _finished(kind: str, piece: Piece, wanted: Wanted, where: str) -> Piece:
+    """Add what the kind needs beside the cells: the timeframe of bars, the interval of funding."""
+    columns = dict(piece.columns)
+    if kind in BAR_KINDS and "open" in columns:
+        return replace(candle_piece(kind, columns, wanted, where, piece.notes), symbol=piece.symbol)
+    if kind == "funding":
+        hours = columns.pop("interval_hours", None)
+        stamps = np.asarray(columns["ts"])
+        columns["interval_s"] = funding_intervals_s(stamps) if hours is None else np.asarray(hours) * 3600
+    return replace(piece, kind=kind, columns=columns)
+
+
+FORMAT = Format("csv", "table with common header words (ts, open, price, rate, ...) or columns={...}", fits, _read)

@@ -1,0 +1,231 @@
+"""Rows of one stream on their way from a file to canonical tables: collected by day, then repaired day by day."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from feeds.errors import FeedError
+from feeds.findings import Finding, Gap
+from feeds.normalize import normalize
+from feeds.schema import DAY_NS, FLAGS, MONTHLY_KINDS, join_kind
+from feeds.tables import build, ints, rescale_table, scales_of
+from feeds.times import day_text
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Up to here a stream is repaired as one stretch; above it day by day, to bound the memory.
+_ONE_STRETCH = 2_000_000
+# Share of rows without a value above which a file is refused (rule V1).
+_TOLERATED = 0.001
+
+
+@dataclass(slots=True)
+class Day:
+    """A repaired stretch of one stream.
+
+    Attributes
+    ----------
+    table : pa.Table
+        Canonical.
+    findings : list of Finding
+    gaps : list of Gap
+        Where ids that the venue numbers without holes have one (rule G1).
+    """
+
+    table: "pa.Table"
+    findings: list[Finding]
+    gaps: list[Gap] = field(default_factory=list)
+
+    def parts(self) -> "list[Day]":
+        """Return the stretch by UTC day when it has gaps, so that only the days with a gap are marked by them."""
+        if not self.gaps:
+            return [self]
+        days = ints(self.table, "ts") // DAY_NS
+        edges = np.flatnonzero(np.diff(days)) + 1
+        bounds = [0, *edges.tolist(), days.size]
+        found = []
+        for low, high in pairwise(bounds):
+            start = int(days[low]) * DAY_NS
+            gaps = [gap for gap in self.gaps if gap.start < start + DAY_NS and gap.end > start]
+            name = day_text(start)
+            findings = [item for item in self.findings if name in item.days or (low == 0 and not item.days)]
+            found.append(Day(self.table.slice(low, high - low), findings, gaps))
+        return found
+
+
+class Rows:
+    """Rows of one venue, symbol, kind and timeframe.
+
+    Parameters
+    ----------
+    label : str
+        For messages.
+    kind : str
+        Bare word.
+    timeframe_ns : int
+
+    Notes
+    -----
+    Rows are held as mantissas in chunks. Of a long stream a day becomes one table only when its turn comes, so that
+    the memory needed is that of all rows once (51 bytes a trade) and of one day twice.
+    """
+
+    def __init__(self, label: str, kind: str, timeframe_ns: int) -> None:
+        self.label = label
+        self.kind = kind
+        self.timeframe_ns = timeframe_ns
+        self.rows_in = 0
+        self.findings: list[Finding] = []
+        self._whole: list[pa.Table] = []
+        self._days: dict[int, list[pa.Table]] = {}
+
+    def add(self, columns: Mapping[str, Any], notes: tuple[Finding, ...]) -> None:
+        """Add a batch in the order of the file.
+
+        Raises
+        ------
+        FeedError
+            If a value cannot be kept exactly.
+        """
+        dropped = sum(note.count for note in notes if note.rule in ("V1", "V4"))
+        self.findings += notes
+        values = dict(columns)
+        rows = len(values["ts"])
+        if self.kind == "trades":
+            values["seq"] = np.arange(self.rows_in, self.rows_in + rows, dtype=np.int64)
+        self.rows_in += rows + dropped
+        if not rows:
+            return
+        self._whole.append(build(self.kind, values, timeframe_ns=self.timeframe_ns))
+        if self.rows_in > _ONE_STRETCH and self.kind not in MONTHLY_KINDS:
+            for table in self._whole:
+                self._split(table)
+            self._whole = []
+
+    def finished(self) -> list[Day]:
+        """Return the repaired rows in time order, in one stretch or by day; empties itself.
+
+        Raises
+        ------
+        FeedError
+            When a rule of the validation table says reject.
+        """
+        self._refuse_many_dropped()
+        done: list[Day] = []
+        notes = self.findings
+        stretches = [self._whole] if self._whole else [self._days[number] for number in sorted(self._days)]
+        self._whole, self._days = [], {}
+        for parts in stretches:
+            table, findings = normalize(self._one(parts), self.kind, timeframe_ns=self.timeframe_ns)
+            day = Day(table, notes + findings)
+            if self.kind == "trades" and table.num_rows:
+                _follow(done[-1].table if done else None, day)
+            if day.table.num_rows:
+                done.append(day)
+                notes = []
+        self.findings = []
+        return done
+
+    def _split(self, table: "pa.Table") -> None:
+        """File a batch under its days."""
+        import pyarrow as pa
+
+        days = ints(table, "ts") // DAY_NS
+        if days[0] == days[-1] and np.all(days == days[0]):
+            self._days.setdefault(int(days[0]), []).append(table)
+            return
+        for day in np.unique(days).tolist():
+            self._days.setdefault(day, []).append(table.filter(pa.array(days == day)))
+
+    def _one(self, parts: "list[pa.Table]") -> "pa.Table":
+        """Join the chunks of a day, a column at a time so that no more than one column is held twice."""
+        import pyarrow as pa
+
+        parts[:] = at_one_scale(parts, self.kind, self.timeframe_ns)
+        schema = parts[0].schema
+        columns: list[list[pa.Array]] = [[] for _ in schema]
+        for part in parts:
+            for place, column in enumerate(part.columns):
+                columns[place] += column.chunks
+        parts.clear()
+        joined = []
+        for place, chunks in enumerate(columns):
+            joined.append(chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks))
+            columns[place] = []
+        return pa.table(joined, schema=schema)
+
+    def _refuse_many_dropped(self) -> None:
+        """Refuse a file in which more than 0.1 % of the rows have no value (rule V1)."""
+        count = sum(note.count for note in self.findings if note.rule == "V1")
+        if count > max(1, _TOLERATED * self.rows_in) or (count and count == self.rows_in):
+            name = join_kind(self.kind, self.timeframe_ns)
+            raise FeedError(
+                f"{self.label}: {count} of {self.rows_in} rows have no number where {name} need one "
+                "(V1; more than 0.1 %: the file is not what it seems)"
+            )
+
+
+def merged(findings: list[Finding]) -> list[Finding]:
+    """Put findings of one rule and message together, counts added, in order of first appearance."""
+    found: dict[tuple[str, str, str], Finding] = {}
+    for item in findings:
+        key = (item.rule, item.severity, item.message)
+        known = found.get(key)
+        examples = (item.examples if known is None else known.examples + item.examples)[:5]
+        count = item.count if known is None else known.count + item.count
+        days = item.days if known is None else tuple(sorted({*known.days, *item.days}))
+        found[key] = Finding(item.rule, item.severity, count, item.message, examples, days)
+    return list(found.values())
+
+
+def at_one_scale(tables: "list[pa.Table]", kind: str, timeframe_ns: int) -> "list[pa.Table]":
+    """Return canonical tables of one stream with their mantissas at the largest scales among them."""
+    found = [scales_of(table) for table in tables]
+    scales = {name: max(each[name] for each in found) for name in found[0]}
+    return [rescale_table(table, kind, timeframe_ns, scales) for table in tables]
+
+
+def _follow(before: "pa.Table | None", day: Day) -> None:
+    """Check the ids of a day against the day before and among themselves.
+
+    A trade of the day before that stands in this day again, with another time, contradicts it (rule D2): the first is
+    kept. Aggregates are numbered without holes, so a hole is missing data (rule G1).
+    """
+    import pyarrow as pa
+
+    ids = ints(day.table, "id")
+    if before is not None:
+        old = ints(before, "id")
+        repeated = np.isin(ids, old[old >= max(0, int(ids.min()))]) if old.max() >= ids.min() else np.zeros(0, bool)
+        if count := int(np.count_nonzero(repeated)):
+            name = day_text(int(ints(day.table, "ts")[0]))
+            message = "ids of the day before with another time: left out, the first is kept"
+            day.findings.append(Finding("D2", "fatal", count, message, days=(name,)))
+            day.table = day.table.filter(pa.array(~repeated))
+            ids = ints(day.table, "id")
+    if ids.size and np.all(ints(day.table, "flags") & FLAGS["aggregated"]) and np.all(ids >= 0):
+        _find_holes(before, day, ids)
+
+
+def _find_holes(before: "pa.Table | None", day: Day, ids: Any) -> None:
+    """List the holes in the ids of aggregates, the one at the edge to the day before included."""
+    stamps = ints(day.table, "ts")
+    if before is not None:
+        ids = np.concatenate((ints(before, "id")[-1:], ids))
+        stamps = np.concatenate((ints(before, "ts")[-1:], stamps))
+    holes = np.flatnonzero(np.diff(ids) > 1)
+    if holes.size:
+        missing = int(np.sum(np.diff(ids)[holes] - 1))
+        day.gaps = [
+            Gap(int(stamps[at]), int(stamps[at + 1]), "missing", f"ids {ids[at] + 1} to {ids[at + 1] - 1}")
+            for at in holes.tolist()
+            if stamps[at] < stamps[at + 1]
+        ]
+        examples = tuple(str(gap) for gap in day.gaps[:5])
+        days = tuple(sorted({day_text(at) for gap in day.gaps for at in (gap.start, gap.end)}))
+        message = "aggregate ids missing between present ones"
+        day.findings.append(Finding("G1", "flag", missing, message, examples, days))

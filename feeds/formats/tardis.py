@@ -1,0 +1,116 @@
+"""CSV files of tardis.dev: trades, derivative tickers, liquidations."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from feeds.formats.files import Source
+from feeds.formats.heads import Head
+from feeds.formats.records import Records, read_records
+from feeds.formats.shape import Format, Piece, Wanted
+
+_KEYS = ("exchange", "symbol", "timestamp", "local_timestamp")
+# tardis exchange ids and ours; an id that is not here is kept, and is then refused by name unless we know it.
+VENUES = {
+    "binance-futures": "binance_usdm",
+    "binance-delivery": "binance_coinm",
+    "binance": "binance_spot",
+    "bybit": "bybit",
+    "bybit-spot": "bybit_spot",
+    "okex-swap": "okx",
+    "okex-futures": "okx",
+    "okex": "okx",
+    "deribit": "deribit",
+    "bitmex": "bitmex",
+    "cryptofacilities": "krakenfutures",
+    "gate-io-futures": "gate",
+    "bitget-futures": "bitget",
+    "hyperliquid": "hyperliquid",
+    "dydx-v4": "dydx",
+    "coinbase": "coinbase",
+    "gemini": "gemini",
+}
+
+TRADES = Records(
+    kind="trades",
+    fields={
+        "ts": ("time", ("timestamp",)),
+        "ts_avail": ("time", ("local_timestamp",)),
+        "id": ("id", ("id",)),
+        "price": ("number", ("price",)),
+        "quantity": ("number", ("amount",)),
+        "side": ("side", ("side",)),
+    },
+    headers=((*_KEYS, "id", "side", "price", "amount"),),
+    venue="exchange",
+    symbol="symbol",
+)
+_TICKER = ("funding_timestamp", "funding_rate", "predicted_funding_rate", "open_interest", "last_price")
+
+
+def _points(kind: str, target: str, column: str) -> Records:
+    """One series of the derivative ticker, in which each row repeats what did not change."""
+    return Records(
+        kind=kind,
+        fields={
+            "ts": ("time", ("timestamp",)),
+            "ts_avail": ("time", ("local_timestamp",)),
+            target: ("number", (column,)),
+        },
+        headers=((*_KEYS, *_TICKER, "index_price", "mark_price"),),
+        venue="exchange",
+        symbol="symbol",
+    )
+
+
+_SERIES = (
+    _points("mark", "price", "mark_price"),
+    _points("index", "price", "index_price"),
+    _points("open_interest", "native", "open_interest"),
+)
+
+
+def _read(records: Records, source: Source, head: Head, wanted: Wanted) -> Iterator[Piece]:
+    for piece in read_records(source, head, records):
+        columns = dict(piece.columns)
+        # A receipt stamp of a clock that runs behind the venue's cannot make data known before it happened.
+        columns["ts_avail"] = np.maximum(np.asarray(columns["ts_avail"]), np.asarray(columns["ts"]))
+        yield replace(piece, venue=VENUES.get(str(piece.venue), piece.venue), columns=columns)
+
+
+def _read_ticker(source: Source, head: Head, wanted: Wanted) -> Iterator[Piece]:
+    """Mark, index and open interest; rows in which the one asked for is empty are none of its own."""
+    for records in _SERIES:
+        for piece in _read(records, source, head, wanted):
+            if len(piece.columns["ts"]):
+                yield replace(piece, notes=())
+
+
+LIQUIDATIONS = Records(
+    kind="liquidations",
+    fields={
+        "ts": ("time", ("timestamp",)),
+        "ts_avail": ("time", ("local_timestamp",)),
+        "price": ("number", ("price",)),
+        "quantity": ("number", ("amount",)),
+        "side": ("side", ("side",)),
+    },
+    headers=((*_KEYS, "id", "side", "price", "amount"),),
+    venue="exchange",
+    symbol="symbol",
+    constants={"coverage": "sampled"},
+)
+
+FORMATS = (
+    Format("tardis-trades", "tardis.dev trades CSV", TRADES.fits, partial(_read, TRADES)),
+    Format("tardis-derivative-ticker", "tardis.dev derivative_ticker CSV", _SERIES[0].fits, _read_ticker),
+    # The header is that of trades. A file is taken for trades, but not against its own name: then format= must say it.
+    Format(
+        "tardis-liquidations",
+        "tardis.dev liquidations CSV",
+        lambda head: LIQUIDATIONS.fits(head) and "liquidation" in head.name,
+        partial(_read, LIQUIDATIONS),
+    ),
+)
