@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import feeds
 from feeds.errors import FeedError
 from feeds.synthetic import DEFAULT_DAYS, DEFAULT_TRADES, START_NS, sample, tables
 from feeds.synthetic.market import LEGS
@@ -17,6 +19,7 @@ from feeds.synthetic.processes import arrivals, draws, heavy_sizes, student_t4
 from feeds.tables import check, content_sha256, ints, scales_of
 
 ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = str(Path(feeds.__file__).parents[1])  # of the feeds under test: this tree, or an installed wheel
 SECOND, MINUTE, HOUR, DAY = 10**9, 60 * 10**9, 3600 * 10**9, 86_400 * 10**9
 CRASH_NS = START_NS + 5 * DAY + 13 * HOUR + 20 * MINUTE
 BTC, ETH, INVERSE = "BTC/USDT:USDT", "ETH/USDT:USDT", "BTC/USD:BTC"
@@ -31,6 +34,12 @@ def by_name(**given):
 @pytest.fixture(scope="module")
 def market():
     return by_name()
+
+
+@cache
+def thin(seed):
+    """Ten days with few trades: prices and funding hardly depend on them."""
+    return by_name(seed=seed, trades_per_day=500)
 
 
 def numbers(table, name):
@@ -76,7 +85,7 @@ def test_another_process_with_another_hash_seed_gives_the_same_bytes(hash_seed):
         "print(json.dumps({f'{s} {k}': content_sha256(t)"
         " for _, s, k, t in tables(seed=3, days=2, trades_per_day=500, legs=LEGS)}))"
     )
-    environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": PACKAGES}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == hashes(3)
 
@@ -182,7 +191,7 @@ def test_a_funding_row_carries_the_mark_of_its_instant_and_its_interval(market, 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 3])
 def test_funding_is_mostly_positive_so_that_a_carry_earns(seed):
-    found = by_name(seed=seed, trades_per_day=500)
+    found = thin(seed)
     for symbol in PERPETUALS:
         rates = ints(found[symbol, "funding"], "rate")
         assert rates.sum() > 0
@@ -221,7 +230,7 @@ def test_trades_print_around_the_index_times_one_plus_premium(market):
 @pytest.mark.parametrize("seed", [0, 1, 2, 3])
 @pytest.mark.parametrize(("symbol", "depth"), [(BTC, 0.18), (ETH, 0.225), (INVERSE, 0.18)])
 def test_the_crash_takes_its_depth_within_twenty_minutes_and_part_comes_back(seed, symbol, depth):
-    mark = by_name(seed=seed, trades_per_day=500)[symbol, "mark"]
+    mark = thin(seed)[symbol, "mark"]
     before = float(at(mark, "price", [CRASH_NS])[0])
     fall = at(mark, "price", np.arange(CRASH_NS, CRASH_NS + 25 * MINUTE, SECOND))
     assert depth - 0.05 < 1 - fall.min() / before < depth + 0.06
@@ -346,3 +355,56 @@ def test_spontaneous_trades_follow_the_weights_of_the_minutes():
 def test_an_argument_outside_the_stated_range_is_refused(given, says):
     with pytest.raises(FeedError, match=says):
         sample(**given)
+
+
+def test_the_default_sample_needs_one_venue_and_has_every_kind_of_a_perpetual():
+    data = sample()
+    assert data.venues == ("binance_usdm",)
+    assert data.symbols == ("BTC/USD", BTC, ETH, "USDT/USD")
+    kinds = {stream.kind for stream in data.streams if stream.symbol == ETH}
+    assert kinds == {"trades", "mark", "index", "premium", "funding", "liquidations", "open_interest"}
+
+
+def test_equal_arguments_return_the_same_object_and_others_do_not():
+    assert sample(days=1, trades_per_day=500) is sample(seed=0, days=1, trades_per_day=500, symbols=())
+    assert sample(days=1, trades_per_day=500) is not sample(days=1, trades_per_day=501)
+
+
+def test_symbols_choose_the_instruments_and_their_venues():
+    small = {"days": 1, "trades_per_day": 500}
+    assert sample(symbols="all", **small).venues == ("binance_coinm", "binance_spot", "binance_usdm")
+    chosen = sample(symbols=["BTC/USDT@binance_spot", INVERSE], **small)
+    assert chosen.venues == ("binance_coinm", "binance_spot")
+    assert chosen.symbols == ("BTC/USD", INVERSE, "BTC/USDT", "USDT/USD")
+    assert chosen is sample(symbols=[INVERSE, "BTC/USDT"], **small)  # order and short form do not matter
+
+
+def test_the_shortest_and_thinnest_sample_can_be_built():
+    assert sample(days=1, trades_per_day=100).rows > 0
+
+
+# ---- data/
+
+
+def test_the_sample_in_data_is_what_the_seed_generates(tmp_path):
+    from feeds.catalog import Catalog
+
+    command = [sys.executable, "-m", "feeds.synthetic", "--out", str(tmp_path), "--seed", "0"]
+    environment = os.environ | {"PYTHONPATH": PACKAGES}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert "427,744 rows of 2024-11-05 to 2024-11-08" in done.stdout
+    fresh = {(p.venue, p.symbol, p.kind, p.name): p.content() for p in Catalog(tmp_path).partitions()}
+    shipped = {(p.venue, p.symbol, p.kind, p.name): p.content() for p in Catalog(ROOT / "data").partitions()}
+    assert len(fresh) == 66
+    assert shipped == fresh
+
+
+def test_no_byte_of_the_sample_in_data_has_changed():
+    from feeds.catalog import Catalog
+
+    partitions = list(Catalog(ROOT / "data").partitions())
+    assert len(partitions) == 66
+    for partition in partitions:
+        partition.verify()
+        assert partition.status == "complete"
+        assert partition.gaps == ()

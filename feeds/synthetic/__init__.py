@@ -35,6 +35,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from feeds.errors import FeedError
 from feeds.synthetic.market import (
@@ -134,15 +135,27 @@ def _table(kind: str, columns: Columns, scales: dict[str, int]) -> "pa.Table":
     elif kind == "liquidations":
         constant |= {"status": "FILLED", "coverage": "full"}
     arrow = schema.columns(kind)
-    arrays = []
-    for field in arrow:
-        values = columns.get(field.name, constant.get(field.name))
-        if isinstance(values, np.ndarray):
-            arrays.append(pa.array(values, field.type))
-        else:  # a constant, or null where the market has no such figure
-            arrays.append(pa.repeat(pa.scalar(values, field.type), rows))
+    arrays = [_array(columns.get(field.name, constant.get(field.name)), field.type, rows) for field in arrow]
     used = {column.scale for column in schema.layout(kind) if column.scale}
     return with_scales(pa.table(arrays, schema=arrow), {name: scales.get(name, 0) for name in used})
+
+
+def _array(values: npt.NDArray[Any] | int | str | None, wanted: "pa.DataType", rows: int) -> "pa.Array":
+    """Return a column: numbers, one constant for all rows, or null where the market has no such figure.
+
+    Built from buffers: ``pa.array`` and ``pa.scalar`` import pandas, which takes longer than the whole sample.
+    """
+    import pyarrow as pa
+
+    if values is None:
+        return pa.nulls(rows, wanted)
+    if isinstance(values, str):
+        text = values.encode()
+        offsets = np.arange(rows + 1, dtype=np.int32) * np.int32(len(text))
+        return pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(text * rows))
+    dense = np.full(rows, values) if isinstance(values, int) else values
+    dense = np.ascontiguousarray(dense, dtype=wanted.to_pandas_dtype())
+    return pa.Array.from_buffers(wanted, rows, [None, pa.py_buffer(dense)])
 
 
 def _check_number(name: str, value: int, least: int, most: int) -> None:

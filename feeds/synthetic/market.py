@@ -101,7 +101,7 @@ class Market:
     Parameters
     ----------
     seed : int
-        Not negative. Each purpose has its own stream of draws, so that a further leg moves no draw of another.
+        Each purpose has its own stream of draws, so that a further leg moves no draw of another.
     days : int
         Length in days; the crash begins at 13:20 of day ``days // 2`` (counted from 0).
     start_ns : int
@@ -135,7 +135,7 @@ class Market:
             shocks = student_t4(draws(self.seed, "index", "BTC")(self.seconds))
             if coin != "BTC":
                 own = student_t4(draws(self.seed, "index", coin)(self.seconds))
-                shocks = facts.share_of_btc * shocks + math.sqrt(1.0 - facts.share_of_btc**2) * own
+                shocks = facts.share_of_btc * shocks + math.sqrt(1.0 - facts.share_of_btc * facts.share_of_btc) * own
             walk = anchored_walk(
                 shocks, volatility=VOLATILITY * facts.scale, speed=PULL, stress=1.0 + 2.0 * crash.panic[::MINUTE_S]
             )
