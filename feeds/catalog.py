@@ -346,7 +346,8 @@ class Catalog:
             return []
         parts = tuple(partition for partition in partitions if partition.rows)
         gaps = stored_gaps(partitions, kind, timeframe_ns, start, end)
-        return [Stream(venue, symbol, kind, timeframe_ns, parts, gaps=gaps).between(start, end)]
+        found = tuple(dict.fromkeys(finding for partition in partitions for finding in partition.findings))
+        return [Stream(venue, symbol, kind, timeframe_ns, parts, gaps=gaps, findings=found).between(start, end)]
 
     def _rules(self, venue: str, symbol: str, kind: str, end: int | None) -> list[Rule]:
         """Return the rows of a rule table that came into force before `end`."""

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from feeds.errors import FeedError
-from feeds.findings import Gap
+from feeds.findings import Finding, Gap
 from feeds.schema import KINDS, RULE_KINDS, join_kind
 from feeds.stream import Part, Stream, TablePart, moment
 from feeds.symbols import parse_address, suggest
@@ -81,6 +81,11 @@ class Dataset:
     def gaps(self) -> tuple[tuple[Stream, Gap], ...]:
         """Return every gap with its stream."""
         return tuple((stream, gap) for stream in self.streams for gap in stream.gaps)
+
+    @property
+    def findings(self) -> tuple[tuple[Stream, Finding], ...]:
+        """Return every finding with its stream."""
+        return tuple((stream, finding) for stream in self.streams for finding in stream.findings)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -160,7 +165,8 @@ class Dataset:
 
     def __repr__(self) -> str:
         """Return one line per stream: where, kind, rows, first and last time, gaps."""
-        lines = [f"Dataset of {len(self.streams)} streams, {self.rows:,} rows, fingerprint {self.fingerprint[:12]}"]
+        count = f"{len(self.streams)} stream{'s' if len(self.streams) != 1 else ''}"
+        lines = [f"Dataset of {count}, {self.rows:,} rows, fingerprint {self.fingerprint[:12]}"]
         table = [
             (
                 f"{s.symbol}@{s.venue}",

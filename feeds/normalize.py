@@ -18,7 +18,7 @@ from feeds.times import iso
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Finding", "Gap", "grid_gaps", "normalize", "stamps_ns"]
+__all__ = ["Finding", "Gap", "bad_bars", "bad_values", "grid_gaps", "no_number", "normalize", "stamps_ns"]
 
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -79,9 +79,9 @@ def normalize(
         values = {name: table[name] for name in (table.column_names if hasattr(table, "column_names") else table)}
         found = _from_raw(values, kind, timeframe_ns, findings)
     found = _drop(found, _impossible_times(found, now_ns), "T1", "rows with impossible times", findings, label)
-    found = _drop(found, _bad_values(found, kind, timeframe_ns), "V1", "price or size not above 0", findings, label)
+    found = _drop(found, bad_values(found, kind, timeframe_ns), "V1", "price or size not above 0", findings, label)
     if timeframe_ns and kind in BAR_KINDS:
-        found = _drop(found, _bad_bars(found), "V4", "bars with high < low, or a price outside them", findings, label)
+        found = _drop(found, bad_bars(found), "V4", "bars with high < low, or a price outside them", findings, label)
     found = _sort(found, kind, findings, label)
     if kind == "funding":
         found = _fix_funding(found, findings)
@@ -158,7 +158,7 @@ def _from_raw(values: dict[str, Any], kind: str, timeframe_ns: int, findings: li
         if column.scale is not None and not column.nullable and column.name in values:
             values[column.name] = as_arrow(values[column.name], column.name)
             if len(values[column.name]) == bad.size:
-                bad |= _no_number(values[column.name])
+                bad |= no_number(values[column.name])
     if bad.any():
         _refuse_many(bad, "V1", "price or size that is no number", label)
         examples = tuple(iso(ts) for ts in values["ts"][bad][:5].tolist())
@@ -181,7 +181,7 @@ def _intervals(stamps: Int64s, values: dict[str, Any]) -> Int64s:
     return known[np.minimum(places, known.size - 1)]
 
 
-def _no_number(array: "pa.Array") -> Bools:
+def no_number(array: "pa.Array") -> Bools:
     """Tell which cells are empty, NaN, infinite, or a word for these."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -205,7 +205,7 @@ def _impossible_times(table: "pa.Table", now_ns: int | None) -> Bools:
     return (stamps <= _FIRST_NS) | late
 
 
-def _bad_values(table: "pa.Table", kind: str, timeframe_ns: int) -> Bools:
+def bad_values(table: "pa.Table", kind: str, timeframe_ns: int) -> Bools:
     """Tell which rows have a price or size that is not above 0 (V1)."""
     names = ("open", "high", "low", "close") if timeframe_ns else _POSITIVE.get(kind, ())
     bad = np.zeros(table.num_rows, dtype=bool)
@@ -218,7 +218,7 @@ def _bad_values(table: "pa.Table", kind: str, timeframe_ns: int) -> Bools:
     return bad
 
 
-def _bad_bars(table: "pa.Table") -> Bools:
+def bad_bars(table: "pa.Table") -> Bools:
     """Tell which bars contradict themselves (V4)."""
     high, low = ints(table, "high"), ints(table, "low")
     bad = (high < low) | (ints(table, "volume") < 0)

@@ -145,8 +145,11 @@ def as_arrow(values: Any, name: str) -> "pa.Array":
         if isinstance(values, np.ndarray) and values.dtype != object:
             return pa.array(values)
         items = list(values)
-        if any(isinstance(item, Decimal) for item in items):
-            items = [None if item is None else f"{to_decimal(item, name=name):f}" for item in items]
+        kinds = {type(item) for item in items if item is not None}
+        if Decimal in kinds or (str in kinds and len(kinds) > 1):
+            items = [
+                item if item is None or isinstance(item, str) else f"{to_decimal(item, name=name):f}" for item in items
+            ]
         return pa.array(items, from_pandas=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise FeedError(f"{name}: {error}") from None

@@ -10,7 +10,7 @@ import numpy as np
 
 from feeds import scales as _scales
 from feeds.errors import FeedError
-from feeds.findings import Gap, clip_gaps
+from feeds.findings import Finding, Gap, clip_gaps
 from feeds.schema import SCALES, join_kind, layout, split_kind
 from feeds.symbols import to_native
 from feeds.tables import check, content_sha256, ints, rescale_table, scales_of
@@ -114,6 +114,8 @@ class Stream:
         Bounds in ns, ``start <= ts < end``.
     gaps : tuple of Gap
         Known holes and refused stretches inside the bounds.
+    findings : tuple of Finding
+        What was repaired or flagged when the rows were stored or read.
     """
 
     venue: str
@@ -124,9 +126,19 @@ class Stream:
     start: int | None = None
     end: int | None = None
     gaps: tuple[Gap, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @classmethod
-    def from_table(cls, venue: str, symbol: str, kind: str, table: "pa.Table", *, gaps: Iterable[Gap] = ()) -> "Stream":
+    def from_table(
+        cls,
+        venue: str,
+        symbol: str,
+        kind: str,
+        table: "pa.Table",
+        *,
+        gaps: Iterable[Gap] = (),
+        findings: Iterable[Finding] = (),
+    ) -> "Stream":
         """Return a stream over a canonical table in memory.
 
         Parameters
@@ -137,6 +149,7 @@ class Stream:
         table : pa.Table
             Canonical (`feeds.schema.columns`), sorted by ts, scales in the metadata.
         gaps : iterable of Gap
+        findings : iterable of Finding
 
         Raises
         ------
@@ -148,7 +161,8 @@ class Stream:
         check(table, word, timeframe_ns)
         if not table.num_rows:
             raise FeedError(f"{symbol}@{venue} {kind}: the table has no rows; a stream needs at least one")
-        return cls(venue, symbol, word, timeframe_ns, (TablePart(table.combine_chunks()),), gaps=tuple(sorted(gaps)))
+        part = TablePart(table.combine_chunks())
+        return cls(venue, symbol, word, timeframe_ns, (part,), gaps=tuple(sorted(gaps)), findings=tuple(findings))
 
     def __repr__(self) -> str:
         """Return what it is, how many rows, from when to when."""
@@ -304,7 +318,7 @@ class Stream:
             If their times overlap with different content.
         """
         if self.fingerprint == other.fingerprint:
-            return replace(self, gaps=tuple(sorted({*self.gaps, *other.gaps})))
+            return replace(self, gaps=tuple(sorted({*self.gaps, *other.gaps})), findings=_both(self, other))
         early, late = sorted((self, other), key=lambda stream: (stream.ts_min, stream.ts_max))
         if early.ts_max >= late.ts_min:
             raise FeedError(
@@ -313,7 +327,8 @@ class Stream:
             )
         parts = tuple(_Cut(part, *early._cut(part)) for part in early.parts)
         parts += tuple(_Cut(part, *late._cut(part)) for part in late.parts)
-        return Stream(*self.key, parts, gaps=tuple(sorted({*early.gaps, *late.gaps})))
+        gaps = tuple(sorted({*early.gaps, *late.gaps}))
+        return Stream(*self.key, parts, gaps=gaps, findings=_both(early, late))
 
     def _bounds_text(self) -> str:
         """Return first and last time for a message."""
@@ -401,6 +416,11 @@ class _Cut:
     def batches(self, columns: Sequence[str], rows: int, start: int | None, end: int | None) -> "Iterator[Any]":
         """Yield batches inside both bounds."""
         yield from self.part.batches(columns, rows, *_narrow(self.low, self.high, start, end))
+
+
+def _both(early: Stream, late: Stream) -> tuple[Finding, ...]:
+    """Return the findings of two streams, repeats left out."""
+    return tuple(dict.fromkeys((*early.findings, *late.findings)))
 
 
 def _gathered(batches: "Iterator[pa.RecordBatch]", rows: int) -> "Iterator[pa.RecordBatch]":

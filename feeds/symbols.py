@@ -90,8 +90,10 @@ def to_native(venue: str, symbol: str) -> str:
     check_venue(venue)
     if symbol == ALL:
         return ALL
-    parts = parse_symbol(symbol)
     rules = VENUES[venue]
+    if "/" not in symbol and (meant := rules.unified(symbol)) is not None:
+        raise FeedError(f"symbol {symbol!r} is a name of {venue}; its unified name is {str(meant)!r}")
+    parts = parse_symbol(symbol)
     found = rules.native(parts)
     if found is not None:
         back = rules.unified(found)
