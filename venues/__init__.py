@@ -1,1 +1,24 @@
-"""What an exchange does to an account."""
+"""What an exchange does to an account: rules with dates, instruments, margin, accounts of a run."""
+
+from venues.calculator import Account, AccountRisk, PoolFigures, Position, PositionRisk
+from venues.config import Transfers, Venue
+from venues.errors import VenueError
+from venues.instrument import Instrument, RoundingRules, Tier
+from venues.rulebook import VenueRules, get, names
+
+__all__ = [
+    "Account",
+    "AccountRisk",
+    "Instrument",
+    "PoolFigures",
+    "Position",
+    "PositionRisk",
+    "RoundingRules",
+    "Tier",
+    "Transfers",
+    "Venue",
+    "VenueError",
+    "VenueRules",
+    "get",
+    "names",
+]

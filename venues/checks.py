@@ -1,14 +1,17 @@
 """Readers of what users write: numbers, choices, times. Each error says what was given, what is allowed, and where."""
 
 import difflib
+import functools
+import inspect
 import math
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Final
+from typing import Final, TypeVar
 
 from venues.errors import VenueError
 
+T = TypeVar("T")
 Number = int | float | str | Decimal
 Time = int | str | datetime | date
 
@@ -75,6 +78,25 @@ def did_you_mean(value: object, words: Iterable[str]) -> str:
     """Return ' (did you mean ...?)' with the nearest word, or nothing."""
     near = difflib.get_close_matches(str(value), list(words), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def suggest_arguments(cls: type[T]) -> type[T]:
+    """Make a class answer a misspelt argument with the name that was probably meant."""
+    original = cls.__init__
+    names = tuple(inspect.signature(original).parameters)[1:]
+
+    @functools.wraps(original)
+    def checked(self: T, *args: object, **kwargs: object) -> None:
+        for name in kwargs:
+            if name not in names:
+                allowed = ", ".join(names)
+                raise VenueError(
+                    f"{cls.__name__} has no argument {name!r}{did_you_mean(name, names)}; allowed: {allowed}"
+                )
+        original(self, *args, **kwargs)
+
+    cls.__init__ = checked  # type: ignore[assignment]
+    return cls
 
 
 def time_ns(value: Time, name: str, *, end_of_day: bool = False) -> int:

@@ -35,6 +35,16 @@ cdef uint8_t _rounding(str name) except 255:
     raise VenueError(f"rounding must be 'toward_zero', 'half_up', 'floor' or 'ceiling', got {name!r}")
 
 
+cdef uint8_t _entry_rule(str name) except 255:
+    if name == "exact_value":
+        return EXACT_VALUE
+    if name == "average_price":
+        return AVERAGE_PRICE
+    if name == "average_digits":
+        return AVERAGE_DIGITS
+    raise VenueError(f"entry must be 'exact_value', 'average_price' or 'average_digits', got {name!r}")
+
+
 cdef uint8_t _kind(object instrument) except 255:
     if instrument.contract == "spot":
         return SPOT
@@ -172,7 +182,7 @@ cdef class ContractBox:
         c.profit_rounding = _rounding(rounding.profit)
         c.fee_rounding = _rounding(rounding.fee)
         c.funding_rounding = _rounding(rounding.funding)
-        c.entry_rule = AVERAGE_PRICE if rounding.entry == "average_price" else EXACT_VALUE
+        c.entry_rule = _entry_rule(rounding.entry)
         c.entry_scale = rounding.entry_decimals
         return 0
 

@@ -12,7 +12,7 @@ from venues.errors import VenueError
 ContractName = Literal["spot", "linear", "inverse", "quanto", "option"]
 CONTRACTS: Final = ("spot", "linear", "inverse", "quanto", "option")
 ROUNDINGS: Final = ("toward_zero", "half_up", "floor", "ceiling")
-ENTRY_RULES: Final = ("exact_value", "average_price")
+ENTRY_RULES: Final = ("exact_value", "average_price", "average_digits")
 _SYMBOL: Final = re.compile(
     r"(?P<base>[^/:\s]+)/(?P<quote>[^/:\s-]+)"
     r"(:(?P<settle>[^/:\s-]+)(-(?P<date>\d{6})(-(?P<strike>[0-9.]+)-(?P<right>[CP]))?)?)?$"
@@ -103,9 +103,10 @@ class RoundingRules:
     ----------
     entry : str
         "exact_value": profit from the exact entry value. "average_price": from an average entry price that the venue
-        keeps at `entry_decimals` decimals, rounded half-up after each add.
+        keeps at `entry_decimals` decimals, rounded half-up after each add. "average_digits": the same, but the average
+        and the profit also keep at most that many significant digits.
     entry_decimals : int
-        Used by "average_price" only.
+        Not used by "exact_value".
     profit, fee, funding : str
         "toward_zero", "half_up", "floor" or "ceiling".
     """

@@ -130,6 +130,34 @@ cdef class PoolBox:
             if self.pool.legs[index].contract == moved:
                 self.pool.legs[index].mark = mark
 
+    def quantity(self, int32_t row):
+        """Return the signed quantity of a leg."""
+        return self.pool.legs[self._row(row)].quantity
+
+    def close(self, int32_t row, *, double quantity, double price, double fee):
+        """Close part of a leg: its profit at `price` and the fee (settle asset) go to the wallet.
+
+        Parameters
+        ----------
+        quantity : float
+            In [0, size of the leg].
+        """
+        cdef Leg *leg = &self.pool.legs[self._row(row)]
+        cdef double size = -leg.quantity if leg.quantity < 0.0 else leg.quantity
+        cdef double mark = leg.mark
+        cdef double before, share
+        if not (0.0 <= quantity <= size and price > 0.0):
+            raise VenueError(f"quantity must be in [0, {size:g}] and price above 0, got {quantity} and {price}")
+        if size == 0.0:
+            return
+        share = quantity / size
+        leg.mark = price
+        before = leg_unrealized(leg)
+        leg.mark = mark
+        self.pool.wallet += (before * share - fee) * leg.conversion
+        leg.entry_value *= 1.0 - share
+        leg.quantity = 0.0 if quantity == size else leg.quantity * (1.0 - share)
+
     def risk(self):
         """Return the figures of the pool (`PoolRisk`)."""
         cdef Risk risk

@@ -1,0 +1,253 @@
+"""The user's description of one account in a run, and of moving money between venues."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Final
+
+from venues.checks import Number, choice, duration_ns, number, suggest_arguments
+from venues.errors import VenueError
+from venues.instrument import Tier, complete_tiers
+from venues.rulebook import VenueRules, get
+
+Latency = int | str | tuple[int | str, int | str, int | str]
+
+FILLS: Final = ("auto", "next_trade", "same_trade", "touch", "book", "bar")
+
+
+@suggest_arguments
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """One account at one venue.
+
+    Parameters
+    ----------
+    rules : str or VenueRules
+        Name of the venue, or its rules from `venues.get(...)`.
+    account : str
+        Name of the account; several accounts of one venue need different names.
+    balances : mapping of asset to float
+        Deposits at the start.
+    leverage : float or mapping of symbol to float, optional
+        Margin leverage set at the start. None: the largest that the tiers allow, at most 20.
+    margin_mode : {"cross", "isolated"}
+    position_mode : {"one_way", "hedge"}
+    collateral : {"single", "multi"}
+        "single": a margin pool for each settle asset. "multi": all assets, after haircuts, are one (cross only).
+    fees : str or (maker, taker)
+        A level of the venue's schedule ("regular"), "by_volume", or rates of notional.
+    discount : float
+        Share by which positive fees are lowered, in [0, 1).
+    latency : None, duration or (order, response, feed)
+        None: zero. One duration ("5ms") holds for all three; an int is ns.
+    fills : {"auto", "next_trade", "same_trade", "touch", "book", "bar"}
+    slippage : "default" or float
+        Basis points, half-spread included.
+    missing_tiers : "error", "nearest" or sequence of Tier
+        For symbols without a tier table.
+    margin_call : float
+        Ratio of maintenance to equity at which `on_margin_call` comes, in (0, 1].
+    adl : {"off", "recorded", "population"}
+    forced_close : {"matching", "mark_slippage"}
+    insurance_fund : mapping of asset to float, optional
+        None: unlimited.
+
+    Raises
+    ------
+    VenueError
+        If an argument cannot be used; the message says what was given and what is allowed.
+
+    Examples
+    --------
+    >>> import venues
+    >>> venues.Venue("binance_usdm", balances={"USDT": 10_000}, latency="5ms").latency_ns
+    (5000000, 5000000, 5000000)
+    """
+
+    rules: VenueRules | str
+    _: KW_ONLY
+    account: str = "main"
+    balances: Mapping[str, Number]
+    leverage: Number | Mapping[str, Number] | None = None
+    margin_mode: str = "cross"
+    position_mode: str = "one_way"
+    collateral: str = "single"
+    fees: str | tuple[Number, Number] = "regular"
+    discount: float = 0.0
+    latency: Latency | None = None
+    fills: str = "auto"
+    slippage: str | float = "default"
+    missing_tiers: str | Sequence[Tier] = "error"
+    margin_call: float = 0.8
+    adl: str = "off"
+    forced_close: str = "matching"
+    insurance_fund: Mapping[str, Number] | None = None
+    latency_ns: tuple[int, int, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Read and check every field."""
+        rules = get(self.rules) if isinstance(self.rules, str) else self.rules
+        if not isinstance(rules, VenueRules):
+            raise VenueError(f"the venue must be a name or venues.get(...), got {type(rules).__name__}")
+        _set(self, "rules", rules)
+        if not isinstance(self.account, str) or not self.account or any(c in self.account for c in "@/ "):
+            raise VenueError(f"account must be a name without '@', '/' or blanks, got {self.account!r}")
+        where = f"Venue({rules.name!r}, account={self.account!r})"
+        _set(self, "balances", _amounts(self.balances, f"{where}: balances"))
+        choice(self.margin_mode, f"{where}: margin_mode", ("cross", "isolated"))
+        choice(self.position_mode, f"{where}: position_mode", ("one_way", "hedge"))
+        choice(self.collateral, f"{where}: collateral", ("single", "multi"))
+        choice(self.fills, f"{where}: fills", FILLS)
+        choice(self.adl, f"{where}: adl", ("off", "recorded", "population"))
+        choice(self.forced_close, f"{where}: forced_close", ("matching", "mark_slippage"))
+        self._read_leverage(where)
+        self._read_costs(where, rules)
+        _set(self, "latency_ns", _latency(self.latency, f"{where}: latency"))
+        if isinstance(self.missing_tiers, str):
+            choice(self.missing_tiers, f"{where}: missing_tiers", ("error", "nearest"))
+        else:
+            _set(self, "missing_tiers", complete_tiers(self.missing_tiers, f"{where}: missing_tiers"))
+        _set(self, "margin_call", number(self.margin_call, f"{where}: margin_call", above=0.0, high=1.0))
+        if self.insurance_fund is not None:
+            _set(self, "insurance_fund", _amounts(self.insurance_fund, f"{where}: insurance_fund"))
+        self._check_modes(where, rules)
+
+    @property
+    def name(self) -> str:
+        """Name of the venue."""
+        return self.book.name
+
+    @property
+    def book(self) -> VenueRules:
+        """Rules of the venue."""
+        if isinstance(self.rules, str):
+            raise VenueError(f"rules of {self.rules!r} were not read")
+        return self.rules
+
+    def leverage_of(self, symbol: str) -> float | None:
+        """Return the margin leverage given for a symbol; None where the user gave none."""
+        if isinstance(self.leverage, Mapping):
+            given = self.leverage.get(symbol)
+            return None if given is None else float(given)
+        return None if self.leverage is None else float(self.leverage)
+
+    def _read_leverage(self, where: str) -> None:
+        if isinstance(self.leverage, Mapping):
+            read = {s: number(x, f"{where}: leverage[{s!r}]", low=1.0) for s, x in self.leverage.items()}
+            _set(self, "leverage", read)
+        elif self.leverage is not None:
+            _set(self, "leverage", number(self.leverage, f"{where}: leverage", low=1.0))
+
+    def _read_costs(self, where: str, rules: VenueRules) -> None:
+        if self.fees == "by_volume":
+            raise VenueError(
+                f"{where}: fees='by_volume' needs the venue's schedule by volume, which is not known here; "
+                "give fees=(maker, taker) or 'regular'"
+            )
+        if not isinstance(self.fees, str):
+            if len(self.fees) != 2:
+                raise VenueError(f"{where}: fees must be a level or (maker, taker), got {self.fees!r}")
+            _set(self, "fees", tuple(rules.fees(self.fees)))
+        else:
+            rules.fees(self.fees)
+        discount = number(self.discount, f"{where}: discount", low=0.0)
+        if discount >= 1.0:
+            raise VenueError(f"{where}: discount must be in [0, 1), got {self.discount!r}")
+        _set(self, "discount", discount)
+        if self.slippage != "default":
+            if isinstance(self.slippage, str) and not self.slippage.replace(".", "", 1).isdigit():
+                raise VenueError(f"{where}: slippage must be 'default' or basis points, got {self.slippage!r}")
+            _set(self, "slippage", number(self.slippage, f"{where}: slippage", low=0.0, high=10_000.0))
+
+    def _check_modes(self, where: str, rules: VenueRules) -> None:
+        if self.collateral == "multi":
+            if not rules.facts.collateral:
+                raise VenueError(f"{where}: {rules.name} has no multi-assets mode; collateral must be 'single'")
+            if self.margin_mode == "isolated":
+                raise VenueError(f"{where}: multi-assets mode is cross only; margin_mode must be 'cross'")
+        if rules.contracts != ("spot",):
+            return
+        # what has no effect on a spot account is refused, not ignored
+        idle = {
+            "leverage": self.leverage is not None,
+            "margin_mode": self.margin_mode != "cross",
+            "position_mode": self.position_mode != "one_way",
+            "missing_tiers": self.missing_tiers != "error",
+            "margin_call": self.margin_call != 0.8,
+            "adl": self.adl != "off",
+            "forced_close": self.forced_close != "matching",
+            "insurance_fund": self.insurance_fund is not None,
+        }
+        given = [name for name, is_given in idle.items() if is_given]
+        if given:
+            raise VenueError(
+                f"{where}: a spot account has no margin; {', '.join(given)} would have no effect, leave it out"
+            )
+
+
+@suggest_arguments
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfers:
+    """Moving money between venues; between accounts of one venue it is immediate and free.
+
+    Parameters
+    ----------
+    delay : duration, or mapping of (source venue, target venue) to duration
+        "20m", ns as int. Pairs that a mapping does not name take 20 minutes.
+    fees : mapping of asset to float
+        Taken from the amount sent, units of the asset.
+    minimum : mapping of asset to float
+        Smallest amount sent, units of the asset.
+    """
+
+    delay: int | str | Mapping[tuple[str, str], int | str] = "20m"
+    fees: Mapping[str, Number] = field(default_factory=dict)
+    minimum: Mapping[str, Number] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Read and check every field."""
+        if isinstance(self.delay, Mapping):
+            for pair in self.delay:
+                if not isinstance(pair, tuple) or len(pair) != 2:
+                    raise VenueError(f"Transfers: delay is keyed by (source venue, target venue), got {pair!r}")
+            read = {pair: duration_ns(value, f"Transfers: delay[{pair!r}]") for pair, value in self.delay.items()}
+            _set(self, "delay", read)
+        else:
+            _set(self, "delay", duration_ns(self.delay, "Transfers: delay"))
+        _set(self, "fees", _amounts(self.fees, "Transfers: fees"))
+        _set(self, "minimum", _amounts(self.minimum, "Transfers: minimum"))
+
+    def delay_ns(self, source: str, target: str) -> int:
+        """Return the ns that money is in transit between two venues; 0 within one."""
+        if source == target:
+            return 0
+        if isinstance(self.delay, Mapping):
+            return int(self.delay.get((source, target), duration_ns("20m", "delay")))
+        return int(self.delay)
+
+
+def _latency(latency: Latency | None, name: str) -> tuple[int, int, int]:
+    """Read (order, response, feed) as ns."""
+    if latency is None:
+        return (0, 0, 0)
+    if isinstance(latency, int | str):
+        one = duration_ns(latency, name)
+        return (one, one, one)
+    parts = tuple(latency)
+    if len(parts) != 3:
+        raise VenueError(f"{name} must be one duration or (order, response, feed), got {latency!r}")
+    order, response, feed = (duration_ns(part, name) for part in parts)
+    return (order, response, feed)
+
+
+def _amounts(amounts: Mapping[str, Number], name: str) -> Mapping[str, float]:
+    """Read a mapping of asset to an amount >= 0."""
+    if not isinstance(amounts, Mapping):
+        raise VenueError(f"{name} must be a mapping of asset to amount such as {{'USDT': 10_000}}, got {amounts!r}")
+    for asset in amounts:
+        if not isinstance(asset, str) or not asset or "/" in asset:
+            raise VenueError(f"{name}: an asset is a name such as 'USDT', got {asset!r}")
+    return {asset: number(x, f"{name}[{asset!r}]", low=0.0) for asset, x in amounts.items()}
+
+
+def _set(target: object, name: str, value: object) -> None:
+    object.__setattr__(target, name, value)

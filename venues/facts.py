@@ -1,0 +1,226 @@
+"""Records of what a venue does: every fact with its date, its source, and a mark when no source seen confirms it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from venues.checks import Time, time_ns
+from venues.instrument import Instrument, RoundingRules, Tier
+
+T = TypeVar("T")
+LATEST: Final = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Fact(Generic[T]):
+    """One fact, in force from `valid_from` (ns or time; 0 = as far back as is known) until the next one of its kind.
+
+    Parameters
+    ----------
+    value : T
+    source : str
+        Key of `VenueFacts.sources`.
+    valid_from : ns or time
+    is_unverified : bool
+        No source seen states it: remembered or inferred.
+    """
+
+    value: T
+    source: str
+    valid_from: Time = 0
+    is_unverified: bool = False
+
+    def __post_init__(self) -> None:
+        """Read the date."""
+        object.__setattr__(self, "valid_from", time_ns(self.valid_from, "valid_from"))
+
+    @property
+    def since(self) -> int:
+        """First ns at which it is in force."""
+        return int(self.valid_from)  # type: ignore[arg-type]
+
+
+Dated = tuple[Fact[T], ...]
+
+
+def in_force(facts: Dated[T], at: int) -> Fact[T] | None:
+    """Return the latest of dated facts (ascending) that begins at or before `at`; None before the first."""
+    found = None
+    for fact in facts:
+        if fact.since <= at:
+            found = fact
+    return found
+
+
+class Fees(NamedTuple):
+    """Trading fees as rates of notional; a rebate is negative."""
+
+    maker: float
+    taker: float
+
+
+class TierTable(NamedTuple):
+    """Risk tiers of one symbol from a date on."""
+
+    valid_from: int
+    tiers: tuple[Tier, ...]
+    source: str
+    is_unverified: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRules:
+    """Limits and prices of orders.
+
+    Parameters
+    ----------
+    max_open_orders, max_conditional_orders : int
+        Per symbol.
+    sell_markup, buy_markup : float
+        Relative additions of the assuming price of an order that takes.
+    """
+
+    max_open_orders: int
+    max_conditional_orders: int
+    sell_markup: float
+    buy_markup: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FundingRules:
+    """How the rate of an interval is made.
+
+    Parameters
+    ----------
+    interval_hours : float
+        Default of the venue; an instrument may differ.
+    interest_rate : float
+        For 8 hours.
+    clamp : float
+        Bound of interest - premium.
+    cap, floor : float
+        Bounds of the rate of one interval.
+    is_weighted : bool
+        The i-th premium sample of an interval weighs i.
+    sample_seconds : float
+        Spacing of premium samples.
+    impact_margin : float
+        Quote currency; impact notional = impact_margin x largest leverage.
+    """
+
+    interval_hours: float
+    interest_rate: float
+    clamp: float
+    cap: float
+    floor: float
+    is_weighted: bool
+    sample_seconds: float
+    impact_margin: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkRules:
+    """Moving average of mid - index inside the mark price formula: how many samples, how far apart."""
+
+    points: int
+    spacing_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiquidationRules:
+    """How a position is closed by force.
+
+    Parameters
+    ----------
+    cancels_orders : bool
+        All open orders of the pool are cancelled first and the ratio is looked at again.
+    course, multi_assets_course : {"stepwise", "at_once"}
+        "stepwise": one immediate-or-cancel order reduces a position as far as needed, then the test is repeated.
+        "at_once": every position is offered at joint zero-equity prices.
+    time_limit_seconds : float
+        After that what has not filled is taken over at the bankruptcy price.
+    first : {"largest_maintenance"}
+        Which position of a cross pool is closed first.
+    charges_trading_fee : bool
+        Whether forced fills pay the trading fee beside the clearance fee.
+    """
+
+    cancels_orders: bool
+    course: str
+    multi_assets_course: str
+    time_limit_seconds: float
+    first: str
+    charges_trading_fee: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoExchange:
+    """When a negative balance of multi-assets mode is covered by selling other assets.
+
+    Parameters
+    ----------
+    thresholds : mapping of str to float
+        Balance of an asset below which it happens (negative amounts).
+    other_threshold_usd : float
+        The same for assets not named, US dollars.
+    """
+
+    thresholds: Mapping[str, float]
+    other_threshold_usd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueFacts:
+    """All records of one venue; what it has no rule for stays empty.
+
+    Parameters
+    ----------
+    name, title : str
+    contracts : tuple of str
+        Kinds of contract it lists.
+    sources : mapping of str to str
+        Key to document.
+    describe : callable
+        (base, quote, settle) -> (contract, contract size) of a symbol without facts of its own.
+    fees : mapping of (level, settle asset or "") to dated Fees
+    tiers : mapping of symbol to dated tables
+        "BTC/USD:BTC-*" holds for every dated contract of BTC/USD:BTC.
+    instruments : mapping of symbol to Instruments, ascending in valid_from
+    rounding, orders, mark, liquidation, exchange : dated rules
+    funding, clearance_fees : mapping of symbol to dated rules; "" holds for all others
+    collateral : mapping of asset to dated ratios
+        Share of a positive balance that counts in multi-assets mode.
+    ranks_adl : bool
+        The venue publishes a ranking for auto-deleveraging.
+    """
+
+    name: str
+    title: str
+    contracts: tuple[str, ...]
+    sources: Mapping[str, str]
+    describe: Callable[[str, str, str], tuple[str, float]]
+    fees: Mapping[tuple[str, str], Dated[Fees]]
+    tiers: Mapping[str, Dated[tuple[Tier, ...]]] = field(default_factory=dict)
+    instruments: Mapping[str, tuple[Instrument, ...]] = field(default_factory=dict)
+    rounding: Dated[RoundingRules] = ()
+    orders: Dated[OrderRules] = ()
+    funding: Mapping[str, Dated[FundingRules]] = field(default_factory=dict)
+    mark: Dated[MarkRules] = ()
+    liquidation: Dated[LiquidationRules] = ()
+    clearance_fees: Mapping[str, Dated[float]] = field(default_factory=dict)
+    collateral: Mapping[str, Dated[float]] = field(default_factory=dict)
+    exchange: Dated[AutoExchange] = ()
+    ranks_adl: Dated[bool] = ()
+
+    def unverified(self) -> Iterator[tuple[str, int]]:
+        """Yield the name and first ns of every fact that no source seen confirms."""
+        for name in ("rounding", "orders", "mark", "liquidation", "exchange", "ranks_adl"):
+            yield from ((name, fact.since) for fact in getattr(self, name) if fact.is_unverified)
+        for name in ("fees", "tiers", "funding", "clearance_fees", "collateral"):
+            for key, facts in getattr(self, name).items():
+                text = " ".join(key).strip() if isinstance(key, tuple) else key or "by default"
+                yield from ((f"{name} {text}", fact.since) for fact in facts if fact.is_unverified)
+        for symbol, rows in self.instruments.items():
+            for row in rows:
+                if row.unverified:
+                    yield f"instrument {symbol}: {', '.join(row.unverified)}", row.valid_from

@@ -1,0 +1,182 @@
+"""Rules of a venue as functions over whole positions: exact fees, forced closing by steps, rankings, populations."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from venues.calculator import Account, Work, margin_ratio
+from venues.checks import Number, Time, decimals, exact
+from venues.contract import ContractBox
+from venues.dated_rules import DatedRules
+from venues.errors import VenueError
+from venues.pool import PoolBox, risk_arrays
+from venues.position import ExactPosition
+
+_FREE_DECIMALS: Final = 8  # of quantities where the lot is not known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiquidationStep:
+    """One step of closing a position by force.
+
+    Attributes
+    ----------
+    kind : {"cancel_orders", "reduce", "takeover"}
+    quantity : float
+        Closed in this step, >= 0; 0 for cancel_orders.
+    price : float or None
+        Limit of the order, or the price of the takeover; None where there is none.
+    fee : float
+        Clearance fee if all of it fills at the mark, settle asset.
+    """
+
+    kind: str
+    quantity: float = 0.0
+    price: float | None = None
+    fee: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskArrays:
+    """Figures of many accounts, float64 of shape (accounts,), settle asset; margin_ratio = maintenance / equity."""
+
+    equity: NDArray[np.float64]
+    initial_margin: NDArray[np.float64]
+    maintenance_margin: NDArray[np.float64]
+    unrealized_pnl: NDArray[np.float64]
+    notional: NDArray[np.float64]
+    margin_ratio: NDArray[np.float64]
+
+
+def exact_fee(
+    rules: DatedRules, *, symbol: str, quantity: Decimal, price: Decimal, rate: Decimal, at: Time | None
+) -> Decimal:
+    """Return the fee of a fill in the settle asset, rounded to its atom by the venue's rule."""
+    instrument = rules.instrument(symbol, at)
+    if instrument is None:
+        instrument = rules.default_instrument(symbol)
+    if instrument.contract not in ("spot", "linear", "inverse"):
+        raise VenueError(f"{symbol}: {instrument.contract} contracts have no arithmetic here yet")
+    position = ExactPosition(
+        kind=instrument.contract,  # type: ignore[arg-type]
+        price_scale=decimals(price),
+        quantity_scale=decimals(quantity),
+        size=exact(instrument.contract_size),
+        rounding=rules.rounding(at).fee,  # type: ignore[arg-type]
+    )
+    return position.fee(quantity, price, rate)
+
+
+def plan_liquidation(
+    rules: DatedRules, account: Account, *, symbol: str, marks: Mapping[str, Number], index: Mapping[str, Number] | None
+) -> tuple[LiquidationStep, ...]:
+    """Return the steps of closing a position by force if every order fills whole at the mark.
+
+    Stepwise course (Binance FAQ 360033525271): orders are cancelled; one order reduces the position as far as needed,
+    with the price where the pool is worth zero as its limit; what then remains below the requirement is taken over.
+    """
+    facts = rules.liquidation()
+    work = Work(account, marks, {} if index is None else index)
+    keys = [p.key for p in account.positions if p.symbol == symbol]
+    if not keys:
+        raise VenueError(f"the account has no position in {symbol}")
+    # of the two legs of hedge mode the one that asks more comes first
+    pool_key, row = work.rows[max(keys, key=lambda key: work.position(key).maintenance_margin)]
+    pool = work.pools[pool_key][1]
+    risk = pool.risk()
+    if margin_ratio(risk.maintenance, risk.equity) < 1.0:
+        return ()
+    steps = [LiquidationStep(kind="cancel_orders")] if facts.cancels_orders else []
+    steps += _close(rules, pool, row, work.boxes[symbol], mark=work.marks[symbol])
+    return tuple(steps)
+
+
+def _close(rules: DatedRules, pool: PoolBox, row: int, box: ContractBox, *, mark: float) -> list[LiquidationStep]:
+    """Return the reducing order and, when that is not enough, the takeover of the rest."""
+    instrument = box.instrument
+    rate = rules.clearance_fee(instrument.symbol)
+    size = abs(pool.quantity(row))
+    price = pool.leg(row).bankruptcy_price
+    equity = pool.risk().equity
+    if equity <= 0.0:
+        return [LiquidationStep(kind="takeover", quantity=size, price=pool.joint_bankruptcy_price(row))]
+    wanted = exact(pool.reduction(row, price=mark, fee_rate=rate))
+    lot = exact(instrument.lot_size if instrument.lot_size is not None else Decimal(1).scaleb(-_FREE_DECIMALS))
+    wanted = (wanted / lot).to_integral_value(rounding=ROUND_CEILING) * lot
+    closed = min(float(wanted), size)
+    # the fee never takes more than what the margin still holds above zero
+    fee = min(rate * box.notional(closed, mark), equity)
+    steps = [LiquidationStep(kind="reduce", quantity=closed, price=price, fee=fee)]
+    pool.close(row, quantity=closed, price=mark, fee=fee)
+    risk = pool.risk()
+    if margin_ratio(risk.maintenance, risk.equity) >= 1.0 and closed < size:
+        steps.append(LiquidationStep(kind="takeover", quantity=size - closed, price=pool.joint_bankruptcy_price(row)))
+    return steps
+
+
+def leverage_pnl_ranks(
+    side: Sequence[int], unrealized_pnl: Sequence[float], collateral: Sequence[float], ratio: Sequence[float]
+) -> tuple[int, ...]:
+    """Return each position's place in the queue of its side: unrealized profit / collateral x margin ratio, descending.
+
+    Binance FAQ 360033525471. Ties keep their order.
+    """
+    if not len(side) == len(unrealized_pnl) == len(collateral) == len(ratio):
+        raise VenueError("side, unrealized_pnl, collateral and margin_ratio must be of one length")
+    if any(s not in (1, -1) for s in side) or any(not c > 0.0 for c in collateral):
+        raise VenueError("side must hold +1 or -1, collateral must be above 0")
+    scores = [pnl / held * share for pnl, held, share in zip(unrealized_pnl, collateral, ratio, strict=True)]
+    ranks = [0] * len(scores)
+    for one in (1, -1):
+        queue = sorted((row for row, s in enumerate(side) if s == one), key=lambda row: -scores[row])
+        for place, row in enumerate(queue):
+            ranks[row] = place
+    return tuple(ranks)
+
+
+def risk_many(
+    boxes: list[ContractBox],
+    symbol: Sequence[int],
+    account: Sequence[int],
+    quantity: Sequence[float],
+    entry_price: Sequence[float],
+    mark: Sequence[float],
+    leverage: Sequence[float],
+    wallet: Sequence[float],
+) -> RiskArrays:
+    """Return the risk of many cross accounts; see `VenueRules.risk_many`."""
+    rows = np.ascontiguousarray(symbol, dtype=np.int32)
+    owner = np.ascontiguousarray(account, dtype=np.int64)
+    sizes, entries, marks, leverages = (
+        np.ascontiguousarray(values, dtype=np.float64) for values in (quantity, entry_price, mark, leverage)
+    )
+    wallets = np.ascontiguousarray(wallet, dtype=np.float64)
+    if rows.ndim != 1 or any(len(array) != len(rows) for array in (owner, sizes, entries, marks, leverages)):
+        raise VenueError("symbol, account, quantity, entry_price, mark and leverage must be of one length")
+    if np.any(rows < 0) or np.any(rows >= len(boxes)):
+        raise VenueError(f"symbol must hold rows of symbols, 0 to {len(boxes) - 1}")
+    if np.any(np.diff(owner) < 0) or np.any(owner < 0) or np.any(owner >= len(wallets)):
+        raise VenueError(f"account must ascend and be in [0, {len(wallets) - 1}], the rows of wallet")
+    if not (np.all(entries > 0.0) and np.all(marks > 0.0) and np.all(leverages >= 1.0)):
+        raise VenueError("entry_price and mark must be above 0 and leverage at least 1 everywhere")
+    first = np.searchsorted(owner, np.arange(len(wallets) + 1)).astype(np.int64)
+    out = np.empty((len(wallets), 5), dtype=np.float64)
+    risk_arrays(boxes, rows, first, sizes, entries, marks, leverages, wallets, out)
+    equity, initial, maintenance, unrealized, notional = (np.ascontiguousarray(column) for column in out.T)
+    ratio = np.zeros(len(wallets))
+    asks = maintenance > 0.0
+    ratio[asks] = np.inf
+    solvent = asks & (equity > 0.0)
+    ratio[solvent] = maintenance[solvent] / equity[solvent]
+    return RiskArrays(
+        equity=equity,
+        initial_margin=initial,
+        maintenance_margin=maintenance,
+        unrealized_pnl=unrealized,
+        notional=notional,
+        margin_ratio=ratio,
+    )

@@ -1,0 +1,296 @@
+"""The rule book: venues by name, and their rules that can be called by themselves."""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from venues import rules as records
+from venues.checks import Number, Time, decimals, did_you_mean, exact, number, time_ns
+from venues.contract import ContractBox
+from venues.dated_rules import DatedRules, of_symbol
+from venues.errors import VenueError
+from venues.facts import LATEST
+from venues.instrument import Tier
+
+if TYPE_CHECKING:
+    from venues.calculator import Account
+    from venues.order_cost import OrderCost
+    from venues.rule_calls import LiquidationStep, RiskArrays
+
+_PRICE_DECIMALS: Final = 8  # of boxes that serve single calculations
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the venues whose rules are shipped."""
+    found = (module.name for module in pkgutil.iter_modules(records.__path__))
+    return tuple(sorted(name for name in found if not name.startswith("_")))
+
+
+def get(name: str, as_of: Time | None = None) -> "VenueRules":
+    """Return the rules of a venue.
+
+    Parameters
+    ----------
+    name : str
+        One of `names()`.
+    as_of : ns or time, optional
+        A date alone means the end of that day. None: the latest rules known.
+
+    Raises
+    ------
+    VenueError
+        If no rules of that name are shipped.
+    """
+    if not isinstance(name, str) or name not in names():
+        raise VenueError(f"no venue {name!r}; known: {', '.join(names())}{did_you_mean(name, names())}")
+    facts = importlib.import_module(f"venues.rules.{name}").facts()
+    return VenueRules(facts, LATEST if as_of is None else time_ns(as_of, "as_of", end_of_day=True))
+
+
+@dataclass(frozen=True, slots=True)
+class VenueRules(DatedRules):
+    """What one venue does as of a time, with its rules as functions: keyword-only, in the terms of the field.
+
+    Notes
+    -----
+    These are the engine's own functions. A rule that the venue does not have raises a `VenueError` which names it.
+    """
+
+    def box(self, symbol: str, at: Time | None = None, *, tiers: Sequence[Tier] | None = None) -> ContractBox:
+        """Return one contract in C memory for single calculations, with at least 8 decimals of price and quantity."""
+        instrument = self.instrument(symbol, at)
+        if instrument is None:
+            instrument = self.default_instrument(symbol)
+        needed = [x for x in (instrument.tick_size, instrument.lot_size, instrument.min_quantity) if x is not None]
+        scale = max(_PRICE_DECIMALS, *(decimals(x) for x in needed)) if needed else _PRICE_DECIMALS
+        if tiers is None and instrument.contract != "spot":
+            tiers = self.tiers(symbol, at)
+        return ContractBox(
+            instrument,
+            index=0,
+            assets={
+                asset: row for row, asset in enumerate({instrument.base: 0, instrument.quote: 0, instrument.settle: 0})
+            },
+            price_scale=scale,
+            quantity_scale=scale,
+            rounding=self.rounding(at),
+            fees=self.fees(symbol=symbol, at=at),
+            tiers=tiers,
+        )
+
+    def order_cost(
+        self,
+        *,
+        symbol: str,
+        side: str,
+        quantity: Number,
+        leverage: Number,
+        mark: Number,
+        price: Number | None = None,
+        takes: bool = False,
+        last: Number | None = None,
+        ask: Number | None = None,
+        at: Time | None = None,
+    ) -> "OrderCost":
+        """Return what an order costs: initial margin plus the loss at mark that it would start with, settle asset.
+
+        Parameters
+        ----------
+        symbol : str
+        side : {"buy", "sell"}
+        quantity, leverage, mark : float
+            Above 0.
+        price : float, optional
+            Limit; None = market order.
+        takes : bool
+            A limit that takes at once: the assuming price stands in for its own.
+        last, ask : float, optional
+            Last price and best ask, for orders that take.
+        """
+        from venues.order_cost import order_cost
+
+        if side not in ("buy", "sell"):
+            raise VenueError(f"side must be 'buy' or 'sell', got {side!r}")
+        rules = self.order_rules(at)
+        return order_cost(
+            self.box(symbol, at, tiers=()),
+            side=1 if side == "buy" else -1,
+            quantity=number(quantity, "quantity", above=0.0),
+            leverage=number(leverage, "leverage", low=1.0),
+            mark=number(mark, "mark", above=0.0),
+            price=0.0 if price is None else number(price, "price", above=0.0),
+            takes=takes,
+            last=0.0 if last is None else number(last, "last", above=0.0),
+            ask=0.0 if ask is None else number(ask, "ask", above=0.0),
+            buy_markup=rules.buy_markup,
+            sell_markup=rules.sell_markup,
+        )
+
+    def mark_price(
+        self,
+        *,
+        index: Number,
+        last_rate: Number,
+        hours_left: Number,
+        basis: Number,
+        contract_price: Number,
+        interval_hours: Number = 8.0,
+        at: Time | None = None,
+    ) -> float:
+        """Return the formula mark of a perpetual, quote currency; `venues.funding.formula_mark` says how."""
+        from venues.funding import formula_mark
+
+        self.mark_rules(at)
+        return formula_mark(
+            index=number(index, "index", above=0.0),
+            last_rate=number(last_rate, "last_rate"),
+            hours_left=number(hours_left, "hours_left", low=0.0),
+            interval_hours=number(interval_hours, "interval_hours", above=0.0),
+            basis=number(basis, "basis"),
+            contract_price=number(contract_price, "contract_price", above=0.0),
+        )
+
+    def funding_rate(
+        self,
+        *,
+        premium: Number | Sequence[float],
+        symbol: str = "",
+        interval_hours: Number | None = None,
+        interest_rate: Number | None = None,
+        cap: Number | None = None,
+        floor: Number | None = None,
+        at: Time | None = None,
+    ) -> float:
+        """Return the funding rate of one interval; positive: longs pay.
+
+        Parameters
+        ----------
+        premium : float or sequence of float
+            Average premium index of the interval, or its samples in time order.
+        symbol : str, optional
+            Whose interval, interest and bounds stand in for those not given; "" = the venue's defaults.
+        interval_hours, interest_rate, cap, floor : float, optional
+            interest_rate is for 8 hours; cap and floor bound the result.
+        """
+        from venues.funding import FundingEstimator, interval_rate
+
+        rules = self.need(of_symbol(self.facts.funding, symbol), at, "funding rules")
+        if symbol:
+            rules = self.funding_rules(symbol, at)
+        hours = rules.interval_hours if interval_hours is None else number(interval_hours, "interval_hours", above=0.0)
+        interest = rules.interest_rate if interest_rate is None else number(interest_rate, "interest_rate")
+        high = rules.cap if cap is None else number(cap, "cap")
+        low = rules.floor if floor is None else number(floor, "floor")
+        if isinstance(premium, int | float | str | Decimal):
+            average = number(premium, "premium")
+            return interval_rate(
+                average, interval_hours=hours, interest_rate=interest, clamp=rules.clamp, cap=high, floor=low
+            )
+        samples = FundingEstimator(
+            interval_hours=hours,
+            interest_rate=interest,
+            clamp=rules.clamp,
+            cap=high,
+            floor=low,
+            is_weighted=rules.is_weighted,
+        )
+        for sample in premium:
+            samples.add(number(sample, "premium"))
+        if samples.rate is None:
+            raise VenueError("premium must hold at least one sample, got none")
+        return samples.rate
+
+    def collateral_value(self, *, asset: str, amount: Number, price: Number, at: Time | None = None) -> float:
+        """Return what a balance counts as margin in multi-assets mode: amount x price, positive ones x their ratio."""
+        ratio = self.collateral_ratio(asset, at)
+        value = number(amount, "amount") * number(price, "price", above=0.0)
+        return value * ratio if value > 0.0 else value
+
+    def auto_exchange(self, *, deficit: Number, ratio: Number, at: Time | None = None) -> float:
+        """Return the value of other collateral sold to cover a deficit: deficit / haircut ratio, same unit."""
+        from venues.order_cost import auto_exchange
+
+        self.auto_exchange_rules(at)
+        return auto_exchange(number(deficit, "deficit", low=0.0), ratio=number(ratio, "ratio", above=0.0, high=1.0))
+
+    def fee(
+        self,
+        *,
+        symbol: str,
+        quantity: Number,
+        price: Number,
+        is_maker: bool = False,
+        level: str | tuple[Number, Number] = "regular",
+        at: Time | None = None,
+    ) -> Decimal:
+        """Return the fee of a fill in the settle asset, rounded as the venue rounds; a rebate is negative."""
+        from venues.rule_calls import exact_fee
+
+        rates = self.fees(level, at, symbol=symbol)
+        rate = exact(rates.maker if is_maker else rates.taker)
+        return exact_fee(self, symbol=symbol, quantity=exact(quantity), price=exact(price), rate=rate, at=at)
+
+    def adl_ranking(
+        self,
+        *,
+        side: Sequence[int],
+        unrealized_pnl: Sequence[float],
+        collateral: Sequence[float],
+        margin_ratio: Sequence[float],
+        at: Time | None = None,
+    ) -> tuple[int, ...]:
+        """Return each position's place in the queue of its side for auto-deleveraging; 0 is closed first.
+
+        Rank = unrealized profit / collateral x margin ratio, highest first, longs and shorts apart; ties keep order.
+
+        Parameters
+        ----------
+        side : sequence of int
+            +1 long, -1 short.
+        unrealized_pnl, collateral, margin_ratio : sequence of float
+            collateral above 0.
+        """
+        from venues.rule_calls import leverage_pnl_ranks
+
+        self.need(self.facts.ranks_adl, at, "ranking for auto-deleveraging")
+        return leverage_pnl_ranks(side, unrealized_pnl, collateral, margin_ratio)
+
+    def liquidation_steps(
+        self, *, account: "Account", symbol: str, marks: Mapping[str, Number], index: Mapping[str, Number] | None = None
+    ) -> "tuple[LiquidationStep, ...]":
+        """Return the forced closing of one position as planned at these marks; empty while its pool is sound."""
+        from venues.rule_calls import plan_liquidation
+
+        return plan_liquidation(self, account, symbol=symbol, marks=marks, index=index)
+
+    def risk_many(
+        self,
+        *,
+        symbols: Sequence[str],
+        symbol: Sequence[int],
+        account: Sequence[int],
+        quantity: Sequence[float],
+        entry_price: Sequence[float],
+        mark: Sequence[float],
+        leverage: Sequence[float],
+        wallet: Sequence[float],
+        at: Time | None = None,
+    ) -> "RiskArrays":
+        """Return the risk of many cross accounts at once.
+
+        Parameters
+        ----------
+        symbols : sequence of str
+        symbol, account : sequence of int, shape (positions,)
+            Row in `symbols`, and account of each position; positions of one account are neighbours, accounts ascend.
+        quantity, entry_price, mark, leverage : sequence of float, shape (positions,)
+        wallet : sequence of float, shape (accounts,)
+        """
+        from venues.rule_calls import risk_many
+
+        return risk_many(
+            [self.box(name, at) for name in symbols], symbol, account, quantity, entry_price, mark, leverage, wallet
+        )
