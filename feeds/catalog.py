@@ -1,7 +1,7 @@
 """The catalog: a folder of partitions, written day by day and read as datasets."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ class Catalog:
 
     def __init__(self, root: str | Path) -> None:
         self.root = str(root)
-        self._filesystem, self._path, self._is_local = paths.open_root(root)
+        self.filesystem, self._path, self._is_local = paths.open_root(root)
         self._is_swept = False
 
     def __repr__(self) -> str:
@@ -104,7 +104,7 @@ class Catalog:
         found, holes, label = tuple(findings), tuple(gaps), join_kind(word, timeframe_ns)
         written = []
         for name, rows in _split(table, word):
-            old = None if replace else self._partition(venue, symbol, label, name)
+            old = None if replace else self.partition(venue, symbol, label, name)
             joined = join(
                 old,
                 rows,
@@ -221,15 +221,31 @@ class Catalog:
 
     def venues(self) -> tuple[str, ...]:
         """Return the venues that have data here, sorted."""
-        return tuple(paths.list_venues(self._filesystem, self._path))
+        return tuple(paths.list_venues(self.filesystem, self._path))
 
-    def partitions(self) -> Iterable[Partition]:
-        """Yield every partition, by venue, instrument, kind and time."""
+    def instruments(self) -> Iterator[tuple[str, str, list[str]]]:
+        """Yield venue, symbol (``"*"`` for a whole venue) and stored kinds, sorted."""
         for venue in self.venues():
             for native in self._natives(venue):
                 symbol = to_unified(venue, native)
-                for kind in self._kinds(venue, symbol, None, accounts=True):
-                    yield from self._partitions(venue, symbol, kind, None, None)
+                yield venue, symbol, self._kinds(venue, symbol, None, accounts=True)
+
+    def partition_folders(self, venue: str, symbol: str, kind: str) -> list[tuple[str, str]]:
+        """Return name (day or month) and folder of each partition of a kind, in time order, none of them opened."""
+        folder = f"{self._path}/{paths.instrument_path(venue, to_native(venue, symbol))}/type={kind.replace(':', '-')}"
+        names = paths.list_partitions(self.filesystem, folder)
+        return [(name.partition("=")[2], f"{folder}/{name}") for name in names]
+
+    def partition(self, venue: str, symbol: str, kind: str, name: str) -> Partition | None:
+        """Return one partition by its day or month, None when it does not exist."""
+        path = paths.partition_path(venue, to_native(venue, symbol), kind, name)
+        return store.read_partition(self.filesystem, f"{self._path}/{path}")
+
+    def partitions(self) -> Iterator[Partition]:
+        """Yield every partition, by venue, instrument, kind and time."""
+        for venue, symbol, kinds in self.instruments():
+            for kind in kinds:
+                yield from self._partitions(venue, symbol, kind, None, None)
 
     def coverage(self) -> "pd.DataFrame":
         """Return a row per venue, symbol and kind: first and last time, partitions by status, rows, gaps, bytes."""
@@ -275,7 +291,7 @@ class Catalog:
 
     def _natives(self, venue: str) -> list[str]:
         """Return the native ids of a venue."""
-        return paths.list_instruments(self._filesystem, self._path, venue)
+        return paths.list_instruments(self.filesystem, self._path, venue)
 
     def _pairs(
         self, venue: str | Iterable[tuple[str, str]], symbols: str | Iterable[str] | None
@@ -306,7 +322,7 @@ class Catalog:
         """Return the stored kinds of an instrument, those wanted, in the order of KINDS."""
         folder = paths.instrument_path(venue, to_native(venue, symbol))
         order = {kind: place for place, kind in enumerate(KINDS)}
-        have = paths.list_kinds(self._filesystem, f"{self._path}/{folder}")
+        have = paths.list_kinds(self.filesystem, f"{self._path}/{folder}")
         have.sort(key=lambda kind: (order[split_kind(kind)[0]], split_kind(kind)[1]))
         if wanted is None:
             return [kind for kind in have if accounts or kind not in ACCOUNT_KINDS]
@@ -320,19 +336,13 @@ class Catalog:
             found += [kind for kind in matching if kind not in found]
         return sorted(found, key=have.index)
 
-    def _partition(self, venue: str, symbol: str, kind: str, name: str) -> Partition | None:
-        """Return one partition, None when it does not exist."""
-        path = paths.partition_path(venue, to_native(venue, symbol), kind, name)
-        return store.read_partition(self._filesystem, f"{self._path}/{path}")
-
     def _partitions(self, venue: str, symbol: str, kind: str, start: int | None, end: int | None) -> list[Partition]:
         """Return the partitions of a kind that touch ``start <= t < end``, in time order."""
-        folder = f"{self._path}/{paths.instrument_path(venue, to_native(venue, symbol))}/type={kind.replace(':', '-')}"
         found = []
-        for name in paths.list_partitions(self._filesystem, folder):
-            first, after = paths.partition_bounds(name.partition("=")[2])
+        for name, folder in self.partition_folders(venue, symbol, kind):
+            first, after = paths.partition_bounds(name)
             if (start is None or after > start) and (end is None or first < end):
-                partition = store.read_partition(self._filesystem, f"{folder}/{name}")
+                partition = store.read_partition(self.filesystem, folder)
                 if partition is not None:
                     found.append(partition)
         return found

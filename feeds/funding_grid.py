@@ -110,7 +110,11 @@ def inspect(stamps: Int64s, interval_s: Int64s) -> GridReport:
             f"{iso(int(stamps[i]))}: {interval_s[i - 1] / 3600:g} h to {interval_s[i] / 3600:g} h"
             for i in changes[:5].tolist()
         )
-        findings.append(Finding("F3", "flag", int(changes.size), "funding interval changes", examples))
+        findings.append(
+            Finding(
+                "F3", "repair", int(changes.size), "changes of the funding interval, each row keeps its own", examples
+            )
+        )
     steps = np.diff(stamps)
     # At a change of interval a venue may settle early or at the longer of the two; only a step beyond both is a hole.
     expected = np.maximum(interval_s[1:], interval_s[:-1]) * SECOND_NS

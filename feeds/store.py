@@ -174,15 +174,17 @@ class Partition:
         schema = columns(kind, timeframe_ns, aggregates=aggregates)
         return pa.table(found.columns, schema=schema).replace_schema_metadata(metadata)
 
-    def verify(self) -> None:
-        """Read everything and compare every hash; raises FeedError at the first that differs."""
+    def verify(self) -> "pa.Table":
+        """Return all rows after comparing every hash; raises FeedError at the first that differs."""
         with self._changed_bytes(), self.filesystem.open_input_file(f"{self.path}/{DATA}") as source:
             digest = hashlib.sha256(source.read()).hexdigest()
         if digest != self.ledger["file"]["sha256"]:
             raise FeedError(f"{self.path}/{DATA}: sha256 is {digest}, the ledger has {self.ledger['file']['sha256']}")
-        content = content_sha256(self.table())
+        table = self.table()
+        content = content_sha256(table)
         if content != self.content():
             raise FeedError(f"{self.path}/{DATA}: the content hash is {content}, the ledger has {self.content()}")
+        return table
 
     def _open(self) -> Any:
         """Open the data file after comparing the hash of its footer with the ledger."""
