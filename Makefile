@@ -23,7 +23,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 # Without the directory of the command on sys.path: tests import what is installed, never what happens to lie around.
 PYTEST = PYTHONSAFEPATH=1 $(BIN)/pytest
 
-.PHONY: help setup build demo test test-all lint format stubs wheel bench trace clean
+.PHONY: help setup build demo test test-all lint format wheel bench trace clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,19 +33,19 @@ setup: build  ## virtual environment in .venv, dependencies, compiled modules
 $(VENV)/.tools: .ci/preflight.py
 	@$(or $(PYTHON),python3) .ci/preflight.py
 	$(or $(PYTHON),python3) -m venv $(VENV)
-	$(BIN)/pip install --quiet "setuptools>=77" "cython>=3.1,<4" "build>=1.2"
+	$(BIN)/pip install -qq "setuptools>=77" "cython>=3.1,<4" "build>=1.2"
 	@touch $@
 
 ifdef LEVDYN_WHEEL
 $(VENV)/.installed: $(VENV)/.tools $(LEVDYN_WHEEL)
-	$(BIN)/pip install --quiet "$(abspath $(LEVDYN_WHEEL))[test,lint]"
-	$(BIN)/pip install --quiet --force-reinstall --no-deps "$(abspath $(LEVDYN_WHEEL))"  # a new wheel of the same version
+	$(BIN)/pip install -qq "$(abspath $(LEVDYN_WHEEL))[test,lint]"
+	$(BIN)/pip install -qq --force-reinstall --no-deps "$(abspath $(LEVDYN_WHEEL))"  # a new wheel of the same version
 	@touch $@
 
 build: $(VENV)/.installed
 else
 $(VENV)/.installed: $(VENV)/.tools pyproject.toml setup.py
-	$(BIN)/pip install --quiet --no-build-isolation --editable ".[test,lint]"
+	$(BIN)/pip install -qq --no-build-isolation --editable ".[test,lint]"
 	@touch $@
 
 # --build-lib . puts each module beside its source and recompiles only what changed. Files that are new since the
@@ -75,23 +75,22 @@ test: build  ## the fast tests
 test-all: build  ## the others: packaging, faults, real data, and the properties in depth
 	LEVDYN_PROFILE=$${LEVDYN_PROFILE:-ci} LEVDYN_NO_SKIPS=1 $(PYTEST) -m "slow or real or hypothesis" -n 2 $(PYTEST_ARGS)
 
-lint: build stubs  ## ruff, mypy, cython-lint, stubs against the compiled modules
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint $(PACKAGES) tests
-
-stubs: build
-	PYTHONSAFEPATH=1 $(BIN)/python .ci/check_stubs.py
+lint: build  ## ruff, mypy, cython-lint, stubs against the compiled modules
+	@export PATH="$(abspath $(BIN)):$$PATH" PYTHONSAFEPATH=1; failed=; \
+	for tool in "ruff check ." "ruff format --check ." mypy "cython-lint $(PACKAGES) tests" "python .ci/check_stubs.py"; do \
+		echo "$$tool"; $$tool || failed+=" $${tool%% *}"; \
+	done; \
+	[ -z "$$failed" ] || { echo "lint failed:$$failed"; exit 1; }
 
 format: build  ## let ruff format the Python files
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 wheel: $(VENV)/.tools  ## sdist, and from it the wheel, in dist/
-	rm -rf dist
-	$(BIN)/python -m build --no-isolation --outdir dist . > build-wheel.log || { tail -200 build-wheel.log; exit 1; }
-	@rm -f build-wheel.log; ls dist
+	rm -rf dist && mkdir -p build
+	$(BIN)/python -m build --no-isolation --outdir dist . > build/wheel.log 2>&1 \
+		|| { grep -E -A9 'error: |Error compiling' build/wheel.log || cat build/wheel.log; exit 1; }
+	@ls dist
 
 bench: build  ## the quick form of the benchmarks
 	$(BIN)/python benchmarks/run.py --quick $(BENCH_ARGS)

@@ -8,6 +8,7 @@ from setuptools import Extension, setup
 
 PACKAGES = ["feeds", "venues", "backtest", "strategies"]
 TRACE = os.environ.get("LINETRACE") == "1"
+WERROR = os.environ.get("WERROR") == "1"  # not CFLAGS=-Werror, which would replace the interpreter's own flags
 JOBS = max(2, os.cpu_count() or 1)
 DIRECTIVES = {
     "language_level": 3,
@@ -20,7 +21,7 @@ DIRECTIVES = {
     "linetrace": TRACE,
 }
 # No -march=native and no contraction: a run gives the same bytes on every machine of an architecture.
-FLAGS = [*(["-O0", "-g"] if TRACE else ["-O3", "-g0"]), "-ffp-contract=off", "-Wall"]
+FLAGS = [*(["-O0", "-g"] if TRACE else ["-O3", "-g0"]), "-ffp-contract=off", "-Wall", *(["-Werror"] if WERROR else [])]
 QUIET = ["-Wno-unused-function", "-Wno-unreachable-code"]  # what Cython's own code gives
 
 

@@ -1,4 +1,4 @@
-"""What a user's compiled file may rely on: the layout of Event and the exact arithmetic, from the shipped .pxd alone."""
+"""What a compiled file of a user may rely on: the layout of Event and exact arithmetic, from the shipped .pxd alone."""
 
 from libc.stdint cimport int64_t
 from libc.string cimport memset
