@@ -1,0 +1,116 @@
+"""Contracts, tables and pools for the tests of margin arithmetic, by hand and by Hypothesis."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+from venues.contract import ContractBox
+from venues.instrument import Instrument, Tier
+from venues.pool import PoolBox, PoolRisk
+
+COINS = "ABCDEF"
+ASSETS = {asset: row for row, asset in enumerate((*COINS, "USD", "USDT"))}
+RATES = (0.004, 0.005, 0.01, 0.02, 0.025, 0.05, 0.1, 0.125, 0.15, 0.25, 0.5)
+
+
+def table(rows: Iterable[tuple[float, float]]) -> list[Tier]:
+    """Rows of (floor, rate); each allows the leverage whose initial rate is twice the maintenance rate."""
+    return [Tier(floor=floor, maintenance_rate=rate, max_leverage=max(1.0, 0.5 / rate)) for floor, rate in rows]
+
+
+def box(contract: str, tiers: list[Tier], *, coin: str = "A", size: float = 1.0) -> ContractBox:
+    symbol = f"{coin}/USD:{coin}" if contract == "inverse" else f"{coin}/USDT:USDT"
+    instrument = Instrument(symbol, contract=contract, contract_size=size, tiers=tiers, maker_fee=0, taker_fee=0)
+    return ContractBox(instrument, index=0, assets=ASSETS, price_scale=4, quantity_scale=4)
+
+
+FLAT = table([(0, 0.005)])
+
+
+@dataclass
+class Leg:
+    """One leg of a drawn account."""
+
+    box: ContractBox
+    quantity: float
+    entry_price: float
+    mark: float
+    leverage: float
+    side: int
+
+
+@dataclass
+class Drawn:
+    """A drawn account: its wallet and legs, and a fresh pool of them."""
+
+    wallet: float
+    legs: list[Leg]
+
+    def pool(self, **changed: float) -> PoolBox:
+        pool = PoolBox(changed.get("wallet", self.wallet))
+        for leg in self.legs:
+            pool.add(
+                leg.box,
+                quantity=leg.quantity,
+                entry_price=leg.entry_price,
+                mark=leg.mark,
+                leverage=changed.get("leverage", leg.leverage),
+                side=leg.side,
+            )
+        return pool
+
+
+def surplus(risk: PoolRisk, threshold: float = 1.0) -> float:
+    """What keeps a pool from its threshold: liquidation, at 1, is maintenance >= equity (Binance FAQ 360033525271)."""
+    return threshold * risk.equity - risk.maintenance
+
+
+def gross(drawn: Drawn) -> float:
+    """Scale of the amounts inside a pool, for tolerances."""
+    risk = drawn.pool().risk()
+    return abs(drawn.wallet) + abs(risk.unrealized) + risk.notional
+
+
+@st.composite
+def tables(draw: st.DrawFn, *, first: float) -> list[Tier]:
+    """Draw a table of one to six rows whose second floor is near `first`."""
+    rates = sorted(draw(st.lists(st.sampled_from(RATES), min_size=1, max_size=6)))
+    floor, rows = 0.0, []
+    for rate in rates:
+        rows.append((floor, rate))
+        floor = (floor or first) * draw(st.floats(1.5, 6.0))
+    return table(rows)
+
+
+@st.composite
+def drawn_legs(draw: st.DrawFn, contract: str, coin: str) -> tuple[list[Leg], float]:
+    """Draw one position, or the two legs of hedge mode; with it the notional of one leg."""
+    mark = 10 ** draw(st.floats(-2.0, 4.5))
+    value = 10 ** (draw(st.floats(1.0, 6.0)) if contract == "linear" else draw(st.floats(-1.5, 3.0)))
+    size = draw(st.sampled_from([1.0, 10.0, 100.0] if contract == "inverse" else [1.0, 0.01]))
+    one = box(contract, draw(tables(first=1_000.0 if contract == "linear" else 1.0)), coin=coin, size=size)
+    quantity = value / mark / size if contract == "linear" else value * mark / size
+    moves = st.floats(-0.4, 0.4)
+    leverage = draw(st.sampled_from([1.0, 2.0, 10.0, 50.0]))
+
+    def leg(signed: float, side: int) -> Leg:
+        return Leg(one, signed, mark * math.exp(draw(moves)), mark, leverage, side)
+
+    if draw(st.booleans()):
+        return [leg(quantity * draw(st.sampled_from([1.0, -1.0])), 0)], value
+    return [leg(quantity, 1), leg(-quantity * draw(st.sampled_from([1.0, 0.3, 0.98, 1.7])), -1)], value
+
+
+@st.composite
+def accounts(draw: st.DrawFn, *, contracts: int = 4) -> Drawn:
+    """Draw a pool of one to `contracts` contracts, linear or inverse, one-way or hedge, sound or near its end."""
+    contract = draw(st.sampled_from(["linear", "inverse"]))
+    legs: list[Leg] = []
+    total = 0.0
+    for coin in COINS[: draw(st.integers(1, contracts))]:
+        more, value = draw(drawn_legs(contract, coin))
+        legs += more
+        total += value
+    return Drawn(total * draw(st.one_of(st.just(1.0), st.floats(0.01, 0.5), st.floats(0.5, 3.0))), legs)
