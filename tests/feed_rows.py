@@ -1,0 +1,49 @@
+"""Small canonical tables for the tests of feeds, built from plain numbers."""
+
+import numpy as np
+
+from feeds.tables import build
+from feeds.times import time_ns
+
+SECOND = 10**9
+MINUTE = 60 * SECOND
+HOUR = 3600 * SECOND
+DAY = 24 * HOUR
+START = time_ns("2024-01-01")
+VENUE, SYMBOL = "binance_usdm", "BTC/USDT:USDT"
+
+
+def trades(count=100, *, start=START, step=SECOND, first_id=1000, price="42000.5", quantity="0.010", **changes):
+    """Return trades one step apart with ids one apart; `changes` replace whole columns."""
+    values = {
+        "ts": start + np.arange(count) * step,
+        "id": first_id + np.arange(count),
+        "price": [price] * count,
+        "quantity": [quantity] * count,
+        "side": np.where(np.arange(count) % 2, 1, -1),
+    }
+    return build("trades", values | changes)
+
+
+def bars(count=60, *, start=START, timeframe="1m", step=MINUTE, kind="bars", **changes):
+    """Return bars whose price goes up and down by one; `changes` replace whole columns."""
+    middle = 100 + np.abs(np.arange(count) % 20 - 10)
+    values = {
+        "ts": start + np.arange(count) * step,
+        "open": middle,
+        "high": middle + 2,
+        "low": middle - 2,
+        "close": middle + 1,
+        "volume": np.full(count, 5),
+    }
+    return build(f"{kind}:{timeframe}", values | changes)
+
+
+def funding(count=6, *, start=START, hours=8, rate="0.0001", **changes):
+    """Return settled funding rows on the grid."""
+    values = {
+        "ts": start + np.arange(count) * hours * HOUR,
+        "rate": [rate] * count,
+        "interval_s": np.full(count, hours * 3600),
+    }
+    return build("funding", values | changes)
