@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
 from venues.contract cimport Contract
+from venues.margin cimport Risk
 from venues.ledger cimport Ledger, PostingContext
 from venues.orders cimport Order
 from venues.outbox cimport Message, MessageKind, Outbox
@@ -25,6 +26,7 @@ cdef class Account:
     cdef readonly bint liquidating       # a pool is in liquidation
     cdef bint fee_in_received            # spot fee: in the asset received (else in the quote)
     cdef public bint ruined
+    cdef double *marks                   # room for the marks of a pool's legs
     cdef int64_t *locked                 # spot: atoms behind open orders, by asset
     cdef double market_buy_factor        # price at which the margin of a market order is computed, over last
     cdef double market_sell_factor
@@ -60,5 +62,8 @@ cdef class Account:
     cdef int examine(self, PoolState *pool, int64_t time) except -1 nogil
     cdef int record_forced(self, Slot *slot, PoolState *pool, int64_t quantity, int64_t price, int64_t cost, Forced forced,
                            int64_t time) except -1 nogil
+    cdef int write_margin(self, PoolState *pool, const Risk *risk, double distance, int64_t time, int32_t flags) except -1 nogil
     cdef int sample(self, PoolState *pool, int64_t time, int32_t flags) except -1 nogil
+    cdef int extreme_sample(self, PoolState *pool) except -1 nogil          # the highest ratio since the last sample
+    cdef int periodic_sample(self, PoolState *pool, int64_t time) except -1 nogil
     cdef int64_t equity_atoms(self, PoolState *pool) noexcept nogil         # floor of the pool's equity

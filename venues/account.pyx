@@ -4,7 +4,7 @@ from libc.math cimport INFINITY, ceil, fabs, floor, isnan
 from libc.stdlib cimport calloc, free
 from venues.contract cimport INVERSE, SPOT, Contract, notional
 from venues.ledger cimport COUNTERPARTIES, INSURANCE_FUND_ACCOUNT, VENUE_FEES, PostingContext
-from venues.margin cimport liquidation_price
+from venues.margin cimport Risk
 from venues.orders cimport (
     CLOSE_POSITION, FORCED_ORDER, INSUFFICIENT_BALANCE, INSUFFICIENT_MARGIN, LEVERAGE_ABOVE_TIER, NO_PRICE, NO_REASON,
     NOTHING_TO_REDUCE, POSITION_LIMIT, REDUCE_ONLY, Order,
@@ -13,7 +13,7 @@ from venues.outbox cimport DELEVERAGED, FILLED_PART, FUNDING_PAID, LIQUIDATED, M
 from venues.position cimport FillEffect, apply_fill, fee, funding_payment
 from venues.records cimport (
     BY_LIQUIDATION, BY_TAKEOVER, FEE, FUNDING_PAYMENT, INSURANCE, LIQUIDATION_FEE, OWN_ORDER, SETTLEMENT_PROFIT, SPOT_TRADE, TRADE_PROFIT,
-    BY_ADL, ADL_PROFIT, BY_SETTLEMENT, FillRow, LiquidationRow, Forced, FundingRow, MarginRow, OrderRow, PostingKind,
+    BY_ADL, ADL_PROFIT, BY_SETTLEMENT, FillRow, LiquidationRow, MarginCallRow, Forced, FundingRow, MarginRow, OrderRow, PostingKind,
 )
 from venues.state cimport LIQUIDATING, NORMAL, WARNED, PoolState, Slot
 from venues.tiers cimport max_leverage
@@ -69,7 +69,8 @@ cdef class Account:
         self.maker_fees = <int64_t *> calloc(n + 1, sizeof(int64_t))
         self.taker_fees = <int64_t *> calloc(n + 1, sizeof(int64_t))
         self.locked = <int64_t *> calloc(state.world.n_assets + 1, sizeof(int64_t))
-        if self.maker_fees == NULL or self.taker_fees == NULL or self.locked == NULL:
+        self.marks = <double *> calloc(3 * n + 1, sizeof(double))
+        if self.marks == NULL or self.maker_fees == NULL or self.taker_fees == NULL or self.locked == NULL:
             raise MemoryError("account: no memory")
         for i in range(n):
             self.maker_fees[i], self.taker_fees[i] = fees[i]
@@ -78,6 +79,7 @@ cdef class Account:
         free(self.maker_fees)
         free(self.taker_fees)
         free(self.locked)
+        free(self.marks)
 
     # ------------------------------------------------------------------ money
 
@@ -501,6 +503,7 @@ cdef class Account:
     cdef int examine(self, PoolState *pool, int64_t time) except -1 nogil:
         cdef double ratio, threshold
         cdef Message *m
+        cdef MarginCallRow *call
         self.state.look(pool)
         ratio = self.state.ratio(pool)
         if pool.condition == LIQUIDATING:
@@ -509,9 +512,10 @@ cdef class Account:
             return 0
         if ratio > pool.max_ratio:            # an infinite one included: the extremes of the run are exact
             pool.max_ratio = ratio
-            pool.min_distance = min(pool.min_distance, self.state.distance(pool))
             pool.extreme = time
             pool.extreme_risk = pool.risk
+            pool.extreme_distance = self.state.distance(pool)
+            pool.min_distance = min(pool.min_distance, pool.extreme_distance)
         if ratio >= 1.0:
             pool.condition = LIQUIDATING
             pool.trigger_ratio = ratio
@@ -531,6 +535,15 @@ cdef class Account:
             m.condition = pool.condition
             if pool.isolated >= 0:
                 m.instrument = self.state.slots[pool.isolated].position.instrument
+            call = <MarginCallRow *> self.journal.margin_calls.append()
+            call.time = time
+            call.ratio = ratio
+            call.distance = m.distance
+            call.account = self.index
+            call.asset = pool.asset
+            call.instrument = m.instrument
+            call.strategy = -1
+            call.active = m.active
             self.sample(pool, time, 2)
         if pool.condition == WARNED:
             pool.stale = 1               # either side of the warning may come next: look at every change
@@ -544,21 +557,42 @@ cdef class Account:
         self.state.arm(pool, threshold)
         return 0
 
-    cdef int sample(self, PoolState *pool, int64_t time, int32_t flags) except -1 nogil:
+    cdef int write_margin(self, PoolState *pool, const Risk *risk, double distance, int64_t time, int32_t flags) except -1 nogil:
         cdef MarginRow *row = <MarginRow *> self.journal.margin.append()
         row.time = time
-        row.equity = pool.risk.equity
-        row.initial = pool.risk.initial + pool.risk.orders
-        row.maintenance = pool.risk.maintenance
-        row.ratio = self.state.ratio(pool)
-        row.leverage = pool.risk.notional / pool.risk.equity if pool.risk.equity > 0.0 else (
-            INFINITY if pool.risk.notional > 0.0 else 0.0)
-        row.distance = self.state.distance(pool) if row.ratio > 0.0 else INFINITY
+        row.equity = risk.equity
+        row.initial = risk.initial + risk.orders
+        row.maintenance = risk.maintenance
+        row.ratio = 0.0 if risk.maintenance <= 0.0 else INFINITY if risk.equity <= 0.0 else risk.maintenance / risk.equity
+        row.leverage = 0.0 if risk.notional <= 0.0 else INFINITY if risk.equity <= 0.0 else risk.notional / risk.equity
+        row.distance = distance
         row.account = self.index
         row.asset = pool.asset
         row.instrument = -1 if pool.isolated < 0 else self.state.slots[pool.isolated].position.instrument
         row.flags = flags
         return 0
+
+    cdef int sample(self, PoolState *pool, int64_t time, int32_t flags) except -1 nogil:
+        return self.write_margin(pool, &pool.risk, self.state.distance(pool), time, flags)
+
+    cdef int extreme_sample(self, PoolState *pool) except -1 nogil:
+        self.write_margin(pool, &pool.extreme_risk, pool.extreme_distance, pool.extreme, 4)
+        pool.extreme = 0
+        return 0
+
+    cdef int periodic_sample(self, PoolState *pool, int64_t time) except -1 nogil:
+        """Margin at the present marks, without disturbing the bands of the last look."""
+        cdef Risk risk
+        cdef int32_t i
+        cdef double distance
+        for i in range(pool.pool.count):
+            self.marks[i] = pool.pool.legs[i].mark
+            pool.pool.legs[i].mark = self.world.prices[pool.pool.legs[i].contract.index].mark_value
+        self.state.engine.risk(&pool.pool, &risk)
+        distance = self.state.distance(pool)
+        for i in range(pool.pool.count):
+            pool.pool.legs[i].mark = self.marks[i]
+        return self.write_margin(pool, &risk, distance, time, 1)
 
     # ------------------------------------------------------------------ verbs of the owner
 

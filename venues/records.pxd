@@ -144,6 +144,16 @@ cdef packed struct LiquidationRow:
     int32_t paid_by          # PaidBy
     int32_t episode          # number of the liquidation in the run
 
+cdef packed struct MarginCallRow:
+    int64_t time
+    double ratio
+    double distance
+    int32_t account
+    int32_t asset            # -1 = all
+    int32_t instrument       # isolated leg, or of an alert; -1 = cross
+    int32_t strategy         # whose alert; -1 = the venue's call
+    int32_t active           # 1 raised, 0 over
+
 cdef packed struct TransferRow:
     int64_t time             # ns of this state
     int64_t id
@@ -189,6 +199,7 @@ cdef class Journal:
     cdef readonly RecordBlocks exposure
     cdef readonly RecordBlocks orders
     cdef readonly RecordBlocks liquidations
+    cdef readonly RecordBlocks margin_calls
     cdef readonly RecordBlocks transfers
     cdef readonly RecordBlocks series
     cdef readonly RecordBlocks log

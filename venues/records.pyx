@@ -37,6 +37,9 @@ DTYPES = {
         [("time", I8), ("trigger_mark", I8), ("price", I8), ("quantity", I8), ("fee", I8), ("shortfall", I8),
          ("bankruptcy", I8), ("ratio", F8), ("account", I4), ("instrument", I4), ("step", I4), ("asset", I4),
          ("what", I4), ("paid_by", I4), ("episode", I4)]),
+    "margin_calls": np.dtype(
+        [("time", I8), ("ratio", F8), ("distance", F8), ("account", I4), ("asset", I4), ("instrument", I4),
+         ("strategy", I4), ("active", I4)]),
     "transfers": np.dtype(
         [("time", I8), ("id", I8), ("amount", I8), ("received", I8), ("fee", I8), ("source", I4), ("target", I4),
          ("asset", I4), ("receive_asset", I4), ("status", I4), ("reason", I4)]),
@@ -48,7 +51,8 @@ DTYPES = {
 SIZES = {
     "postings": sizeof(PostingRow), "fills": sizeof(FillRow), "funding": sizeof(FundingRow),
     "margin": sizeof(MarginRow), "equity": sizeof(EquityRow), "exposure": sizeof(ExposureRow),
-    "orders": sizeof(OrderRow), "liquidations": sizeof(LiquidationRow), "transfers": sizeof(TransferRow),
+    "orders": sizeof(OrderRow), "liquidations": sizeof(LiquidationRow), "margin_calls": sizeof(MarginCallRow),
+    "transfers": sizeof(TransferRow),
     "series": sizeof(SeriesRow), "log": sizeof(LogRow),
 }
 
@@ -123,6 +127,7 @@ cdef class Journal:
         self.exposure = RecordBlocks("exposure")
         self.orders = RecordBlocks("orders")
         self.liquidations = RecordBlocks("liquidations")
+        self.margin_calls = RecordBlocks("margin_calls")
         self.transfers = RecordBlocks("transfers")
         self.series = RecordBlocks("series")
         self.log = RecordBlocks("log")

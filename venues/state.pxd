@@ -17,6 +17,7 @@ cdef struct PoolState:
     Risk risk                # of the last look
     Risk extreme_risk        # at the highest ratio so far
     int64_t extreme          # ns of it; 0 = written
+    double extreme_distance
     Band *bands
     int32_t *slots           # position of each leg
     double *spent            # slack that each leg's price has used up

@@ -1,0 +1,19 @@
+"""Calls the Python hooks of strategies, and the C ones of fills and timers."""
+
+from backtest.context cimport Context
+from libc.stdint cimport int64_t
+from venues.outbox cimport Message
+
+cdef class Hooks:
+    cdef Context context
+    cdef list strategies
+    cdef list names                      # of each strategy: set of overridden Python hooks
+    cdef list ready                      # of each strategy: all its series have values
+    cdef list series_of                  # of each strategy: the series it subscribed to
+    cdef dict arrived                    # address -> bar of this instant
+    cdef int message(self, const Message *m) except -1
+    cdef int order_message(self, const Message *m, bint filled) except -1
+    cdef int bar(self, object event, int64_t timeframe) except -1
+    cdef int bars(self, int64_t time) except -1
+    cdef int timer(self, int64_t number, int64_t time) except -1
+    cdef int alerts(self, int64_t time) except -1

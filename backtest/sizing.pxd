@@ -1,0 +1,22 @@
+"""From what a strategy says (a size, a name) to units and rows."""
+
+from backtest.context cimport Context
+from libc.stdint cimport int32_t, int64_t
+
+cdef enum SizeKind:
+    BY_QUANTITY = 0
+    BY_VALUE = 1
+    BY_NOTIONAL = 2
+    BY_DELTA = 3
+    BY_LEVERAGE = 4
+
+cdef struct Size:
+    int kind
+    double value
+
+cdef Size resolve_size(tuple sizes, bint signed) except *
+# side +1 or -1: returns units > 0; side 0: signed units. price: limit in price units, 0 = market.
+cdef int64_t to_units(Context context, int32_t account, int32_t instrument, Size size, int side, int64_t price) except? -1
+# Net position of the account (spot: balance of the base coin) plus `pending`, in quantity units.
+cdef int64_t effective_units(Context context, int32_t account, int32_t instrument, int64_t pending) noexcept nogil
+cdef tuple reading(Context context, object symbol)

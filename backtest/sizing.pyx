@@ -1,0 +1,110 @@
+"""From what a strategy says (a size, a name) to units and rows."""
+
+import difflib
+
+from libc.math cimport fabs, isnan
+from venues.contract cimport INVERSE, SPOT, Contract
+from venues.state cimport AccountState, Slot
+
+from backtest.errors import OrderError
+
+NAMES = ("quantity", "value", "notional", "delta", "leverage")
+
+
+cdef Size resolve_size(tuple sizes, bint signed) except *:
+    cdef Size out
+    given = [(kind, value) for kind, value in enumerate(sizes) if value is not None]
+    if len(given) != 1:
+        said = ", ".join(NAMES[kind] for kind, _ in given) or "none"
+        raise OrderError(f"exactly one size is needed of {', '.join(NAMES)}; got {said}")
+    out.kind, value = given[0]
+    out.value = float(value)
+    if isnan(out.value) or (not signed and out.value <= 0.0):
+        raise OrderError(f"{NAMES[out.kind]} must be a {'number' if signed else 'positive number'}, got {value!r}")
+    return out
+
+
+cdef int64_t to_units(Context context, int32_t account, int32_t instrument, Size size, int side, int64_t price) except? -1:
+    cdef const Contract *c = context.world.contracts[instrument]
+    cdef double reference = context.price(instrument) if price == 0 else context.world.price_value(instrument, price)
+    cdef double quantity = size.value, rate, leverage
+    if size.kind != BY_QUANTITY and reference <= 0.0:
+        raise OrderError(
+            f"{context.infos[instrument].address} has no price yet, so {NAMES[size.kind]}= cannot be turned into a quantity; "
+            "wait for its first mark or trade, or use quantity=")
+    rate = context.taker_fees[account * context.world.n_instruments + instrument] * 1e-10
+    if size.kind == BY_DELTA:
+        quantity = size.value * reference / c.multiplier if c.kind == INVERSE else size.value / c.multiplier
+    elif size.kind == BY_NOTIONAL:
+        quantity = size.value / c.multiplier if c.kind == INVERSE else size.value / (c.multiplier * reference)
+    elif size.kind == BY_LEVERAGE:
+        # Signed notional over the equity of this account, both in the reporting currency.
+        quantity = size.value * context.equity(account) / context.asset_value(c.settle if c.kind != SPOT else c.quote)
+        if isnan(quantity):
+            raise OrderError(f"leverage= needs a price of {context.assets[c.settle]} in {context.assets[context.reporting]}; "
+                             "give index rows or prices={...}")
+        # Here it is notional in the settle asset: coins of an inverse contract, quote currency of a linear one.
+        quantity = quantity * reference / c.multiplier if c.kind == INVERSE else quantity / (c.multiplier * reference)
+    elif size.kind == BY_VALUE:
+        if c.kind == SPOT:
+            # Sized at the price that the venue assumes for a market order, so that slippage cannot overdraw the wallet.
+            if price == 0 and side >= 0:
+                reference *= max(1.0005, 1.0 + context.slippage[account])
+            quantity = size.value / (reference * (1.0 + rate + 1e-9))
+        else:
+            # value = margin + fee = N / leverage + N x rate, in the settle asset
+            leverage = context.state(account).leverage[instrument]
+            quantity = size.value * leverage / (1.0 + rate * leverage)
+            quantity = quantity * reference / c.multiplier if c.kind == INVERSE else quantity / (c.multiplier * reference)
+    return context.units_down(instrument, quantity)
+
+
+cdef int64_t effective_units(Context context, int32_t account, int32_t instrument, int64_t pending) noexcept nogil:
+    cdef const Contract *c = context.world.contracts[instrument]
+    cdef Slot *slot
+    cdef int64_t units
+    cdef int32_t down
+    if account < 0:
+        return pending
+    with gil:
+        state = <AccountState> context.states[account]
+        if c.kind == SPOT:
+            units = state.balances[c.base]
+            down = context.world.asset_scales[c.base] - c.quantity_scale
+            while down > 0:
+                units //= 10
+                down -= 1
+            return units + pending
+        slot = state.find(instrument, 0)
+        return pending + (0 if slot == NULL else slot.position.quantity)
+
+
+cdef tuple reading(Context context, object symbol):
+    cdef int32_t instrument
+    text = str(symbol)
+    address, _, account = text.partition("@")[2].partition("/")
+    name = text.partition("@")[0]
+    key = f"{name}@{address}" if address else name
+    found = context.addresses.get(key)
+    if found is None:
+        known = [info.address for info in context.infos]
+        near = difflib.get_close_matches(text, known + [info.symbol for info in context.infos], n=1)
+        hint = f", did you mean {near[0]!r}?" if near else ""
+        raise OrderError(f"symbol {text!r} is not in the run{hint} It has: {', '.join(known)}")
+    if len(found) > 1:
+        raise OrderError(f"symbol {text!r} fits more than one: {', '.join(context.infos[i].address for i in found)}; "
+                         "write SYMBOL@venue")
+    instrument = found[0]
+    venue = context.infos[instrument].venue
+    fitting = [i for i, v in enumerate(context.account_venues) if v == venue]
+    if account:
+        fitting = [i for i in fitting if context.accounts[i] == f"{venue}/{account}"]
+    if len(fitting) > 1:
+        mains = [i for i in fitting if context.accounts[i] == venue]
+        fitting = mains or fitting
+    if not fitting:
+        raise OrderError(f"{text!r}: no such account; the run has {', '.join(context.accounts)}")
+    if len(fitting) > 1:
+        raise OrderError(f"{text!r}: several accounts at {venue}: {', '.join(context.accounts[i] for i in fitting)}; "
+                         "write SYMBOL@venue/account")
+    return instrument, fitting[0]

@@ -1,0 +1,57 @@
+"""The base class of strategies. Compiled ones override the C hooks; they run without the GIL and must not touch Python.
+
+A `const Event *` is good only during the call. Prices and quantities are mantissas: divide by `price_divisor(instrument)` and
+`quantity_divisor(instrument)`. C verbs take quantity units and return the order's id; 0 = nothing sent.
+"""
+
+from backtest.context cimport Context
+from backtest.views cimport InstrumentInfo, OrderView
+from feeds.events cimport Event
+from libc.stdint cimport int32_t, int64_t, uint32_t
+
+cdef enum Hook:              # bits of the hooks that a class overrides
+    HOOK_TRADE = 1
+    HOOK_BAR = 2
+    HOOK_MARK = 4
+    HOOK_INDEX = 8
+    HOOK_FUNDING = 16
+    HOOK_LIQUIDATION = 32
+    HOOK_OPEN_INTEREST = 64
+    HOOK_TIMER = 128
+    HOOK_FILL = 256
+
+cdef class Strategy:
+    cdef readonly Context context        # None outside a run
+    cdef readonly int32_t number         # in the run
+    cdef readonly str name
+    cdef readonly uint32_t c_hooks       # Hook bits of overridden C hooks
+    cdef dict _orders                    # id -> OrderView
+    cdef dict _found                     # symbol -> (instrument, account)
+    cdef bint _starting
+
+    # C hooks, market
+    cdef int _on_trade(self, const Event *event) except -1 nogil
+    cdef int _on_bar(self, const Event *event) except -1 nogil
+    cdef int _on_mark(self, const Event *event) except -1 nogil
+    cdef int _on_index(self, const Event *event) except -1 nogil
+    cdef int _on_funding(self, const Event *event) except -1 nogil
+    cdef int _on_liquidation(self, const Event *event) except -1 nogil
+    cdef int _on_open_interest(self, const Event *event) except -1 nogil
+    # C hooks, own account and time
+    cdef int _on_fill(self, int32_t instrument, int64_t quantity, int64_t price) except -1 nogil   # signed quantity
+    cdef int _on_timer(self, int64_t timer) except -1 nogil
+
+    # C verbs
+    cdef int32_t instrument(self, str symbol) except -1          # with the GIL: call it in on_start
+    cdef int64_t position_units(self, int32_t instrument) noexcept nogil     # one-way position in the default account
+    cdef int64_t now_ns(self) noexcept nogil
+    cdef double price_divisor(self, int32_t instrument) noexcept nogil
+    cdef double quantity_divisor(self, int32_t instrument) noexcept nogil
+    cdef int64_t market_order(self, int32_t instrument, int64_t quantity, bint reduce_only) except? -1 nogil     # signed
+    cdef int64_t limit_order(self, int32_t instrument, int64_t quantity, int64_t price, bint post_only) except? -1 nogil
+    cdef int cancel_order(self, int64_t id) except -1 nogil
+
+    cdef tuple find(self, object symbol)
+    cdef OrderView view(self, int64_t id)
+    cdef int64_t _pending(self, int32_t instrument, int32_t account)
+    cdef int32_t *_account_of            # default account of each instrument, for C verbs; -1 = none

@@ -1,0 +1,314 @@
+"""Requests other than orders, carried out when they arrive at the venue: settings, margin, transfers, conversion."""
+
+from libc.math cimport floor, isnan
+from libc.stdint cimport int32_t, int64_t
+from backtest.agenda cimport TRANSFER_ARRIVES
+from backtest.context cimport Context
+from venues.account cimport Account
+from venues.ledger cimport COUNTERPARTIES, VENUE_FEES, PostingContext
+from venues.matching cimport Market
+from venues.orders cimport (
+    BY_USER, INSUFFICIENT_BALANCE, LIMIT, NO_REASON, OFF_LOT, REJECTED, SENT, VENUE_UNAVAILABLE, WORKING, BELOW_MINIMUM, NO_PRICE,
+    Order,
+)
+from venues.outbox cimport STATE_ONLY, TRANSFERRED, Message
+from venues.records cimport CONVERSION, DEPOSIT, FEE, TRANSFER, WITHDRAWAL, TransferRow
+from venues.state cimport Slot
+from venues.venue cimport Exchange
+
+from venues.orders import REASONS
+
+cdef enum:
+    SENT_OFF = 0
+    ARRIVED = 1
+    REFUSED = 2
+
+
+cdef class Verbs:
+    """Carries out requests on the venue's clock.
+
+    Parameters
+    ----------
+    exchange : Exchange
+    context : Context
+    delays : callable
+        (source venue, target venue) -> ns that a transfer takes.
+    fees, minimums : mapping of str to float
+        By asset.
+    start_balances : list of dict
+        Of each account: asset row -> atoms; what a refill pays in.
+    """
+
+    cdef Exchange exchange
+    cdef Context context
+    cdef object delays
+    cdef dict fees
+    cdef dict minimums
+    cdef list start_balances
+    cdef list moving                     # (id, source, target, receive asset, atoms to receive)
+    cdef readonly list refusals          # (ns, text)
+    cdef object suspended                # callable: (venue id, ns) -> bool
+
+    def __init__(self, Exchange exchange, Context context, *, delays, dict fees, dict minimums, list start_balances, suspended):
+        self.exchange = exchange
+        self.context = context
+        self.delays = delays
+        self.fees = fees
+        self.minimums = minimums
+        self.start_balances = start_balances
+        self.suspended = suspended
+        self.moving = []
+        self.refusals = []
+
+    def execute(self, bint arrival, int64_t number, int64_t time):
+        """Carry out request `number`, or bring in transfer `number`."""
+        if arrival:
+            self.transfer_in(self.moving[number], time)
+            return
+        verb = self.context.verbs[number]
+        what = verb[0]
+        if what == "leverage":
+            self.answer(verb, self.leverage(verb[2], verb[3], time), time)
+        elif what == "margin_mode":
+            self.answer(verb, self.margin_mode(verb[2], verb[3], time), time)
+        elif what == "margin":
+            self.answer(verb, self.margin(verb[2], verb[3], verb[4], time), time)
+        elif what == "amend":
+            self.amend(verb[2], verb[3], verb[4], time)
+        elif what == "transfer":
+            self.transfer_out(verb[2], verb[3], verb[4], verb[5], verb[6], verb[7], time)
+        elif what == "convert":
+            self.answer(verb, self.convert(verb[2], verb[3], verb[4], verb[5], time), time)
+        elif what == "deposit":
+            self.pay_in(verb[2], verb[3], self.atoms(verb[3], verb[4]), time)
+        elif what == "withdraw":
+            self.answer(verb, self.withdraw(verb[2], verb[3], verb[4], time), time)
+
+    def answer(self, verb, int reason, int64_t time):
+        """Note a refusal: the strategy's log and the run's warnings carry it."""
+        if reason != NO_REASON:
+            self.refusals.append((time, verb[1], f"{verb[0]} refused: {REASONS[reason]} ({', '.join(str(x) for x in verb[2:])})"))
+
+    cdef int64_t atoms(self, int32_t asset, double amount) except? -1:
+        return <int64_t> floor(amount * self.exchange.world.atoms[asset] * (1.0 + 1e-15) + 1e-9)
+
+    cdef int32_t account_at(self, int32_t instrument) except -1:
+        """The account of a request about an instrument: the first at its venue."""
+        cdef int32_t i
+        for i in range(self.exchange.n_accounts):
+            if (<Account> self.exchange.accounts[i]).venue == self.exchange.venue_of[instrument]:
+                return i
+        return 0
+
+    # ------------------------------------------------------------------ settings
+
+    cdef int leverage(self, int32_t instrument, double leverage, int64_t time) except -1:
+        cdef Account account = self.exchange.account_list[self.account_at(instrument)]
+        cdef int reason
+        if self.exchange.outage_until[account.venue] > time:
+            return VENUE_UNAVAILABLE
+        reason = account.set_leverage(instrument, leverage, time)
+        self.tell_setting(account, instrument, time)
+        return reason
+
+    cdef int margin_mode(self, int32_t instrument, bint isolated, int64_t time) except -1:
+        cdef Account account = self.exchange.account_list[self.account_at(instrument)]
+        cdef int reason = account.set_isolated(instrument, isolated)
+        self.tell_setting(account, instrument, time)
+        return reason
+
+    cdef int tell_setting(self, Account account, int32_t instrument, int64_t time) except -1:
+        cdef int leg
+        for leg in range(-1, 2):
+            if account.state.hedge == (leg == 0):
+                continue
+            account.message(STATE_ONLY, time, account.state.slot(instrument, leg), -1)
+        return 0
+
+    cdef int margin(self, int32_t instrument, int leg, double amount, int64_t time) except -1:
+        cdef Account account = self.exchange.account_list[self.account_at(instrument)]
+        cdef int64_t atoms = self.atoms(account.world.contracts[instrument].settle, abs(amount))
+        return account.move_margin(instrument, leg, atoms if amount >= 0.0 else -atoms, time)
+
+    def amend(self, int64_t id, int64_t price, int64_t quantity, int64_t time):
+        """Change price or quantity of a resting limit order: it is taken out, judged anew, and put at the end."""
+        cdef Order *order = self.exchange.store.by_id(id)
+        cdef Account account
+        cdef Market market
+        cdef int reason
+        cdef int64_t old_price, old_quantity
+        if order == NULL or order.status != WORKING or order.type != LIMIT:
+            return
+        account = self.exchange.account_list[order.account]
+        market = self.exchange.market_list[order.instrument]
+        old_price = order.price
+        old_quantity = order.quantity
+        market.unlink(order)
+        account.release(order, order.quantity - order.filled)
+        if quantity <= order.filled:
+            market.add(order, time)
+            market.cancel(order, BY_USER, time)
+            return
+        order.price = price
+        order.quantity = quantity
+        order.status = SENT
+        reason = self.exchange.validate(order, time)
+        if reason == NO_REASON:
+            reason = account.try_hold(order)
+        if reason != NO_REASON:
+            order.price = old_price
+            order.quantity = old_quantity
+            account.try_hold(order)
+            self.answer(("amend", order.strategy, id, price, quantity), reason, time)
+        market.add(order, time)
+
+    # ------------------------------------------------------------------ money
+
+    cdef PostingContext posting(self, int64_t time, int64_t ref):
+        cdef PostingContext context
+        context.time = time
+        context.ref = ref
+        context.instrument = -1
+        context.strategy = -1
+        context.tag = -1
+        return context
+
+    def pay_in(self, int number, int asset, int64_t atoms, int64_t time):
+        """Pay atoms into an account from outside the run."""
+        cdef Account account = self.exchange.account_list[number]
+        cdef PostingContext context = self.posting(time, 0)
+        cdef int32_t i
+        account.post(&context, self.exchange.ledger.outside, asset, DEPOSIT, atoms, NULL)
+        account.message(STATE_ONLY, time, NULL, asset)
+        for i in range(account.state.n_pools):
+            account.examine(account.state.pools[i], time)
+
+    def refill(self, int number, int64_t time):
+        """Pay the starting balances in again after ruin."""
+        for asset, atoms in self.start_balances[number].items():
+            self.pay_in(number, asset, atoms, time)
+
+    cdef int64_t withdrawable(self, Account account, int32_t asset) except? -1:
+        """Atoms that may leave: the wallet less isolated wallets and locks, not more than is available without open profit."""
+        cdef int64_t wallet = account.state.balances[asset] - account.state.earmarked[asset] - account.locked[asset]
+        cdef double available = account.state.available(asset)
+        cdef double open_profit = 0.0
+        if account.state.cross_pool[asset] >= 0:
+            open_profit = max(0.0, account.state.pools[account.state.cross_pool[asset]].risk.unrealized)
+        return max(0, min(wallet, <int64_t> floor((available - open_profit) * account.world.atoms[asset])))
+
+    cdef int withdraw(self, int number, int32_t asset, object amount, int64_t time) except -1:
+        cdef Account account = self.exchange.account_list[number]
+        cdef int64_t most = self.withdrawable(account, asset)
+        cdef int64_t atoms = most if amount == "all" else self.atoms(asset, float(amount))
+        cdef PostingContext context = self.posting(time, 0)
+        if atoms > most or atoms <= 0:
+            return INSUFFICIENT_BALANCE
+        account.post(&context, self.exchange.ledger.outside, asset, WITHDRAWAL, -atoms, NULL)
+        account.message(STATE_ONLY, time, NULL, asset)
+        self.examine_all(account, time)
+        return NO_REASON
+
+    cdef int examine_all(self, Account account, int64_t time) except -1:
+        cdef int32_t i
+        for i in range(account.state.n_pools):
+            account.examine(account.state.pools[i], time)
+        return 0
+
+    cdef int64_t exchanged(self, int32_t sell, int32_t buy, int64_t atoms) except? -1:
+        """Atoms of `buy` that atoms of `sell` are worth at the index; -1 without both prices."""
+        cdef double one = 1.0 if sell == self.context.reporting else self.exchange.world.asset_prices[sell]
+        cdef double other = 1.0 if buy == self.context.reporting else self.exchange.world.asset_prices[buy]
+        if sell == buy:
+            return atoms
+        if isnan(one) or isnan(other) or other <= 0.0:
+            return -1
+        return <int64_t> floor(atoms / self.exchange.world.atoms[sell] * one / other * self.exchange.world.atoms[buy])
+
+    cdef int convert(self, int number, int32_t sell, int32_t buy, object amount, int64_t time) except -1:
+        cdef Account account = self.exchange.account_list[number]
+        cdef int64_t most = self.withdrawable(account, sell)
+        cdef int64_t atoms = most if amount == "all" else self.atoms(sell, float(amount))
+        cdef int64_t received
+        cdef PostingContext context = self.posting(time, 0)
+        cdef int32_t others = self.exchange.ledger.pseudo(account.venue, COUNTERPARTIES)
+        if atoms > most or atoms <= 0:
+            return INSUFFICIENT_BALANCE
+        received = self.exchanged(sell, buy, atoms)
+        if received < 0:
+            return NO_PRICE
+        account.post(&context, others, sell, CONVERSION, -atoms, NULL)
+        account.post(&context, others, buy, CONVERSION, received, NULL)
+        account.message(STATE_ONLY, time, NULL, sell)
+        account.message(STATE_ONLY, time, NULL, buy)
+        self.examine_all(account, time)
+        return NO_REASON
+
+    # ------------------------------------------------------------------ transfers
+
+    def transfer_out(self, int64_t id, int asset, object amount, int source, int target, int receive, int64_t time):
+        """Take the money out of the source and put it on its way, or refuse."""
+        cdef Account account = self.exchange.account_list[source]
+        cdef int64_t most = self.withdrawable(account, asset), fee = 0, atoms, received = 0
+        cdef int32_t transit = self.exchange.ledger.in_transit
+        cdef PostingContext context = self.posting(time, id)
+        cdef int reason = NO_REASON
+        name = self.context.assets[asset]
+        venues = self.context.account_venues[source], self.context.account_venues[target]
+        if venues[0] != venues[1]:
+            fee = self.atoms(asset, float(self.fees.get(name, 0.0)))
+        atoms = most if amount == "all" else self.atoms(asset, float(amount))
+        if self.exchange.outage_until[account.venue] > time or self.suspended(venues[0], time) or self.suspended(venues[1], time):
+            reason = VENUE_UNAVAILABLE
+        elif atoms > most or atoms <= fee:
+            reason = INSUFFICIENT_BALANCE
+        elif atoms < self.atoms(asset, float(self.minimums.get(name, 0.0))):
+            reason = BELOW_MINIMUM
+        else:
+            received = self.exchanged(asset, receive, atoms - fee)
+            if received < 0:
+                reason = NO_PRICE
+        if reason != NO_REASON:
+            self.row(account, id, asset, receive, atoms, 0, 0, source, target, REFUSED, reason, time)
+            return
+        account.post(&context, transit, asset, TRANSFER, fee - atoms, NULL)
+        if fee > 0:
+            account.post(&context, self.exchange.ledger.pseudo(account.venue, VENUE_FEES), asset, FEE, -fee, NULL)
+        if receive != asset:
+            self.exchange.ledger.post(&context, transit, self.exchange.ledger.pseudo(account.venue, COUNTERPARTIES), asset,
+                                      CONVERSION, fee - atoms)
+            self.exchange.ledger.post(&context, transit, self.exchange.ledger.pseudo(account.venue, COUNTERPARTIES), receive,
+                                      CONVERSION, received)
+        self.examine_all(account, time)
+        self.row(account, id, asset, receive, atoms, received, fee, source, target, SENT_OFF, NO_REASON, time)
+        self.moving.append((id, source, target, receive, received))
+        self.context.venue_agenda.push(time + <int64_t> self.delays(*venues), TRANSFER_ARRIVES, len(self.moving) - 1)
+
+    def transfer_in(self, moving, int64_t time):
+        """Money in transit reaches its target."""
+        cdef int64_t id = moving[0], atoms = moving[4]
+        cdef int32_t asset = moving[3]
+        cdef Account account = self.exchange.account_list[moving[2]]
+        cdef PostingContext context = self.posting(time, id)
+        account.post(&context, self.exchange.ledger.in_transit, asset, TRANSFER, atoms, NULL)
+        self.examine_all(account, time)
+        self.row(account, id, asset, asset, atoms, atoms, 0, moving[1], moving[2], ARRIVED, NO_REASON, time)
+
+    cdef int row(self, Account account, int64_t id, int32_t asset, int32_t receive, int64_t atoms, int64_t received, int64_t fee,
+                 int32_t source, int32_t target, int status, int reason, int64_t time) except -1:
+        cdef TransferRow *row = <TransferRow *> self.exchange.journal.transfers.append()
+        cdef Message *m
+        row.time = time
+        row.id = id
+        row.amount = atoms
+        row.received = received
+        row.fee = fee
+        row.source = source
+        row.target = target
+        row.asset = asset
+        row.receive_asset = receive
+        row.status = status
+        row.reason = reason
+        m = account.message(TRANSFERRED, time, NULL, asset)
+        m.row = self.exchange.journal.transfers.rows - 1
+        return 0
