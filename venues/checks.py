@@ -35,7 +35,7 @@ def exact(value: Number, name: str = "value") -> Decimal:
         number = (
             value if isinstance(value, Decimal) else Decimal(repr(float(value)) if _is_float(value) else str(value))
         )
-    except InvalidOperation:
+    except (InvalidOperation, TypeError, ValueError):
         raise VenueError(f"{name} must be a number, got {value!r}") from None
     if not number.is_finite():
         raise VenueError(f"{name} must be finite, got {value!r}")

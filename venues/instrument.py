@@ -245,11 +245,11 @@ class Instrument:
         if self.contract != "spot" and not has_settle:
             settle = expected.get(self.contract, self.quote)
             raise VenueError(
-                f"{where}: a {self.contract} contract names its settle asset; write {self.symbol}:{settle}"
+                f"{where}: {self.contract} contracts name their settle asset; write {self.symbol}:{settle}"
             )
         if self.contract in expected and self.settle != expected[self.contract]:
             raise VenueError(
-                f"{where}: a {self.contract} contract settles in {expected[self.contract]}, got {self.settle}"
+                f"{where}: {self.contract} contracts settle in {expected[self.contract]}, got {self.settle}"
             )
 
     def _check_dates(self, where: str, parts: dict[str, str]) -> None:
