@@ -1,0 +1,190 @@
+"""The curve of a run and its headline figures."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backtest import statistics
+from backtest.attribution import Attribution
+from backtest.attribution_moments import AssetPrices, snapshots
+from backtest.result_frames import scaled
+from backtest.result_storage import Store
+from backtest.tables import ACCOUNT_ROLES, FORCED, LEDGER_KINDS, ORDER_STATUS, PAID_BY
+
+KEYS = (
+    "start_equity", "end_equity", "return", "max_drawdown", "funding", "fees", "slippage", "price_pnl", "revaluation",
+    "liquidations", "shortfall", "min_distance", "max_margin_ratio",
+    # after the ones that api.md names:
+    "deposits", "withdrawals", "interest", "liquidation_costs", "adl", "settlement", "conversion", "change",
+    "max_leverage", "margin_calls", "adl_events", "fills", "orders", "rejected_orders", "funding_payments",
+    "insurance_paid", "unfunded_loss", "turnover", "time_in_market", "days", "cagr", "volatility", "sharpe", "sortino",
+    "longest_drawdown_days",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Samples of the whole run.
+
+    Attributes
+    ----------
+    times : ndarray of int64, shape (n,)
+        ns, ascending.
+    equity, cash, unrealized : ndarray of float64, shape (n,)
+        Reporting asset.
+    worth : ndarray of float64, shape (n,)
+        Of one unit invested at the start, deposits taken out; see `statistics.wealth`.
+    flow_times, flows : ndarray
+        Deposits (> 0) and withdrawals (< 0) after the start, reporting asset.
+    """
+
+    times: NDArray[np.int64]
+    equity: NDArray[np.float64]
+    cash: NDArray[np.float64]
+    unrealized: NDArray[np.float64]
+    worth: NDArray[np.float64]
+    flow_times: NDArray[np.int64]
+    flows: NDArray[np.float64]
+
+
+def curve(store: Store) -> Curve:
+    """Return the equity curve, in order of time."""
+    table = store.columns("equity")
+    order = np.argsort(table["time"], kind="stable")
+    times, equity, cash, unrealized = (table[name][order] for name in ("time", "equity", "cash", "unrealized"))
+    flow_times, flows = _flows(store)
+    worth = statistics.wealth(times, equity, flow_times, flows)
+    return Curve(times, equity, cash, unrealized, worth, flow_times, flows)
+
+
+def valued(store: Store, kinds: tuple[str, ...]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return times and values (reporting asset) of the owned postings of some kinds after the start."""
+    ledger = store.columns("ledger")
+    start = snapshots(store, months=False).ledger_rows[0]
+    codes = [LEDGER_KINDS.index(kind) for kind in kinds]
+    sides = store.is_owned[ledger["account"]].astype(np.int64) - store.is_owned[ledger["contra"]]
+    rows = np.flatnonzero(np.isin(ledger["kind"], codes) & (sides != 0))
+    rows = rows[rows >= start]
+    rows = rows[np.argsort(ledger["time"][rows], kind="stable")]
+    assets, times = ledger["asset"][rows], ledger["time"][rows]
+    amounts = scaled(ledger["amount"][rows] * sides[rows], store.asset_scales[assets])
+    return times, amounts * AssetPrices(store).fill(assets, times, ledger["value_price"][rows])
+
+
+def summary(store: Store, run: Curve, attribution: Attribution, time_in_market: float) -> dict[str, float | int]:
+    """Return the headline figures under stable keys.
+
+    Parameters
+    ----------
+    store : Store
+    run : Curve
+    attribution : Attribution
+        Of the whole run, by anything but month.
+    time_in_market : float
+
+    Returns
+    -------
+    dict
+        Reporting asset unless said. `return` time-weighted; `max_drawdown` and `worst_day` negative fractions;
+        `price_pnl` is profit at decision prices, so that price_pnl + slippage + funding + fees + interest +
+        liquidation_costs + adl + settlement + conversion + revaluation = change, and end_equity = start_equity +
+        change + deposits + withdrawals (these negative); `liquidations` counts episodes; `shortfall` what accounts
+        could not pay; `min_distance` as a fraction of the mark; `max_margin_ratio` 1 = liquidation.
+    """
+    total = {name: float(attribution.total(name)) for name in ("price", "slippage", "funding", "fees", "interest")}
+    margin, forced = store.columns("margin"), store.columns("liquidations")
+    by_force = np.isin(forced["what"], [FORCED.index("liquidation"), FORCED.index("takeover")])
+    shortfall = _in_reporting(store, forced["asset"], forced["shortfall"], forced["time"])
+    daily = statistics.returns(run.times, run.worth)
+    figures = statistics.plain(daily, float(store.meta["cash_rate"]))
+    order_ids, rejected = _orders(store)
+    values: dict[str, float | int] = {
+        "start_equity": float(attribution.start),
+        "end_equity": float(attribution.end),
+        "return": float(run.worth[-1] - 1.0) if len(run.worth) else float("nan"),
+        "max_drawdown": float(statistics.drawdowns(run.worth).min(initial=0.0)),
+        "funding": total["funding"],
+        "fees": total["fees"],
+        "slippage": total["slippage"],
+        "price_pnl": total["price"],
+        "revaluation": float(attribution.total("revaluation")),
+        "liquidations": len(np.unique(forced["episode"][by_force])),
+        "shortfall": float(shortfall.sum()),
+        "min_distance": float(margin["distance"].min(initial=np.inf)),
+        "max_margin_ratio": float(margin["ratio"].max(initial=0.0)),
+        "deposits": float(attribution.total("deposits")),
+        "withdrawals": float(attribution.total("withdrawals")),
+        "interest": total["interest"],
+        "liquidation_costs": float(attribution.total("liquidation")),
+        "adl": float(attribution.total("adl")),
+        "settlement": float(attribution.total("settlement")),
+        "conversion": float(attribution.total("conversion")),
+        "change": float(attribution.change),
+        "max_leverage": float(margin["leverage"].max(initial=0.0)),
+        "margin_calls": int(np.count_nonzero(store.columns("margin_calls")["active"])),
+        "adl_events": int(np.count_nonzero(forced["what"] == FORCED.index("adl"))),
+        "fills": store.rows("fills"),
+        "orders": order_ids,
+        "rejected_orders": rejected,
+        "funding_payments": store.rows("funding"),
+        "insurance_paid": _paid(store, "insurance_fund", shortfall),
+        "unfunded_loss": _paid(store, "unfunded", shortfall),
+        "turnover": _turnover(store),
+        "time_in_market": time_in_market,
+        "days": figures["days"],
+        "cagr": figures["cagr"],
+        "volatility": figures["volatility"],
+        "sharpe": figures["sharpe"],
+        "sortino": figures["sortino"],
+        "longest_drawdown_days": statistics.longest_drawdown(run.times, run.worth),
+    }
+    return {key: values[key] for key in KEYS}
+
+
+def _flows(store: Store) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return deposits and withdrawals after the start: every posting between an owned account and the outside."""
+    ledger = store.columns("ledger")
+    roles = np.array([ACCOUNT_ROLES.index(row["role"]) for row in store.meta["accounts"]], dtype=np.int64)
+    outside = ACCOUNT_ROLES.index("outside")
+    start = snapshots(store, months=False).ledger_rows[0]
+    sign = np.zeros(len(ledger["time"]), dtype=np.int64)
+    for own, other, side in (("account", "contra", 1), ("contra", "account", -1)):
+        crossing = store.is_owned[ledger[own]] & (roles[ledger[other]] == outside) if len(sign) else sign != 0
+        sign[crossing] = side
+    rows = np.flatnonzero(sign)
+    rows = rows[rows >= start]
+    rows = rows[np.argsort(ledger["time"][rows], kind="stable")]
+    times = ledger["time"][rows]
+    amounts = scaled(ledger["amount"][rows] * sign[rows], store.asset_scales[ledger["asset"][rows]])
+    return times, amounts * AssetPrices(store).fill(ledger["asset"][rows], times, ledger["value_price"][rows])
+
+
+def _in_reporting(
+    store: Store, assets: NDArray[np.int64], amounts: NDArray[np.int64], times: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    return scaled(amounts, store.asset_scales[assets]) * AssetPrices(store).at(assets, times)
+
+
+def _paid(store: Store, who: str, shortfall: NDArray[np.float64]) -> float:
+    return float(shortfall[store.columns("liquidations")["paid_by"] == PAID_BY.index(who)].sum())
+
+
+def _orders(store: Store) -> tuple[int, int]:
+    """Return how many orders there were and how many the venue refused."""
+    orders = store.columns("orders")
+    refused = orders["order"][orders["status"] == ORDER_STATUS.index("rejected")]
+    return len(np.unique(orders["order"])), len(np.unique(refused))
+
+
+def _turnover(store: Store) -> float:
+    """Return the notional of all fills in the reporting asset."""
+    fills = store.columns("fills")
+    which = fills["instrument"]
+    if len(which) == 0:
+        return 0.0
+    inverse = np.array([kind == "inverse" for kind in store.contracts])[which]
+    quantity = scaled(fills["quantity"], store.quantity_scales[which]) * store.sizes[which]
+    price = scaled(fills["price"], store.price_scales[which])
+    value = np.where(inverse, quantity / price, quantity * price)
+    return float((value * AssetPrices(store).at(store.settle[which], fills["time"])).sum())
