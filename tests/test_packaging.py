@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
+# One group: with several workers the environment is still made once.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("packaging")]
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPILED = ROOT / "tests" / "compiled"
@@ -60,7 +61,7 @@ def user(distributions, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("user")
     venv.create(folder / "venv", with_pip=True, symlinks=True)
     python = folder / "venv" / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", f"{distributions[1]}[build]", cwd=folder)
+    run(python, "-m", "pip", "install", "--quiet", "--no-compile", f"{distributions[1]}[build]", cwd=folder)
     return python
 
 
