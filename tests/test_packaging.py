@@ -128,3 +128,35 @@ def test_users_own_file_compiles_against_the_wheel_and_computes_exactly(user, tm
         "u.signed_volume([9_000_000_000_000_000_001, 3], [7_000_000_000_000_000_003, 5], [1, -1]))"
     )
     assert run(user, "-c", code, cwd=tmp_path).split() == ["64", "True", "63000000000000000033999999999999999988"]
+
+
+@pytest.fixture(scope="module")
+def templates(user, tmp_path_factory) -> Path:
+    """Folder outside the tree with both templates of the wheel, copied and compiled as their docstrings say."""
+    folder = tmp_path_factory.mktemp("strategies")
+    shipped = run(user, "-c", "import backtest; print(backtest.__file__)", cwd=folder).strip()
+    compile_outside(user, folder, *sorted((Path(shipped).parent / "templates").glob("*.pyx")))
+    return folder
+
+
+def test_compiled_strategies_have_parameters_like_python_ones(user, templates):
+    code = """
+import cdef_class, plain_class
+from backtest.errors import ConfigError
+for Cross in (plain_class.Cross, cdef_class.Cross):
+    made = Cross(fast=20)
+    print(made.fast, made.slow, sorted(made.parameter_values()))
+    try:
+        Cross(fasst=20)
+    except ConfigError as error:
+        print("fasst" in str(error), "did you mean 'fast'" in str(error))
+"""
+    lines = run(user, "-c", code, cwd=templates).splitlines()
+    assert lines[:2] == lines[2:] == ["20 3000 ['fast', 'pause', 'quantity', 'slow', 'symbol']", "True True"]
+
+
+def test_both_forms_of_a_compiled_strategy_send_the_same_orders(user, templates):
+    shutil.copyfile(COMPILED / "run_templates.py", templates / "run_templates.py")
+    plain, compiled = run(user, "run_templates.py", cwd=templates).splitlines()
+    assert plain == compiled
+    assert int(plain.split()[0]) > 10
