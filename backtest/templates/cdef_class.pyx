@@ -1,8 +1,8 @@
 """Template: a strategy as a cdef class with C hooks; it runs without the GIL and costs a few nanoseconds an event.
 
-Copy it, rename it, and compile the copy where it lies: ``cythonize -3 -i cdef_class.pyx``. Then import it like any module.
-C hooks must not touch Python objects. Prices and quantities are whole numbers of units: a price is ``event.a`` divided by
-``price_divisor(instrument)``, a quantity is multiplied by ``quantity_divisor(instrument)``.
+Copy it, rename it, and compile the copy where it lies: ``cythonize -3 -i cdef_class.pyx``; import it like any
+module. C hooks must not touch Python objects. Prices and quantities are whole numbers of units: a price is ``event.a``
+divided by ``price_divisor(instrument)``, a quantity is multiplied by ``quantity_divisor(instrument)``.
 """
 
 from libc.math cimport llround

@@ -1,6 +1,7 @@
 """Template: a strategy as a plain class in a .pyx; the same parameters, hooks and verbs as in Python, compiled.
 
-Copy it, rename it, and compile the copy where it lies: ``cythonize -3 -i plain_class.pyx``. Then import it like any module.
+Copy it, rename it, and compile the copy where it lies: ``cythonize -3 -i plain_class.pyx``; import it like any
+module.
 """
 
 from backtest import Strategy

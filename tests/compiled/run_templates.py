@@ -1,4 +1,4 @@
-"""Run both compiled templates on the sample; print how many orders filled and a digest of all fills, a line for each."""
+"""Run both compiled templates on the sample; print the number of fills and a digest of them, one line each."""
 
 import hashlib
 
