@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,7 +23,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 def write_part(path: Path, data: bytes) -> Path:
     """Write and sync the bytes beside `path` under a temporary name, and return that name."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = path.with_name(f"{path.name}.{threading.get_ident()}.{os.getpid()}.part")
     with open(part, "wb") as file:
         file.write(data)
         file.flush()

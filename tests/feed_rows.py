@@ -13,37 +13,37 @@ START = time_ns("2024-01-01")
 VENUE, SYMBOL = "binance_usdm", "BTC/USDT:USDT"
 
 
-def trades(count=100, *, start=START, step=SECOND, first_id=1000, price="42000.5", quantity="0.010", **changes):
+def trades(n=100, /, *, start=START, step=SECOND, first_id=1000, price="42000.5", quantity="0.010", **changes):
     """Return trades one step apart with ids one apart; `changes` replace whole columns."""
     values = {
-        "ts": start + np.arange(count) * step,
-        "id": first_id + np.arange(count),
-        "price": [price] * count,
-        "quantity": [quantity] * count,
-        "side": np.where(np.arange(count) % 2, 1, -1),
+        "ts": start + np.arange(n) * step,
+        "id": first_id + np.arange(n),
+        "price": [price] * n,
+        "quantity": [quantity] * n,
+        "side": np.where(np.arange(n) % 2, 1, -1),
     }
     return build("trades", values | changes)
 
 
-def bars(count=60, *, start=START, timeframe="1m", step=MINUTE, kind="bars", **changes):
+def bars(n=60, /, *, start=START, timeframe="1m", step=MINUTE, kind="bars", **changes):
     """Return bars whose price goes up and down by one; `changes` replace whole columns."""
-    middle = 100 + np.abs(np.arange(count) % 20 - 10)
+    middle = 100 + np.abs(np.arange(n) % 20 - 10)
     values = {
-        "ts": start + np.arange(count) * step,
+        "ts": start + np.arange(n) * step,
         "open": middle,
         "high": middle + 2,
         "low": middle - 2,
         "close": middle + 1,
-        "volume": np.full(count, 5),
+        "volume": np.full(n, 5),
     }
     return build(f"{kind}:{timeframe}", values | changes)
 
 
-def funding(count=6, *, start=START, hours=8, rate="0.0001", **changes):
+def funding(n=6, /, *, start=START, hours=8, rate="0.0001", **changes):
     """Return settled funding rows on the grid."""
     values = {
-        "ts": start + np.arange(count) * hours * HOUR,
-        "rate": [rate] * count,
-        "interval_s": np.full(count, hours * 3600),
+        "ts": start + np.arange(n) * hours * HOUR,
+        "rate": [rate] * n,
+        "interval_s": np.full(n, hours * 3600),
     }
     return build("funding", values | changes)
