@@ -1,1 +1,39 @@
-"""backtest."""
+"""The run: strategies on data through the accounts of venues, and its result."""
+
+from pathlib import Path as _Path
+from typing import TYPE_CHECKING, Any
+
+from backtest.siblings import require_siblings
+
+require_siblings(_Path(__file__).parent)
+
+if TYPE_CHECKING:
+    from backtest.backtest import Backtest
+    from backtest.errors import ConfigError, InvariantError, OrderError
+    from backtest.replay import replay
+    from backtest.result import Result
+    from backtest.strategy import Strategy
+
+__version__ = "0.1.0"
+__all__ = ["Backtest", "ConfigError", "InvariantError", "OrderError", "Result", "Strategy", "__version__", "replay"]
+
+_PLACES = {
+    "Backtest": "backtest.backtest",
+    "Result": "backtest.result",
+    "Strategy": "backtest.strategy",
+    "replay": "backtest.replay",
+    "ConfigError": "backtest.errors",
+    "InvariantError": "backtest.errors",
+    "OrderError": "backtest.errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that `import backtest` stays light."""
+    import importlib
+
+    if name not in _PLACES:
+        raise AttributeError(f"module 'backtest' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_PLACES[name]), name)
+    globals()[name] = value
+    return value

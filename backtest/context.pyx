@@ -103,6 +103,15 @@ cdef class Context:
             return -1
         return self.tags.setdefault(str(text), len(self.tags))
 
+    def begin(self, int64_t now, bint warming):
+        """Set the strategy clock, and whether trading verbs are refused."""
+        self.now = now
+        self.warming = warming
+
+    def end_warmup(self):
+        """From now on orders are taken."""
+        self.warming = False
+
     # ------------------------------------------------------------------ prices and sizes
 
     cdef double price(self, int32_t instrument) noexcept nogil:

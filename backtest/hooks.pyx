@@ -135,6 +135,8 @@ cdef class Hooks:
         entry = self.context.series.get(key)
         if entry is not None:
             entry[0].append(event.ts_open, event.ts_close, event.open, event.high, event.low, event.close, event.volume)
+        if self.context.warming:
+            return 0
         for i in range(len(self.strategies)):
             strategy = self.strategies[i]
             series = self.own_series(i)
@@ -171,6 +173,8 @@ cdef class Hooks:
         owner, period, name = self.context.timers[number]
         if period > 0:
             self.context.local_agenda.push(time + <int64_t> period, TIMER, number)
+        if self.context.warming:
+            return 0
         cdef Strategy strategy = <Strategy> self.strategies[owner]
         if callable(name):
             name()

@@ -801,13 +801,15 @@ cdef class Loop:
         cdef int32_t i
         cdef PyObject *hook
         cdef uint32_t c
+        if self.context.warming and event.kind != BAR:
+            return 0
         if event.kind >= BAR:
             if event.kind == BAR and self.bars_due:
                 with gil:
                     self.hooks.bar(market_event(<InstrumentInfo> self.infos[event.instrument], event, timeframe), timeframe)
             if event.kind == BAR:
                 for i in range(self.n_strategies):
-                    if self.c_hooks[i] & HOOK_BAR:
+                    if self.c_hooks[i] & HOOK_BAR and not self.context.warming:
                         (<Strategy> self.strategy[i])._on_bar(event)
                 return 0
             if event.kind == PREMIUM_BAR or event.instrument < 0:
@@ -916,6 +918,8 @@ cdef class Loop:
         counts = (ledger.postings.rows, self.exchange.journal.fills.rows)
         for i in list(range(self.exchange.n_accounts)) + [ledger.in_transit]:
             for k in range(self.venue_world.n_assets):
+                if self.exchange.ledger.balance(i, k) == 0 and isnan(self.value_of(k)):
+                    continue             # never held: it needs no price
                 self.snapshots.append((
                     time, self.exchange.ledger.balance(i, k), 0, 0, *counts, self.value_of(k), i, k, -1, -1, -1, 0, self.n_snapshots))
         for i in range(self.exchange.n_accounts):

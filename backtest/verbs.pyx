@@ -60,6 +60,13 @@ cdef class Verbs:
         self.moving = []
         self.refusals = []
 
+    def open_books(self):
+        """Let the local view know what was paid in before the run, at once."""
+        cdef Py_ssize_t i
+        for i in range(self.exchange.outbox.count):
+            self.context.apply(&self.exchange.outbox.items[i])
+        self.exchange.outbox.count = 0
+
     def execute(self, bint arrival, int64_t number, int64_t time):
         """Carry out request `number`, or bring in transfer `number`."""
         if arrival:

@@ -81,6 +81,15 @@ cdef class Account:
         free(self.locked)
         free(self.marks)
 
+    def set_fees(self, int instrument, int64_t maker, int64_t taker):
+        """Set the rates of an instrument, 1e-10."""
+        self.maker_fees[instrument] = maker
+        self.taker_fees[instrument] = taker
+
+    def close_at_mark(self):
+        """Fill forced orders at the mark and its slippage instead of on the market."""
+        self.forced_at_mark = True
+
     # ------------------------------------------------------------------ money
 
     cdef int post(self, const PostingContext *context, int32_t contra, int32_t asset, PostingKind kind,

@@ -208,6 +208,11 @@ cdef class ContractBox:
         return notional(self.contract, quantity, price)
 
     @property
+    def size(self):
+        """(mantissa, decimals) of the contract size."""
+        return self.contract.size, self.contract.size_scale
+
+    @property
     def fees(self):
         """(maker, taker) in units of 1e-10."""
         return self.contract.maker_fee, self.contract.taker_fee

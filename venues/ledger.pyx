@@ -2,7 +2,7 @@
 
 from libc.math cimport NAN
 from libc.stdlib cimport calloc, free
-from venues.records cimport PostingKind, PostingRow, RecordBlocks
+from venues.records cimport DEPOSIT, PostingKind, PostingRow, RecordBlocks
 
 cdef extern from *:
     bint __builtin_add_overflow(int64_t a, int64_t b, int64_t *out) noexcept nogil
@@ -80,6 +80,22 @@ cdef class Ledger:
         for i in range(self.n_accounts):
             out += self.balances[i * self.n_assets + asset]
         return out
+
+    def endow(self, int venue, int asset, int64_t atoms, int64_t time):
+        """Put money into a venue's insurance fund from outside the run."""
+        cdef PostingContext context
+        context.time = time
+        context.ref = 0
+        context.instrument = -1
+        context.strategy = -1
+        context.tag = -1
+        self.post(&context, self.pseudo(venue, INSURANCE_FUND_ACCOUNT), self.outside, asset, DEPOSIT, atoms)
+
+    def set_price(self, int asset, double price):
+        """Set the reporting price of an asset before the run."""
+        if not 0 <= asset < self.n_assets:
+            raise IndexError(f"asset {asset} of {self.n_assets}")
+        self.asset_prices[asset] = price
 
     def balance_of(self, int account, int asset):
         """Return the balance of an account in atoms."""

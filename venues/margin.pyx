@@ -444,7 +444,7 @@ cdef double reduction(const Pool *pool, int32_t leg, double price, double fee_ra
             # surplus is affine in `rest`, not positive at `rest`, positive at `end`
             left = short_of - cost * here + maintenance(table, here) + amount
             rest = left / (rate - cost)
-            return fabs(one.quantity) * (here - rest) / here
+            return fabs(one.quantity) * min(max((here - rest) / here, 0.0), 1.0)
         rest = end
         if row == 0:
             return fabs(one.quantity)

@@ -66,6 +66,24 @@ cdef class AccountState:
         free(self.leverage)
         free(self.isolated)
 
+    def configure(self, int instrument, double leverage, bint isolated):
+        """Set margin leverage and mode of a contract before the run."""
+        if not 0 <= instrument < self.world.n_instruments:
+            raise IndexError(f"instrument {instrument} of {self.world.n_instruments}")
+        self.leverage[instrument] = leverage
+        self.isolated[instrument] = isolated
+
+    def set_collateral(self, int asset, double ratio):
+        """Set the share at which an asset counts in multi-assets mode."""
+        if not 0 <= asset < self.world.n_assets:
+            raise IndexError(f"asset {asset} of {self.world.n_assets}")
+        self.collateral_ratio[asset] = ratio
+
+    def ratios(self):
+        """Return (settle asset, instrument of an isolated leg, highest ratio, smallest distance) of each pool."""
+        return [(self.pools[i].asset, -1 if self.pools[i].isolated < 0 else self.slots[self.pools[i].isolated].position.instrument,
+                 self.pools[i].max_ratio, self.pools[i].min_distance) for i in range(self.n_pools)]
+
     cdef Slot *find(self, int32_t instrument, int8_t leg) noexcept nogil:
         cdef int32_t where = self.slot_of[3 * instrument + leg + 1]
         return NULL if where < 0 else self.slots[where]

@@ -14,6 +14,7 @@ from venues.orders cimport (
     NO_REASON, OFF_LOT, OFF_TICK, OUTSIDE_BAND, POSITION_CLOSED, REDUCE_ONLY, REJECTED, SENT, SIDE_NOT_ALLOWED,
     STOP_MARKET, TAKE_MARKET, VENUE_UNAVAILABLE, WORKING, WOULD_TRIGGER, Order, OrderStore,
 )
+from venues.position cimport unrealized
 from venues.outbox cimport SETTLED, Message, Outbox
 from venues.records cimport BY_ADL, BY_SETTLEMENT, Forced, Journal
 from venues.state cimport LIQUIDATING, PoolState, Slot
@@ -86,6 +87,45 @@ cdef class Exchange:
         free(self.mark_from_last)
         free(self.mark_from_index)
         free(self.outage_until)
+
+    def mark_source(self, int instrument, str source):
+        """Take an instrument's mark from its ``last`` or ``index`` price instead of a feed."""
+        self.mark_from_last[instrument] = source == "last"
+        self.mark_from_index[instrument] = source == "index"
+
+    def examine_all(self, int64_t time):
+        """Look at the margin of every account: a rule has changed."""
+        self.flag_all()
+        self.attend(time)
+
+    def outage(self, int venue, int64_t until):
+        """Answer orders and cancels of a venue with VENUE_UNAVAILABLE until a time."""
+        self.outage_until[venue] = until
+
+    def settle_at(self, int instrument, int64_t price, int64_t time):
+        """Close every position in an instrument at a settlement price (price units) and end its market."""
+        self.settle(instrument, price, time)
+
+    def reduce(self, int account, int instrument, double share, int64_t price, int64_t time):
+        """Deleverage a share of a position at a price (price units); 0 = at the mark."""
+        cdef int leg
+        cdef Slot *slot
+        for leg in range(-1, 2):
+            slot = (<Account> self.accounts[account]).state.find(instrument, <int8_t> leg)
+            if slot != NULL and slot.position.quantity != 0:
+                self.deleverage(account, instrument, <int64_t> (slot.position.quantity * share),
+                                price if price else self.world.prices[instrument].mark, time)
+
+    def profits(self, int account, int instrument):
+        """Return whether an account's position in an instrument is a winning one at the mark."""
+        cdef int leg
+        cdef Slot *slot
+        for leg in range(-1, 2):
+            slot = (<Account> self.accounts[account]).state.find(instrument, <int8_t> leg)
+            if slot != NULL and slot.position.quantity != 0:
+                return unrealized(&slot.position, self.world.contracts[instrument],
+                                  self.world.prices[instrument].mark_value) > 0.0
+        return False
 
     # ------------------------------------------------------------------ prices
 

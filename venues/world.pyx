@@ -54,6 +54,17 @@ cdef class World:
         free(self.asset_scales)
         free(self.atoms)
 
+    def set_asset_price(self, int asset, double reporting, double usd):
+        """Set the reporting and the US dollar price of an asset (nan = unknown)."""
+        if not 0 <= asset < self.n_assets:
+            raise IndexError(f"asset {asset} of {self.n_assets}")
+        self.asset_prices[asset] = reporting
+        self.asset_usd[asset] = usd
+
+    def price_of_asset(self, int asset):
+        """Return the reporting price of an asset, nan when unknown."""
+        return self.asset_prices[asset]
+
     cdef void set_price(self, int32_t instrument, PriceSource source, int64_t units, int64_t ts) noexcept nogil:
         cdef Prices *p = &self.prices[instrument]
         # Division by a power of ten below 2^53 rounds correctly, multiplication by its inverse does not.

@@ -1,0 +1,272 @@
+"""The run as a user sees it: data, strategy, accounts; `run()` gives a Result."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from backtest.assembly import ON_GAP, ON_RUIN, PATHS, Assembly, Settings
+from backtest.errors import ConfigError, InvariantError
+from backtest.timers import duration_ns
+from feeds.dataset import Dataset
+from feeds.times import iso, time_ns
+from venues.config import Transfers, Venue
+
+if TYPE_CHECKING:
+    from backtest.result import Result
+    from backtest.strategy import Strategy
+
+MINUTE_NS = 60_000_000_000
+
+
+class Backtest:
+    """One or several strategies on data, through the accounts of venues.
+
+    Parameters
+    ----------
+    data : Dataset or sequence of Dataset
+    strategy : Strategy or sequence of Strategy
+        Instances are templates: each run copies them.
+    venues : Venue or sequence of Venue
+        The accounts.
+    start, end : time, optional
+        Bounds of the run, ``start <= t < end``; default the data's own.
+    warmup : str, optional
+        So long before `start` data are replayed into bars and indicators while trading verbs are refused.
+    reporting : str, optional
+        Reporting currency. None: the one asset in which all balances are held, US dollars with several.
+    prices : mapping of str to float
+        US dollar prices of assets without index rows, printed in the report.
+    mark : str or mapping of symbol to str
+        Where marks come from: ``feed | last | index``.
+    bar_path : str
+        ``worst | ohlc | olhc``.
+    seed : int
+    transfers : Transfers, optional
+    on_gap : str
+        ``error | skip | warn``.
+    on_ruin : str
+        ``stop | continue | refill``.
+    cash_rate : float
+        Yearly rate that the Sharpe ratio is measured against.
+    limits : bool
+        Enforce the venue's tick, lot, minimum, maximum and price band.
+
+    Raises
+    ------
+    ConfigError
+        If an argument cannot be used; the message says what was given, what is allowed, and what would accept it.
+
+    Examples
+    --------
+    >>> import feeds, venues
+    >>> from backtest import Backtest, Strategy
+    >>> class Hold(Strategy):
+    ...     def on_start(self):
+    ...         self.every("1d")
+    ...     def on_timer(self, timer):
+    ...         self.target("BTC/USDT:USDT", leverage=2)
+    >>> account = venues.Venue("binance_usdm", balances={"USDT": 10_000})
+    >>> result = Backtest(feeds.sample(), Hold(), venues=account).run()
+    """
+
+    def __init__(
+        self,
+        data: Dataset | Sequence[Dataset],
+        strategy: "Strategy | Sequence[Strategy]",
+        *,
+        venues: Venue | Sequence[Venue],
+        start: Any = None,
+        end: Any = None,
+        warmup: str | int | None = None,
+        reporting: str | None = None,
+        prices: Mapping[str, float] | None = None,
+        mark: str | Mapping[str, str] = "feed",
+        bar_path: str = "worst",
+        seed: int = 0,
+        transfers: Transfers | None = None,
+        on_gap: str = "error",
+        on_ruin: str = "stop",
+        cash_rate: float = 0.0,
+        limits: bool = True,
+    ) -> None:
+        self.data = _dataset(data)
+        self.strategies = _strategies(strategy)
+        self.venues = _venues(venues)
+        self.cash_rate = float(cash_rate)
+        self.settings = self._settings(
+            start, end, warmup, reporting, prices, mark, bar_path, seed, transfers, on_gap, on_ruin, limits
+        )
+
+    def _settings(
+        self,
+        start: Any,
+        end: Any,
+        warmup: str | int | None,
+        reporting: str | None,
+        prices: Mapping[str, float] | None,
+        mark: str | Mapping[str, str],
+        bar_path: str,
+        seed: int,
+        transfers: Transfers | None,
+        on_gap: str,
+        on_ruin: str,
+        limits: bool,
+    ) -> Settings:
+        _choice("bar_path", bar_path, PATHS)
+        _choice("on_gap", on_gap, ON_GAP)
+        _choice("on_ruin", on_ruin, ON_RUIN)
+        filled = [stream for stream in self.data.streams if stream.rows]
+        if not filled:
+            raise ConfigError("the data have no rows")
+        warm = 0 if warmup is None else duration_ns(warmup)
+        if warm < 0:
+            raise ConfigError(f"warmup must not be negative, got {warmup!r}")
+        first = min(stream.ts_min for stream in filled)
+        last = max(stream.ts_max + stream.timeframe_ns for stream in filled) + 1
+        low = first + warm if start is None else time_ns(start, name="start")
+        high = last if end is None else time_ns(end, name="end")
+        if low >= high:
+            raise ConfigError(f"start {iso(low)} is not before end {iso(high)}; the data go from {iso(first)} to {iso(last)}")
+        if high <= first or low >= last:
+            raise ConfigError(f"no data between {iso(low)} and {iso(high)}; they go from {iso(first)} to {iso(last)}")
+        return Settings(
+            start=low,
+            end=min(high, last),
+            warmup=warm,
+            reporting=reporting,
+            prices=dict(prices or {}),
+            mark=mark if isinstance(mark, str) else dict(mark),
+            bar_path=bar_path,
+            seed=int(seed),
+            transfers=transfers or Transfers(),
+            on_gap=on_gap,
+            on_ruin=on_ruin,
+            limits=bool(limits),
+        )
+
+    def run(self, **params: Any) -> "Result":
+        """Run and return the result; `params` override parameters of the strategy (of the only one).
+
+        A second call gives the same bytes.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown parameter, missing data, or a hook that nothing can fire.
+        FeedError
+            If the data cannot price an open position.
+        """
+        from backtest.outcome import outcome
+        from backtest.wiring import check_hooks
+
+        if params and len(self.strategies) != 1:
+            raise ConfigError("run(**params) sets parameters of one strategy; this run has several")
+        copies = [strategy.fresh_copy(params) for strategy in self.strategies]
+        assembly = Assembly(self.data.between(self._first(), self.settings.end), self.venues, self.settings)
+        assembly.decide()
+        assembly.build(copies)
+        check_hooks(assembly, copies)
+        assembly.loop.run()
+        for strategy in copies:
+            if hasattr(strategy, "on_stop"):
+                strategy.on_stop()
+        totals = assembly.exchange.ledger.totals()
+        if any(totals):
+            raise InvariantError(f"money is not conserved: the sums over all accounts are {totals} atoms of {assembly.assets}")
+        return outcome(assembly, config=self._config(copies), cash_rate=self.cash_rate)
+
+    def _first(self) -> int:
+        return self.settings.start - self.settings.warmup
+
+    def _config(self, strategies: "Sequence[Strategy]") -> dict[str, Any]:
+        """Return the configuration as JSON would hold it."""
+        settings = self.settings
+        return {
+            "start": iso(settings.start),
+            "end": iso(settings.end),
+            "warmup_ns": settings.warmup,
+            "reporting": settings.reporting,
+            "prices": dict(settings.prices),
+            "mark": settings.mark,
+            "bar_path": settings.bar_path,
+            "seed": settings.seed,
+            "on_gap": settings.on_gap,
+            "on_ruin": settings.on_ruin,
+            "limits": settings.limits,
+            "cash_rate": self.cash_rate,
+            "strategies": [
+                {"class": type(s).__name__, "parameters": {k: _plain(v) for k, v in s.parameter_values().items()}}
+                for s in strategies
+            ],
+            "venues": [
+                {
+                    "name": v.name,
+                    "account": v.account,
+                    "balances": dict(v.balances),
+                    "leverage": _plain(v.leverage),
+                    "margin_mode": v.margin_mode,
+                    "position_mode": v.position_mode,
+                    "collateral": v.collateral,
+                    "fees": _plain(v.fees),
+                    "discount": v.discount,
+                    "latency_ns": list(v.latency_ns),
+                    "fills": v.fills,
+                    "slippage": v.slippage,
+                    "missing_tiers": v.missing_tiers if isinstance(v.missing_tiers, str) else f"{len(v.missing_tiers)} tiers",
+                    "margin_call": v.margin_call,
+                    "adl": v.adl,
+                    "forced_close": v.forced_close,
+                    "insurance_fund": None if v.insurance_fund is None else dict(v.insurance_fund),
+                }
+                for v in self.venues
+            ],
+        }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def _choice(name: str, value: str, allowed: Iterable[str]) -> None:
+    if value not in allowed:
+        near = difflib.get_close_matches(str(value), list(allowed), n=1)
+        hint = f", did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"{name} must be one of {', '.join(allowed)}, got {value!r}{hint}")
+
+
+def _dataset(data: Dataset | Sequence[Dataset]) -> Dataset:
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, list | tuple) and data and all(isinstance(each, Dataset) for each in data):
+        return sum(data[1:], data[0])
+    raise ConfigError(
+        f"data must be a feeds.Dataset or several, got {type(data).__name__}; feeds.from_pandas(...) makes one of a DataFrame"
+    )
+
+
+def _strategies(strategy: "Strategy | Sequence[Strategy]") -> "list[Strategy]":
+    from backtest.strategy import Strategy
+
+    given = list(strategy) if isinstance(strategy, list | tuple) else [strategy]
+    for each in given:
+        if isinstance(each, type) and issubclass(each, Strategy):
+            raise ConfigError(f"strategy must be an instance: write {each.__name__}() with its parameters")
+        if not isinstance(each, Strategy):
+            raise ConfigError(f"strategy must be a backtest.Strategy, got {type(each).__name__}")
+    if not given:
+        raise ConfigError("at least one strategy is needed")
+    return given
+
+
+def _venues(venues: Venue | Sequence[Venue]) -> list[Venue]:
+    given = [venues] if isinstance(venues, Venue) else list(venues)
+    for each in given:
+        if not isinstance(each, Venue):
+            raise ConfigError(f"venues must be venues.Venue(...), got {type(each).__name__}")
+    if not given:
+        raise ConfigError("at least one venue is needed: venues.Venue('binance_usdm', balances={'USDT': 10_000})")
+    return given

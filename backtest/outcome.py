@@ -1,0 +1,206 @@
+"""From the engine's journal to a Result: tables, meta data, and the assumptions that the first screen prints."""
+
+import platform
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from backtest.assembly import BAR_SHARE, DEFAULT_SLIPPAGE_BPS, Assembly
+from backtest.result import Result
+from backtest.tables import TABLES, empty_meta
+from feeds.schema import join_kind
+from feeds.times import iso
+
+if TYPE_CHECKING:
+    from venues.config import Venue
+
+JOURNAL = ("fills", "funding", "margin", "equity", "exposure", "orders", "liquidations", "margin_calls", "transfers", "series", "log")
+
+
+def outcome(assembly: Assembly, *, config: dict[str, Any], cash_rate: float) -> Result:
+    """Return the result of a run that has ended."""
+    journal = assembly.exchange.journal
+    tables: dict[str, Any] = {name: getattr(journal, name).table() for name in JOURNAL}
+    tables["ledger"] = assembly.exchange.ledger.postings.table()
+    tables["holdings"] = np.array(assembly.loop.snapshots, dtype=TABLES["holdings"].dtype)
+    meta = empty_meta()
+    meta.update(
+        config=config,
+        assumptions=assumptions(assembly),
+        warnings=warnings(assembly),
+        findings=findings(assembly),
+        fingerprint=assembly.dataset.fingerprint,
+        seed=assembly.settings.seed,
+        versions=versions(),
+        start_ns=assembly.settings.start,
+        end_ns=min(assembly.settings.end, assembly.loop.now) if assembly.loop.stopped else assembly.settings.end,
+        reporting=assembly.reporting,
+        cash_rate=cash_rate,
+        assets=[{"name": name, "scale": scale} for name, scale in zip(assembly.assets, assembly.scales, strict=True)],
+        accounts=_accounts(assembly),
+        instruments=[
+            {
+                "symbol": run.symbol,
+                "venue": run.venue,
+                "base": run.instrument.base,
+                "quote": run.instrument.quote,
+                "settle": run.instrument.settle,
+                "contract": run.instrument.contract,
+                "size": assembly.boxes[run.index].size[0],
+                "size_scale": assembly.boxes[run.index].size[1],
+                "price_scale": run.price_scale,
+                "quantity_scale": run.quantity_scale,
+            }
+            for run in assembly.instruments
+        ],
+        strategies=[strategy.name for strategy in assembly.strategies],
+        tags=list(assembly.context.tags),
+        series=list(assembly.context.names),
+        texts=list(assembly.context.texts),
+        rules=_rules(assembly),
+        data=[
+            {
+                "name": f"{s.symbol}@{s.venue} {join_kind(s.kind, s.timeframe_ns)}",
+                "rows": s.rows,
+                "from": s.ts_min,
+                "to": s.ts_max,
+                "note": f"{len(s.gaps)} gaps" if s.gaps else "",
+            }
+            for s in assembly.dataset.streams
+        ],
+    )
+    return Result(meta, tables, owner=assembly)
+
+
+def _accounts(assembly: Assembly) -> list[dict[str, str]]:
+    rows = [
+        {"name": name, "venue": venue.name, "account": venue.account, "role": "user", "margin_mode": venue.margin_mode}
+        for name, venue in zip(assembly.account_names, assembly.venues, strict=True)
+    ]
+    for venue in assembly.venue_names:
+        for role in ("venue_fees", "insurance_fund", "counterparties"):
+            rows.append({"name": f"{venue} {role}", "venue": venue, "account": role, "role": role, "margin_mode": ""})
+    for role in ("in_transit", "outside", "unfunded"):
+        rows.append({"name": role, "venue": "", "account": role, "role": role, "margin_mode": ""})
+    return rows
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result depends on."""
+    out = {"python": platform.python_version()}
+    for name in ("levdyn", "numpy", "pyarrow"):
+        try:
+            out[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            out[name] = "source tree"
+    return out
+
+
+def assumptions(assembly: Assembly) -> list[dict[str, Any]]:
+    """Return what the run rests on, in the order in which it is printed; choices of the user are marked."""
+    rows: list[dict[str, Any]] = []
+
+    def add(name: str, value: str, note: str = "", choice: bool = False) -> None:
+        rows.append({"name": name, "value": value, "note": note, "is_choice": choice})
+
+    several = len(assembly.venues) > 1
+    for label, venue in zip(assembly.account_names, assembly.venues, strict=True):
+        _account_rows(assembly, venue, f" ({label})" if several else "", add)
+    bars = any(run.stream("bars") and not run.stream("trades") for run in assembly.instruments)
+    if bars:
+        add("path inside a bar", assembly.settings.bar_path, "worst: the extreme that is nearer to liquidation first")
+    _market_rows(assembly, add)
+    if assembly.settings.on_gap != "error":
+        add("gaps accepted", str(len(assembly.gaps)), f"on_gap={assembly.settings.on_gap!r}", True)
+    return rows
+
+
+def _account_rows(assembly: Assembly, venue: "Venue", suffix: str, add: Any) -> None:
+    kinds = {"trades" if run.stream("trades") else "bars" for run in assembly.instruments if run.venue == venue.name}
+    fills = {
+        "trades": "market orders at the next trade, limits when traded through or after the estimated queue",
+        "bars": f"along the path of each bar, at most {BAR_SHARE:.0%} of its volume",
+    }
+    if venue.fills in ("same_trade", "touch"):
+        fills["trades"] = {"same_trade": "market orders at the last trade", "touch": "market orders at the touch of the last trade"}[venue.fills]
+    add(f"fills{suffix}", "; ".join(fills[kind] for kind in sorted(kinds)), "", venue.fills not in ("auto", "next_trade", "bar"))
+    order, response, feed = venue.latency_ns
+    text = "zero" if not (order or response or feed) else f"order {order / 1e6:g} ms, response {response / 1e6:g} ms, feed {feed / 1e6:g} ms"
+    add(f"latency{suffix}", text, "", venue.latency is not None)
+    bps = DEFAULT_SLIPPAGE_BPS if venue.slippage == "default" else float(venue.slippage)
+    add(f"slippage{suffix}", f"{bps:g} bp against every taker fill", "half-spread included", venue.slippage != "default")
+    fees = sorted({assembly.boxes[run.index].fees for run in assembly.instruments if run.venue == venue.name})
+    shown = "; ".join(f"maker {maker / 1e8:g} %, taker {taker / 1e8:g} %" for maker, taker in fees)
+    add(f"fees{suffix}", f"{venue.fees if isinstance(venue.fees, str) else 'given'}: {shown}",
+        f"discount {venue.discount:.0%}" if venue.discount else "", not isinstance(venue.fees, str))  # fmt: skip
+    if venue.book.contracts != ("spot",):
+        fund = "unlimited" if venue.insurance_fund is None else ", ".join(f"{x:g} {a}" for a, x in venue.insurance_fund.items())
+        close = "through the market" if venue.forced_close == "matching" else "at the mark and its slippage"
+        add(f"forced close{suffix}", f"{close}, insurance fund {fund}, ADL {venue.adl}", "", venue.forced_close != "matching")
+
+
+def _market_rows(assembly: Assembly, add: Any) -> None:
+    by_mark: dict[str, list[str]] = {}
+    by_tiers: dict[str, list[str]] = {}
+    assumed = []
+    for run in assembly.instruments:
+        if run.is_derivative:
+            by_mark.setdefault(assembly.marks[run.index], []).append(run.symbol)
+            by_tiers.setdefault(run.tier_source, []).append(run.symbol)
+        if run.assumed:
+            assumed.append(run.address)
+    for mark, symbols in by_mark.items():
+        words = {"feed": "the venue's own rows", "last": "the last traded price", "index": "the index"}[mark]
+        add("mark", words, _some(symbols), mark != "feed")
+    forced, paid = assembly.exchange.journal.liquidations.rows, assembly.exchange.journal.funding.rows
+    for source, symbols in by_tiers.items():
+        rests = f"; {forced} forced closes and {paid} payments in this run" if source in ("nearest", "missing_tiers") else ""
+        add("tiers", {"nearest": "strictest comparable table of the venue", "missing_tiers": "given by missing_tiers"}.get(source, source),
+            _some(symbols) + rests, source in ("nearest", "missing_tiers", "data", "user"))  # fmt: skip
+    if assumed:
+        add("instrument facts", "tick and lot from the data, no minimum, no price band", _some(assumed))
+    for asset, note in assembly.price_notes.items():
+        add(f"price of {asset}", note, "", asset in assembly.settings.prices)
+    unverified = sorted({fact for venue in assembly.venues for fact in venue.book.unverified})
+    if unverified:
+        add("unverified rules", f"{len(unverified)} of the venues used", "levdyn venues NAME lists them")
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def warnings(assembly: Assembly) -> list[str]:
+    """Return what a reader should know that is not an assumption."""
+    out = []
+    for time, _, text in assembly.verbs.refusals:
+        out.append(f"{iso(time)}: {text}")
+    for run in assembly.instruments:
+        if run.tables and run.tables[-1].valid_from and assembly.settings.end - run.tables[-1].valid_from > 366 * 86_400 * 10**9:
+            out.append(f"{run.address}: the last known tier table is of {iso(run.tables[-1].valid_from)[:10]}; it was used to the end")
+    for account, time in assembly.loop.ruins:
+        out.append(f"{assembly.account_names[account]} was ruined at {iso(time)} (on_ruin={assembly.settings.on_ruin!r})")
+    return out
+
+
+def findings(assembly: Assembly) -> list[str]:
+    """Return what makes a run end with exit code 1."""
+    out = [f"{gap}" for gap in assembly.gaps]
+    out += [f"{f['symbol']}: {f['what']} at {iso(f['time'])}: {f['text']}" + (f" ({f['count']} times)" if f["count"] > 1 else "")
+            for f in assembly.loop.findings]  # fmt: skip
+    ledger = assembly.exchange.ledger
+    for row, asset in enumerate(assembly.assets):
+        lost = -ledger.balance_of(ledger.unfunded, row)
+        if lost:
+            out.append(f"{lost / 10 ** assembly.scales[row]:g} {asset} of losses were paid by nobody: the insurance fund was exhausted")
+    return out
+
+
+def _rules(assembly: Assembly) -> list[dict[str, Any]]:
+    rows = []
+    for run in assembly.instruments:
+        for table in run.tables:
+            rows.append({"name": f"tiers of {run.address}", "value": f"{len(table.tiers)} tiers", "source": table.source,
+                         "from": table.valid_from, "verified": not table.is_unverified})  # fmt: skip
+    return rows

@@ -1,0 +1,144 @@
+"""What changes inside a run by its date: tiers, instruments, fees, rounding, and the recorded events of venues."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from backtest.errors import ConfigError
+from backtest.rule_events import RuleEvents
+from backtest.run_instruments import RunInstrument, fee_units
+from venues.config import Venue
+from venues.tiers import TierBox
+
+if TYPE_CHECKING:
+    from backtest.assembly import Assembly
+
+WHAT = ("outage", "cancel_only", "overload", "adl", "transfer_suspended", "delisting", "failure")
+BUILT = ("outage", "adl", "transfer_suspended", "delisting")
+Event = tuple[int, Callable[[int], None]]
+
+
+def rule_changes(assembly: "Assembly") -> RuleEvents:
+    """Return all dated changes of a run in time order."""
+    events: list[Event] = []
+    books = {venue.name: venue for venue in reversed(assembly.venues)}
+    for run in assembly.instruments:
+        events += _tiers(assembly, run)
+        events += _instruments(assembly, run)
+        events += _fees(assembly, run, books[run.venue])
+    for name, venue in books.items():
+        events += _rounding(assembly, name, venue)
+    events += _venue_events(assembly)
+    if assembly.settings.warmup:
+        events.append((assembly.settings.start, lambda _: assembly.context.end_warmup()))
+    return RuleEvents(events)
+
+
+def _tiers(assembly: "Assembly", run: RunInstrument) -> list[Event]:
+    box = assembly.boxes[run.index]
+
+    def change(tiers: TierBox) -> Callable[[int], None]:
+        return lambda time: _with_check(assembly, time, lambda: box.swap_tiers(tiers))
+
+    return [(t.valid_from, change(TierBox(t.tiers, valid_from=t.valid_from))) for t in run.tables[1:]]
+
+
+def _instruments(assembly: "Assembly", run: RunInstrument) -> list[Event]:
+    box = assembly.boxes[run.index]
+
+    def change(record: Any) -> Callable[[int], None]:
+        return lambda time: _with_check(assembly, time, lambda: box.swap_instrument(record))
+
+    return [(record.valid_from, change(record)) for record in run.changes]
+
+
+def _fees(assembly: "Assembly", run: RunInstrument, venue: Venue) -> list[Event]:
+    if not isinstance(venue.fees, str):
+        return []
+    numbers = [i for i, each in enumerate(assembly.venues) if each.name == run.venue]
+
+    def change(at: int) -> Callable[[int], None]:
+        def apply(_: int) -> None:
+            for number in numbers:
+                account = assembly.exchange.account_list[number]
+                account.set_fees(run.index, *fee_units(assembly.venues[number], run, at))
+
+        return apply
+
+    changes = venue.book.fee_changes(venue.fees, symbol=run.symbol)
+    return [(fact.since, change(fact.since)) for fact in changes if assembly.first < fact.since < assembly.settings.end]
+
+
+def _rounding(assembly: "Assembly", name: str, venue: Venue) -> list[Event]:
+    def change(rounding: Any) -> Callable[[int], None]:
+        def apply(_: int) -> None:
+            for run in assembly.instruments:
+                if run.venue == name:
+                    assembly.boxes[run.index].set_rounding(rounding)
+
+        return apply
+
+    return [
+        (fact.since, change(fact.value))
+        for fact in venue.book.facts.rounding
+        if assembly.first < fact.since < assembly.settings.end
+    ]
+
+
+def _with_check(assembly: "Assembly", time: int, change: Callable[[], object]) -> None:
+    """Carry out a change and look at every account again: a tier change can itself liquidate."""
+    change()
+    assembly.exchange.examine_all(time)
+
+
+def _venue_events(assembly: "Assembly") -> list[Event]:
+    """Return the recorded events of venues as changes; kinds that are not built are refused.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown or unbuilt kind, or an ADL event while every account has adl='off'.
+    """
+    events: list[Event] = []
+    for row in assembly.dataset.venue_events:
+        what, venue, symbol = row["what"], row["venue"], row["symbol"]
+        if what not in BUILT:
+            known = ", ".join(BUILT)
+            reason = "is not built" if what in WHAT else "is unknown"
+            raise ConfigError(f"venue event {what!r} of {venue} {reason}; built are {known}")
+        if venue not in assembly.venue_names:
+            continue
+        number = assembly.venue_names.index(venue)
+        runs = [run for run in assembly.instruments if run.venue == venue and symbol in ("*", "", run.symbol)]
+        ts, until = int(row["ts"]), int(row.get("until") or 0)
+        value = row.get("value")
+        if what == "outage":
+            events.append((ts, lambda _, number=number, until=until: assembly.exchange.outage(number, until)))  # type: ignore[misc]
+        elif what == "transfer_suspended":
+            assembly.suspensions.append((venue, ts, until))
+        elif what == "delisting":
+            if value is None:
+                raise ConfigError(f"venue event 'delisting' of {symbol}@{venue} needs value= its settlement price")
+            for run in runs:
+                price = _units(value, run)
+                events.append(
+                    (ts, lambda time, run=run, price=price: assembly.exchange.settle_at(run.index, price, time))  # type: ignore[misc]
+                )
+        elif what == "adl":
+            events += [(ts, _adl(assembly, run, value)) for run in runs]
+    return events
+
+
+def _units(value: Any, run: RunInstrument) -> int:
+    return int((Decimal(str(value)) * 10**run.price_scale).to_integral_value())
+
+
+def _adl(assembly: "Assembly", run: RunInstrument, value: Any) -> Callable[[int], None]:
+    """Reduce winning positions of accounts with adl='recorded' by the recorded share, at the mark."""
+    def apply(time: int) -> None:
+        share = 1.0 if value is None else min(1.0, float(value))
+        for number, venue in enumerate(assembly.venues):
+            if venue.name == run.venue and venue.adl == "recorded" and assembly.exchange.profits(number, run.index):
+                assembly.exchange.reduce(number, run.index, share, 0, time)
+
+    return apply

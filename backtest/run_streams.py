@@ -1,0 +1,237 @@
+"""From the streams of a dataset to the cursors of a run: numbered in the order of ties, only the columns that are needed."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from backtest.errors import ConfigError
+from backtest.run_instruments import RunInstrument
+from feeds.cursor import Cursor
+from feeds.dataset import Dataset
+from feeds.errors import FeedError
+from feeds.stream import Stream
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# EventKind of feeds/events.pxd
+INDEX, PREMIUM, MARK, FUNDING, TRADE, LIQUIDATION, OPEN_INTEREST = 2, 3, 4, 5, 7, 8, 9
+BAR, MARK_BAR, INDEX_BAR, PREMIUM_BAR = 12, 13, 14, 15
+POINTS = {
+    "trades": TRADE,
+    "mark": MARK,
+    "index": INDEX,
+    "premium": PREMIUM,
+    "funding": FUNDING,
+    "liquidations": LIQUIDATION,
+    "open_interest": OPEN_INTEREST,
+}
+BARS = {"bars": BAR, "mark": MARK_BAR, "index": INDEX_BAR, "premium": PREMIUM_BAR}
+RANK = {
+    INDEX: 2, INDEX_BAR: 2, PREMIUM: 3, PREMIUM_BAR: 3, MARK: 4, MARK_BAR: 4, FUNDING: 5, TRADE: 7, LIQUIDATION: 8,
+    OPEN_INTEREST: 9, BAR: 12,
+}  # fmt: skip
+COLUMNS = {
+    TRADE: {"price": "a", "quantity": "b", "side": "side", "flags": "c"},
+    MARK: {"price": "a"},
+    INDEX: {"price": "a"},
+    PREMIUM: {"price": "a"},
+    FUNDING: {"rate": "a", "interval_s": "b", "mark": "c", "kind": "d"},
+    LIQUIDATION: {"price": "a", "quantity": "b", "side": "side"},
+    OPEN_INTEREST: {"native": "a"},
+    BAR: {"open": "a", "high": "b", "low": "c", "close": "d", "volume": "e"},
+}
+OHLC = {"open": "a", "high": "b", "low": "c", "close": "d"}
+COLLATERAL_SCALE = 10
+MEMORY_BYTES = 512 << 20
+LEAST_ROWS = 4096
+MOST_ROWS = 131_072
+MINUTE_NS = 60_000_000_000
+
+
+@dataclass
+class Plan:
+    """One cursor to be."""
+
+    stream: Stream
+    event_kind: int
+    instrument: int  # -1 = the price of an asset
+    asset: int = -1
+    passive: bool = False  # nothing of it reaches the market
+    derived: bool = False  # a second reading of a stream as another kind; not told to strategies
+    latency: int = 0
+    delivers: bool = True
+
+    @property
+    def order(self) -> tuple[int, str, str, int, int]:
+        """Return what the number of the stream follows from."""
+        return RANK[self.event_kind], self.stream.venue, self.stream.symbol, self.stream.timeframe_ns, int(self.derived)
+
+
+def plans(
+    dataset: Dataset,
+    instruments: Sequence[RunInstrument],
+    assets: dict[str, int],
+    mark_of: dict[int, str],
+    latency: dict[str, int],
+    wanted: Iterable[int],
+) -> list[Plan]:
+    """Return the cursors of a run in the order of ties.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    instruments : sequence of RunInstrument
+    assets : dict of str to int
+        Rows of the assets.
+    mark_of : dict of int to str
+        ``feed | last | index`` of each derivative.
+    latency : dict of str to int
+        Feed latency of each venue, ns.
+    wanted : iterable of int
+        Event kinds that a strategy has a hook for.
+    """
+    rows = {(run.venue, run.symbol): run for run in instruments}
+    kinds = set(wanted)
+    found = []
+    for stream in dataset.streams:
+        run = rows.get((stream.venue, stream.symbol))
+        if run is None:
+            base = stream.symbol.partition("/")[0]
+            if base in assets:
+                kind = INDEX_BAR if stream.timeframe_ns else INDEX
+                found.append(Plan(stream, kind, -1, assets[base], latency=latency[stream.venue], delivers=False))
+            continue
+        table = BARS if stream.timeframe_ns else POINTS
+        if stream.kind not in table:
+            continue
+        kind = table[stream.kind]
+        plan = Plan(stream, kind, run.index, latency=latency[stream.venue])
+        finest = run.stream(stream.kind)[0]
+        plan.passive = kind == PREMIUM_BAR or stream is not finest or (kind == BAR and bool(run.stream("trades")))
+        if stream.kind == "mark" and mark_of.get(run.index, "feed") != "feed":
+            plan.passive = True
+        # Kinds that the local view does not need are read only for a hook.
+        if kind in (LIQUIDATION, OPEN_INTEREST, PREMIUM_BAR) and kind not in kinds:
+            continue
+        found.append(plan)
+        mark = mark_of.get(run.index)
+        if mark == "last" and kind == BAR and not plan.passive:
+            found.append(Plan(stream, MARK_BAR, run.index, derived=True, latency=plan.latency))
+        if mark == "index" and kind == INDEX_BAR and not plan.passive:
+            found.append(Plan(stream, MARK_BAR, run.index, derived=True, latency=plan.latency))
+    found.sort(key=lambda plan: plan.order)
+    return found
+
+
+def rows_per_batch(n_streams: int) -> int:
+    """Return how many rows a batch may have so that all streams together stay inside the memory budget."""
+    room = MEMORY_BYTES // (2 * 8 * 8 * max(n_streams, 1))  # two batches a stream, up to eight columns of eight bytes
+    return max(LEAST_ROWS, min(MOST_ROWS, room))
+
+
+def cursors(
+    found: Sequence[Plan],
+    instruments: Sequence[RunInstrument],
+    start: int,
+    end: int,
+    *,
+    batch_rows: int | None,
+    flags_wanted: bool,
+) -> list[Cursor]:
+    """Open the cursors of the plans."""
+    rows = batch_rows or rows_per_batch(len(found))
+    return [_cursor(number, plan, instruments, start, end, rows, flags_wanted) for number, plan in enumerate(found)]
+
+
+def _cursor(
+    number: int, plan: Plan, instruments: Sequence[RunInstrument], start: int, end: int, rows: int, flags_wanted: bool
+) -> Cursor:
+    stream = plan.stream
+    names = dict(COLUMNS.get(plan.event_kind, OHLC))
+    if plan.event_kind == TRADE and not flags_wanted:
+        names.pop("flags")
+    columns = ["ts", "ts_avail", *names]
+    factors = [1, 1, *(_factor(plan, stream, name, instruments) for name in names)]
+    return Cursor(
+        stream=number,
+        instrument=plan.instrument,
+        kind=plan.event_kind,
+        timeframe=stream.timeframe_ns,
+        batches=stream.batches(columns, rows, start, end),
+        names=["ts", "avail", *names.values()],
+        factors=factors,
+        latency=plan.latency,
+        delivers=plan.delivers,
+        label=stream.label,
+    )
+
+
+def _factor(plan: Plan, stream: Stream, name: str, instruments: Sequence[RunInstrument]) -> int:
+    """Return what a column's mantissas are multiplied with to come to the run's scale."""
+    if plan.asset >= 0:
+        up = COLLATERAL_SCALE - stream.scales["price"]
+        if up < 0:
+            raise ConfigError(f"{stream.label}: prices have more than {COLLATERAL_SCALE} decimals")
+        return int(10**up)
+    run = instruments[plan.instrument]
+    if name in ("side", "flags", "interval_s", "kind"):
+        return 1
+    if name == "rate":
+        return int(10 ** (run.rate_scale - stream.scales["rate"]))
+    if plan.event_kind in (PREMIUM, PREMIUM_BAR):
+        return int(10 ** (run.premium_scale - stream.scales["rate"]))
+    if name in ("quantity", "volume", "native"):
+        return int(10 ** (run.quantity_scale - stream.scales["quantity"]))
+    return int(10 ** (run.price_scale - stream.scales["price"]))
+
+
+def mark_age(run: RunInstrument, mark: str) -> int:
+    """Return how old a mark may become with a position open, ns: by the spacing of what it comes from.
+
+    Bars: two of them. Points: twenty times their median spacing, at least a minute. Trades as marks: an hour, since a quiet
+    market is not a gap.
+    """
+    kind = {"feed": "mark", "index": "index"}.get(mark)
+    streams = run.stream(kind) if kind else run.stream("trades") or run.stream("bars")
+    if not streams:
+        return 0
+    stream = streams[0]
+    if stream.timeframe_ns:
+        return 2 * stream.timeframe_ns
+    if stream.kind == "trades":
+        return 60 * MINUTE_NS
+    first: pa.RecordBatch = next(iter(stream.batches(["ts"], LEAST_ROWS)))
+    stamps = np.asarray(first.column(0))
+    spacing = int(np.median(np.diff(stamps))) if stamps.size > 1 else MINUTE_NS
+    return max(MINUTE_NS, 20 * spacing)
+
+
+def check_funding(run: RunInstrument, start: int, end: int, on_gap: str) -> list[str]:
+    """Return the gaps in the settled funding rows of an instrument inside the run; an error unless they are accepted.
+
+    A row is missing where the time between two settled rows is longer than the interval that the later one states.
+    """
+    gaps = []
+    for stream in run.stream("funding"):
+        before = None
+        for batch in stream.batches(["ts", "interval_s", "kind"], MOST_ROWS, start, end):
+            stamps, intervals, kinds = (np.asarray(column) for column in batch.columns)
+            for ts, interval in zip(stamps[kinds == 0].tolist(), intervals[kinds == 0].tolist(), strict=True):
+                if before is not None and interval and ts - before > 1.5 * interval * 1_000_000_000:
+                    gaps.append(
+                        f"{run.address}: no funding row between {_time(before)} and {_time(ts)} ({interval} s apart)"
+                    )
+                before = ts
+    if gaps and on_gap == "error":
+        more = f" and {len(gaps) - 1} more" if len(gaps) > 1 else ""
+        raise FeedError(f"{gaps[0]}{more}; fill the data, or accept it with on_gap='warn' or on_gap='skip'")
+    return gaps
+
+
+def _time(ns: int) -> str:
+    from feeds.times import iso
+
+    return iso(ns)
