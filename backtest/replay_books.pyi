@@ -1,0 +1,16 @@
+"""One account's money of a replay: the engine's own ledger behind a few Python calls."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+class Books:
+    """Balances of one account at one venue, and the postings that made them."""
+
+    assets: tuple[str, ...]
+
+    def __init__(self, assets: Sequence[str]) -> None: ...
+    def post(self, *, time: int, asset: str, kind: str, amount: int, ref: int = 0, instrument: int = -1) -> None: ...
+    def balance(self, asset: str) -> int: ...
+    def totals(self) -> list[int]: ...
+    def postings(self) -> np.ndarray: ...
