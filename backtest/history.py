@@ -32,14 +32,23 @@ class History:
     contract_sizes : mapping of (venue, symbol) to float, optional
         Used for quote volumes that the data do not have; the newest instrument row of the dataset, then 1, for those
         that are not in it.
+    feed_latency : mapping of venue to int, optional
+        ns that a row takes from its `ts_avail` to the strategy; 0 for venues that are not in it.
     """
 
-    def __init__(self, dataset: Dataset, *, contract_sizes: Mapping[tuple[str, str], float] | None = None) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        contract_sizes: Mapping[tuple[str, str], float] | None = None,
+        feed_latency: Mapping[str, int] | None = None,
+    ) -> None:
         self._streams: dict[tuple[str, str], list[Stream]] = {}
         for stream in dataset.streams:
             self._streams.setdefault((stream.venue, stream.symbol), []).append(stream)
         rows = {(row["venue"], row["symbol"]): row["contract_size"] for row in dataset.instruments}
         self._sizes = rows | dict(contract_sizes if contract_sizes is not None else {})
+        self._latency = dict(feed_latency if feed_latency is not None else {})
         self._bars: dict[tuple[str, str, int], BarColumns] = {}
 
     def frame(
@@ -65,7 +74,7 @@ class History:
         field : str or sequence of str
             ``open | high | low | close | volume | quote_volume``.
         now, latency : int
-            ns: a bar is in when its close and its `ts_avail` are at or before now - latency.
+            ns: a bar is in when its close and its `ts_avail` are at or before now - latency - feed latency.
 
         Returns
         -------
@@ -87,7 +96,7 @@ class History:
         fields = [field] if isinstance(field, str) else list(field)
         _check(n, fields)
         tables = [self.bars(venue, symbol, length) for venue, symbol in requests.values()]
-        ends = [table.known(now - latency) for table in tables]
+        ends = [table.known(self._limit(table.stream.venue, now - latency)) for table in tables]
         slices = [slice(max(end - n, 0), end) for end in ends]
         closes = [table.closes[part] for table, part in zip(tables, slices, strict=True)]
         times = np.unique(np.concatenate(closes))[-n:] if closes else np.empty(0, np.int64)
@@ -110,8 +119,9 @@ class History:
     def quote_volume(self, venue: str, symbol: str, *, now: int, days: int = 30, latency: int = 0) -> float:
         """Return what was traded in the last `days` UTC days that were complete at a moment, in quote currency."""
         table = self.bars(venue, symbol, DAY_NS)
-        end = table.known(now - latency)
-        since = now - latency - (now - latency) % DAY_NS - days * DAY_NS
+        limit = self._limit(venue, now - latency)
+        end = table.known(limit)
+        since = limit - limit % DAY_NS - days * DAY_NS
         start = int(table.closes[:end].searchsorted(since, side="right"))
         return float(table.field("quote_volume")[start:end].sum())
 
@@ -129,6 +139,10 @@ class History:
                 is_inverse=parts.settle == parts.base,
             )
         return found
+
+    def _limit(self, venue: str, now: int) -> int:
+        """Return until when rows of a venue have reached the strategy."""
+        return now - self._latency.get(venue, 0)
 
     def _source(self, venue: str, symbol: str, timeframe_ns: int) -> Stream:
         """Return the stream that bars of a timeframe are made from."""

@@ -84,6 +84,17 @@ def test_latency_hides_what_has_not_arrived():
     assert history.frame({"x": BTC}, "1h", 1, field="close", now=at + 5, latency=5)["x"].tolist() == [1009.0]
 
 
+def test_each_venue_has_its_own_feed_latency():
+    spot = ("binance_spot", "BTC/USDT")
+    history = History(Dataset([hourly(), hourly(spot)]), feed_latency={"binance_spot": 5})
+    both = {"x": BTC, "s": spot}
+    at = T0 + 2 * DAY
+    assert history.frame(both, "1h", 1, field="close", now=at).fillna(-1.0).to_numpy().tolist() == [[1047.0, -1.0]]
+    assert history.frame(both, "1h", 1, field="close", now=at + 5).to_numpy().tolist() == [[1047.0, 1047.0]]
+    assert history.quote_volume(*spot, now=at + 4, days=1) < history.quote_volume(*BTC, now=at + 4, days=1)
+    assert history.quote_volume(*spot, now=at + 5, days=1) == history.quote_volume(*BTC, now=at + 5, days=1)
+
+
 def test_late_bar_is_in_when_it_could_be_known_and_later_ones_wait_for_it():
     late = np.zeros(5, dtype=np.int64)
     late[2] = 90 * MINUTE
