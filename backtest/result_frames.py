@@ -48,7 +48,7 @@ def times(values: NDArray[np.int64]) -> "pd.DatetimeIndex":
     stamps = values.astype("datetime64[ns]")
     if (values == 0).any():
         stamps = stamps.copy()
-        stamps[values == 0] = np.datetime64("NaT")
+        stamps[values == 0] = np.datetime64("NaT", "ns")
     return pd.DatetimeIndex(stamps, tz="UTC")
 
 
