@@ -131,6 +131,40 @@ def unrealized_entries(store: Store, moments: Snapshots, prices: AssetPrices) ->
     return parts[0].joined(parts[1])
 
 
+@dataclass(frozen=True, slots=True)
+class FillCosts:
+    """What fills gained (+) or cost (-) against their decision prices; only those with one.
+
+    Attributes
+    ----------
+    rows : ndarray of int64
+        Of the fills table.
+    amount : ndarray of int64 or of Python integers
+        Mantissa of `scale` decimals of `asset`.
+    scale, asset, line : ndarray of int64
+        `line` is an index into `NAMES`: slippage, or the cost of the force behind the fill.
+    price : ndarray of float64
+        Reporting asset per unit of the asset.
+    """
+
+    rows: NDArray[np.int64]
+    amount: NDArray[Any]
+    scale: NDArray[np.int64]
+    asset: NDArray[np.int64]
+    line: NDArray[np.int64]
+    price: NDArray[np.float64]
+
+
+def fill_costs(store: Store, prices: AssetPrices) -> FillCosts:
+    """Return the cost of every fill with a decision price."""
+    fills = store.columns("fills")
+    rows = np.flatnonzero(fills["decision_price"] != 0)
+    amount, scale = _cost_of_fills(store, fills, rows)
+    asset = store.settle[fills["instrument"][rows]]
+    lines = np.array([NAMES.index(LINE_OF_FORCED[word]) for word in FORCED], dtype=np.int64)
+    return FillCosts(rows, amount, scale, asset, lines[fills["forced"][rows]], prices.at(asset, fills["time"][rows]))
+
+
 def fill_entries(store: Store, moments: Snapshots, prices: AssetPrices) -> tuple[Entries, int]:
     """Return what fills cost against their decision prices, and the same taken from the price line.
 
@@ -142,30 +176,24 @@ def fill_entries(store: Store, moments: Snapshots, prices: AssetPrices) -> tuple
         Number of fills without a decision price; they have no entry.
     """
     fills = store.columns("fills")
-    interval = moments.intervals(moments.fill_rows, len(fills["time"]))
-    known = fills["decision_price"] != 0
-    rows = np.flatnonzero(known & (interval >= 0))
-    cost, scale = _cost_of_fills(store, fills, rows)
-    instrument = fills["instrument"][rows].astype(np.int64)
-    asset = store.settle[instrument]
-    lines = np.array([NAMES.index(LINE_OF_FORCED[word]) for word in FORCED], dtype=np.int64)
-    value = prices.at(asset, fills["time"][rows])
+    costs = fill_costs(store, prices)
+    interval = moments.intervals(moments.fill_rows, len(fills["time"]))[costs.rows]
     parts = [
         Entries(
             amount=amount,
-            price=value,
+            price=costs.price,
             line=line,
-            scale=scale,
-            asset=asset,
-            interval=interval[rows],
-            **_indices(fills, rows, "account", "instrument", "strategy", "tag"),
+            scale=costs.scale,
+            asset=costs.asset,
+            interval=interval,
+            **_indices(fills, costs.rows, "account", "instrument", "strategy", "tag"),
         )
         for amount, line in (
-            (cost, lines[fills["forced"][rows]]),
-            (-cost, np.full(len(rows), NAMES.index("price"), dtype=np.int64)),
+            (costs.amount, costs.line),
+            (-costs.amount, np.full(len(costs.rows), NAMES.index("price"), dtype=np.int64)),
         )
     ]
-    return parts[0].joined(parts[1]), int(np.count_nonzero(~known & (interval >= 0)))
+    return parts[0].joined(parts[1]), len(fills["time"]) - len(costs.rows)
 
 
 def _cost_of_fills(store: Store, fills: Columns, rows: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:

@@ -67,7 +67,7 @@ class Result:
         ConfigError
             If the path exists and is not a result.
         """
-        return save(self._store, path)
+        return save(self.store, path)
 
     def tear_sheet(self, path: str | Path) -> Path:
         """Write the report as one HTML file that needs nothing else, and return its path."""
@@ -76,6 +76,11 @@ class Result:
         return write(self, path)
 
     # What is known about the run
+
+    @property
+    def store(self) -> Store:
+        """Return the stored columns, for code that adds them up."""
+        return self._store
 
     @property
     def meta(self) -> dict[str, Any]:
@@ -200,7 +205,7 @@ class Result:
 
     def _frame(self, name: str) -> "pd.DataFrame":
         if name not in self._made:
-            self._made[name] = frame(self._store, name)
+            self._made[name] = frame(self.store, name)
         made: pd.DataFrame = self._made[name]
         return made
 
@@ -209,7 +214,7 @@ class Result:
         # The last row of each order; np.unique gives the first of the reversed.
         _, back = np.unique(stored["order"][::-1], return_index=True)
         rows = len(stored["order"]) - 1 - back
-        made = frame(self._store, "orders", rows)
+        made = frame(self.store, "orders", rows)
         filled = stored["filled"][rows]
         with np.errstate(divide="ignore", invalid="ignore"):
             units = stored["filled_value"][rows] / filled
@@ -235,7 +240,7 @@ class Result:
         if "summary" not in self._made:
             trips = self.positions
             share = time_in_market(trips, self.meta["start_ns"], self.meta["end_ns"])
-            self._made["summary"] = result_summary.summary(self._store, self.curve, self.explained(), share)
+            self._made["summary"] = result_summary.summary(self.store, self.curve, self.explained(), share)
         return dict(self._made["summary"])
 
     def returns(self, freq: str = "1D") -> "pd.Series[float]":
@@ -252,7 +257,7 @@ class Result:
         """Return the attribution in exact fractions."""
         name = f"attribution by {by}"
         if name not in self._made:
-            self._made[name] = attribute(self._store, by)
+            self._made[name] = attribute(self.store, by)
         made: Attribution = self._made[name]
         return made
 

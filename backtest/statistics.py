@@ -51,17 +51,20 @@ def wealth(
     """
     if len(times) == 0:
         return np.zeros(0)
+    # Of several samples at the nanosecond of a flow some were taken before it: only the last one counts.
+    is_last = np.r_[times[1:] != times[:-1], True]
+    chosen = np.flatnonzero(is_last | ~np.isin(times, flow_times))
+    value = equity[chosen]
     sums = np.concatenate([np.zeros(1), np.cumsum(flows, dtype=np.float64)])
-    counted = sums[np.searchsorted(flow_times, times, side="right")]
-    before = equity[:-1]
-    factors: NDArray[np.float64] = np.ones(len(equity))
+    counted = sums[np.searchsorted(flow_times, times[chosen], side="right")]
+    factors = np.ones(len(value), dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        factors[1:] = np.where(before > 0, (equity[1:] - np.diff(counted)) / before, 0.0)
-    if equity[0] <= 0:
+        factors[1:] = np.where(value[:-1] > 0, (value[1:] - np.diff(counted)) / value[:-1], 0.0)
+    if value[0] <= 0:
         factors[0] = 0.0
     ruined = np.cumsum(factors <= 0) > 0
-    out = np.cumprod(np.where(ruined, 0.0, factors), dtype=np.float64)
-    return out
+    worth = np.cumprod(np.where(ruined, 0.0, factors), dtype=np.float64)
+    return worth[np.maximum(np.searchsorted(chosen, np.arange(len(times)), side="right") - 1, 0)]
 
 
 def returns(times: NDArray[np.int64], worth: NDArray[np.float64], freq: str = "1D") -> "pd.Series[float]":
@@ -112,7 +115,7 @@ def _period_ns(freq: str) -> int:
     import pandas as pd
 
     try:
-        length = int(pd.Timedelta(pd.tseries.frequencies.to_offset(freq)).value)
+        length = int(pd.Timedelta(freq if freq[:1].isdigit() or freq[:1] in "+-" else f"1{freq}").value)
     except (ValueError, TypeError) as error:
         raise ConfigError(
             f"returns(freq={freq!r}): a fixed length such as '1D', '1h', '7D', or 'MS' for months"

@@ -485,10 +485,11 @@ def test_meta_data_that_json_cannot_hold_is_refused():
         Result(meta | {"config": {"x": float("nan")}}, arrays)
 
 
-def test_importing_the_result_loads_no_heavy_library():
+def test_importing_the_result_loads_no_heavy_library(tmp_path):
+    home = str(Path(storage.__file__).parent.parent)
     code = (
-        "import sys, backtest.result, backtest.report; "
+        f"import sys; sys.path.insert(0, {home!r}); import backtest.result, backtest.report; "
         "print([m for m in ('pandas', 'pyarrow', 'quantstats', 'matplotlib', 'plotly') if m in sys.modules])"
     )
-    out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    out = subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

@@ -1,0 +1,177 @@
+"""The tear sheet: one HTML file that needs nothing else."""
+
+import math
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backtest import report_overview as overview
+from backtest import report_trading as trading
+from backtest import statistics
+from backtest.report_charts import Line, chart
+from backtest.report_html import Html, element, section
+from backtest.report_series import cumulative, marks, pools
+from backtest.result_text import decimals_of, money, percent
+
+if TYPE_CHECKING:
+    from backtest.result import Result
+
+# Nothing may be fetched and nothing run: the file is what it is.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def write(result: "Result", path: str | Path) -> Path:
+    """Write the tear sheet of a result.
+
+    Parameters
+    ----------
+    result : Result
+    path : path
+        Of the HTML file; its folder is made when missing.
+
+    Returns
+    -------
+    Path
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page(result), encoding="utf-8")
+    return target
+
+
+def page(result: "Result") -> str:
+    """Return the tear sheet as one HTML document; everything that came from the run is escaped."""
+    meta = result.meta
+    name = ", ".join(meta["strategies"]) or "Run"
+    span = f"{_day(meta['start_ns'])} to {_day(meta['end_ns'])}"
+    venues = sorted({row["venue"] for row in meta["accounts"] if row["role"] == "user"})
+    style = (files("backtest") / "templates" / "report.css").read_text(encoding="utf-8")
+    sections = [
+        overview.assumptions(result),
+        overview.headline(result),
+        overview.attribution(result),
+        _curves(result),
+        _leverage(result),
+        trading.liquidations(result),
+        trading.funding(result),
+        trading.trades(result),
+        trading.orders(result),
+        overview.months(result),
+        overview.figures(result),
+        trading.records(result, result.store),
+        overview.provenance(result),
+    ]
+    body = element(
+        "body",
+        element(
+            "header", element("h1", name), element("p", f"{span} UTC · {', '.join(venues)} · in {meta['reporting']}")
+        ),
+        element("main", *(part for part in sections if part is not None)),
+        element("footer", element("p", "levdyn: a simulation of the past, not a promise.")),
+    )
+    head = (
+        '<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta name="color-scheme" content="light dark"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        f"{element('title', f'{name} – levdyn')}<style>{style}</style></head>"
+    )
+    return f'<!DOCTYPE html>\n<html lang="en">{head}{body}</html>\n'
+
+
+def _curves(result: "Result") -> Html:
+    """Return equity, drawdown and what came from where over time."""
+    run, meta = result.curve, result.meta
+    asset = meta["reporting"]
+    span = {"start": meta["start_ns"], "end": meta["end_ns"]}
+    decimals = (
+        0 if np.abs(run.equity).max(initial=0.0) >= 1000 else decimals_of(float(np.abs(run.equity).max(initial=0.0)))
+    )
+
+    def amount(value: float) -> str:
+        return money(value, decimals if abs(value) >= 10 or value == 0 else decimals_of(abs(value)))
+
+    happened = marks(result.store, run)
+    return section(
+        "Equity",
+        chart(f"Equity, {asset}", [Line("equity", run.times, run.equity)], form=amount, marks=happened, **span),
+        chart(
+            "Drawdown",
+            [Line("drawdown", run.times, statistics.drawdowns(run.worth), is_filled=True)],
+            form=lambda value: percent(value, 1),
+            has_zero=True,
+            height=110,
+            **span,
+        ),
+        chart(
+            f"Where it came from so far, {asset}",
+            cumulative(result.store, run),
+            form=amount,
+            has_zero=True,
+            **span,
+        ),
+        _legend_of_marks({mark.kind for mark in happened}),
+    )
+
+
+def _leverage(result: "Result") -> Html:
+    """Return leverage, margin ratio and distance to liquidation of each margin pool."""
+    meta = result.meta
+    span = {"start": meta["start_ns"], "end": meta["end_ns"]}
+    found = pools(result.store, meta["start_ns"], meta["end_ns"])
+    happened = [mark for mark in marks(result.store, result.curve) if mark.kind != "flow"]
+    return section(
+        "Leverage",
+        chart(
+            "Leverage",
+            [Line(pool.name, pool.times, pool.leverage) for pool in found],
+            form=lambda value: f"{value:,.4g}x",
+            has_zero=True,
+            cap=_cap([pool.leverage for pool in found]),
+            marks=happened,
+            **span,
+        ),
+        chart(
+            "Margin ratio: maintenance / equity",
+            [Line(pool.name, pool.times, pool.ratio) for pool in found],
+            form=lambda value: percent(value, 1),
+            has_zero=True,
+            references=((1.0, "liquidation"),),
+            marks=happened,
+            **span,
+        ),
+        chart(
+            "Distance to liquidation, of the mark",
+            [Line(pool.name, pool.times, pool.distance) for pool in found],
+            form=lambda value: percent(value, 1),
+            has_zero=True,
+            cap=1.0,
+            marks=happened,
+            **span,
+        ),
+        note="One line per margin pool; gaps in the distance are times without a liquidation price.",
+    )
+
+
+def _cap(values: list[NDArray[np.float64]]) -> float:
+    """Return where an axis may end without hiding more than one sample in a thousand; infinity when nothing stands out.
+
+    Leverage of an account that is being wiped out grows without bound and would press the rest of the line flat.
+    """
+    known = np.concatenate([*(part[np.isfinite(part)] for part in values), np.zeros(1)])
+    usual = 1.5 * float(np.quantile(known, 0.999))
+    return usual if 0 < 2 * usual < float(known.max()) else math.inf
+
+
+def _legend_of_marks(kinds: set[str]) -> Html:
+    words = {"liquidation": "liquidation", "call": "margin call", "adl": "deleveraged", "flow": "deposit or withdrawal"}
+    shown = [
+        element("span", element("i", class_=f"mark {kind}"), text) for kind, text in words.items() if kind in kinds
+    ]
+    return element("p", *shown, class_="marks") if shown else Html()
+
+
+def _day(time: int) -> str:
+    moment = np.datetime64(time, "ns").astype("datetime64[s]").item()
+    return f"{moment:%Y-%m-%d}" if time % 86_400_000_000_000 == 0 else f"{moment:%Y-%m-%d %H:%M}"
