@@ -129,6 +129,11 @@ def test_every_package_is_listed_for_the_wheel():
     assert found == set(listed)
 
 
+def test_version_is_the_same_everywhere():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert f'__version__ = "{project["version"]}"\n' in FILES["backtest/__init__.py"]
+
+
 def test_architecture_names_only_what_exists():
     page = (ROOT / "ARCHITECTURE.md").read_text()
     named = re.findall(r"`((?:feeds|venues|backtest|strategies|tests|benchmarks|data)/[\w./]*)`", page)
