@@ -206,8 +206,9 @@ class Catalog:
             raise FeedError(f"{self.root}: no rows of {symbol}@{venue} {kind} between {start} and {end}")
         scales = {scale: max(part.scales[scale] for part in parts) for scale in SCALES}
         tables = [rescale_table(part.table(), word, timeframe_ns, scales) for part in parts]
-        if word == "trades" and len({table.num_columns for table in tables}) > 1:
-            tables = [table.select([name for name in table.column_names if "t_id" not in name]) for table in tables]
+        if len({table.num_columns for table in tables}) > 1:  # only some days have the ids of aggregates
+            names = [column.name for column in layout(word, timeframe_ns)]
+            tables = [table.select(names) for table in tables]
         table = pa.concat_tables(tables).combine_chunks()
         stamps = ints(table, "ts")
         first = 0 if low is None else int(np.searchsorted(stamps, low))

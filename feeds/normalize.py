@@ -257,34 +257,28 @@ def _sort(table: "pa.Table", kind: str, findings: list[Finding], label: str) -> 
 
     stamps = ints(table, "ts")
     ids = ints(table, "id") if kind == "trades" else np.full(stamps.size, -1)
-    inversions = int(np.count_nonzero(stamps[1:] < stamps[:-1]))
-    tied = (stamps[1:] == stamps[:-1]) & (ids[1:] < ids[:-1]) & (ids[1:] >= 0)
-    if not inversions and not tied.any():
-        return table
-    if inversions and inversions == stamps.size - 1 - np.count_nonzero(stamps[1:] == stamps[:-1]):
+    steps = np.diff(stamps)
+    inversions = int(np.count_nonzero(steps < 0))
+    if inversions and not np.any(steps > 0):
         # Wholly descending: newest first. Reversing keeps the true order inside one stamp, sorting would not.
         table = table.take(pa.array(np.arange(stamps.size - 1, -1, -1)))
         findings.append(Finding("O1", "repair", inversions, "rows were newest first; reversed"))
-        stamps, ids = stamps[::-1], ids[::-1]
-        tied = (stamps[1:] == stamps[:-1]) & (ids[1:] < ids[:-1]) & (ids[1:] >= 0)
-        if not tied.any():
-            return table
-    has_ids = kind == "trades" and bool(np.all(ids >= 0))
-    if has_ids and np.any(ids[1:] < ids[:-1]):
-        order = np.argsort(ids, kind="stable")
-        if np.any(np.diff(stamps[order]) < 0):
-            backward = int(np.count_nonzero(np.diff(stamps[order]) < 0))
-            if backward > _TOLERATED * stamps.size:
-                raise FeedError(
-                    f"{label}: ids and times disagree in {backward} of {stamps.size} rows after sorting by id (O2); "
-                    "the file mixes series"
-                )
-            order = np.lexsort((ids, stamps))
-        findings.append(Finding("O2", "repair", max(inversions, int(tied.sum())), "rows out of order; sorted by id"))
+        stamps, ids, inversions = stamps[::-1], ids[::-1], 0
+    falls = (ids[1:] < ids[:-1]) & (ids[1:] >= 0)
+    if not inversions and not falls.any():
+        return table
+    if falls.any():
+        backward = int(np.count_nonzero(np.diff(stamps[np.argsort(ids, kind="stable")]) < 0)) if np.all(ids >= 0) else 0
+        if backward > _TOLERATED * stamps.size:
+            raise FeedError(
+                f"{label}: ids and times disagree in {backward} of {stamps.size} rows after sorting by id (rule O2); "
+                "the file mixes series"
+            )
+        count = max(inversions, int(np.count_nonzero(falls)))
+        findings.append(Finding("O2", "repair", count, "rows out of order; sorted by time and id"))
     else:
-        order = np.lexsort((ids, stamps)) if kind == "trades" else np.argsort(stamps, kind="stable")
         findings.append(Finding("O1", "repair", inversions, "rows earlier than the row before; sorted by time"))
-    return table.take(pa.array(order))
+    return table.take(pa.array(np.lexsort((ids, stamps))))
 
 
 def _fix_funding(table: "pa.Table", findings: list[Finding]) -> "pa.Table":

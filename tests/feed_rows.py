@@ -13,13 +13,18 @@ START = time_ns("2024-01-01")
 VENUE, SYMBOL = "binance_usdm", "BTC/USDT:USDT"
 
 
+def column(value, n):
+    """Return a value `n` times, a column as it is."""
+    return value if isinstance(value, list | np.ndarray) else [value] * n
+
+
 def trades(n=100, /, *, start=START, step=SECOND, first_id=1000, price="42000.5", quantity="0.010", **changes):
     """Return trades one step apart with ids one apart; `changes` replace whole columns."""
     values = {
         "ts": start + np.arange(n) * step,
         "id": first_id + np.arange(n),
-        "price": [price] * n,
-        "quantity": [quantity] * n,
+        "price": column(price, n),
+        "quantity": column(quantity, n),
         "side": np.where(np.arange(n) % 2, 1, -1),
     }
     return build("trades", values | changes)
@@ -43,7 +48,7 @@ def funding(n=6, /, *, start=START, hours=8, rate="0.0001", **changes):
     """Return settled funding rows on the grid."""
     values = {
         "ts": start + np.arange(n) * hours * HOUR,
-        "rate": [rate] * n,
+        "rate": column(rate, n),
         "interval_s": np.full(n, hours * 3600),
     }
     return build("funding", values | changes)
