@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
@@ -39,6 +39,7 @@ class Leg:
     mark: float
     leverage: float
     side: int
+    conversion: float = 1.0
 
 
 @dataclass
@@ -58,6 +59,7 @@ class Drawn:
                 mark=leg.mark,
                 leverage=changed.get("leverage", leg.leverage),
                 side=leg.side,
+                conversion=leg.conversion,
             )
         return pool
 
@@ -74,43 +76,52 @@ def gross(drawn: Drawn) -> float:
 
 
 @st.composite
-def tables(draw: st.DrawFn, *, first: float) -> list[Tier]:
-    """Draw a table of one to six rows whose second floor is near `first`."""
+def tables(draw: st.DrawFn, *, first: float, may_jump: bool = False) -> list[Tier]:
+    """Draw a table of one to six rows whose second floor is near `first`.
+
+    With `may_jump` its rates may hold for the whole position (amounts of zero), so that the requirement leaps.
+    """
     rates = sorted(draw(st.lists(st.sampled_from(RATES), min_size=1, max_size=6)))
     floor, rows = 0.0, []
     for rate in rates:
         rows.append((floor, rate))
-        floor = (floor or first) * draw(st.floats(1.5, 6.0))
+        floor = (floor or first) * draw(st.one_of(st.floats(1.5, 6.0), st.floats(1.01, 1.1)))
+    if may_jump and draw(st.booleans()):
+        return [replace(row, amount=0.0) for row in table(rows)]
     return table(rows)
 
 
 @st.composite
-def drawn_legs(draw: st.DrawFn, contract: str, coin: str) -> tuple[list[Leg], float]:
+def drawn_legs(draw: st.DrawFn, contract: str, coin: str, may_jump: bool) -> tuple[list[Leg], float]:
     """Draw one position, or the two legs of hedge mode; with it the notional of one leg."""
     mark = 10 ** draw(st.floats(-2.0, 4.5))
     value = 10 ** (draw(st.floats(1.0, 6.0)) if contract == "linear" else draw(st.floats(-1.5, 3.0)))
     size = draw(st.sampled_from([1.0, 10.0, 100.0] if contract == "inverse" else [1.0, 0.01]))
-    one = box(contract, draw(tables(first=1_000.0 if contract == "linear" else 1.0)), coin=coin, size=size)
+    # floors close to the notional too: bands must cross them
+    first = value * draw(st.one_of(st.floats(0.01, 10.0), st.floats(0.85, 1.15), st.just(1.0)))
+    one = box(contract, draw(tables(first=first, may_jump=may_jump)), coin=coin, size=size)
     quantity = value / mark / size if contract == "linear" else value * mark / size
     moves = st.floats(-0.4, 0.4)
     leverage = draw(st.sampled_from([1.0, 2.0, 10.0, 50.0]))
+    conversion = draw(st.sampled_from([1.0, 1.0, 0.5, 1.3]))
 
     def leg(signed: float, side: int) -> Leg:
-        return Leg(one, signed, mark * math.exp(draw(moves)), mark, leverage, side)
+        return Leg(one, signed, mark * math.exp(draw(moves)), mark, leverage, side, conversion)
 
     if draw(st.booleans()):
-        return [leg(quantity * draw(st.sampled_from([1.0, -1.0])), 0)], value
-    return [leg(quantity, 1), leg(-quantity * draw(st.sampled_from([1.0, 0.3, 0.98, 1.7])), -1)], value
+        return [leg(quantity * draw(st.sampled_from([1.0, -1.0])), 0)], value * conversion
+    short = -quantity * draw(st.sampled_from([1.0, 0.3, 0.98, 1.7]))
+    return [leg(quantity, 1), leg(short, -1)], value * conversion
 
 
 @st.composite
-def accounts(draw: st.DrawFn, *, contracts: int = 4) -> Drawn:
+def accounts(draw: st.DrawFn, *, contracts: int = 4, may_jump: bool = False) -> Drawn:
     """Draw a pool of one to `contracts` contracts, linear or inverse, one-way or hedge, sound or near its end."""
     contract = draw(st.sampled_from(["linear", "inverse"]))
     legs: list[Leg] = []
     total = 0.0
     for coin in COINS[: draw(st.integers(1, contracts))]:
-        more, value = draw(drawn_legs(contract, coin))
+        more, value = draw(drawn_legs(contract, coin, may_jump))
         legs += more
         total += value
     return Drawn(total * draw(st.one_of(st.just(1.0), st.floats(0.01, 0.5), st.floats(0.5, 3.0))), legs)

@@ -50,6 +50,15 @@ def scanned_roots(drawn: Drawn, row: int, value) -> list[float]:
     return roots
 
 
+def border_prices(leg) -> list[float]:
+    """Prices at which a leg's notional stands at a floor of its table."""
+    per_price = abs(leg.quantity) * leg.box.instrument.contract_size
+    floors = [row.floor for row in leg.box.tiers.rows[1:]]
+    if leg.box.instrument.contract == "inverse":
+        return [per_price / floor for floor in floors]
+    return [floor / per_price for floor in floors]
+
+
 # Requirement
 
 
@@ -140,7 +149,14 @@ def test_a_contract_multiplier_is_in_profit_margin_and_notional_b24(drawn, facto
         larger = box(
             instrument.contract, list(instrument.tiers), coin=instrument.base, size=instrument.contract_size * factor
         )
-        pool.add(larger, quantity=leg.quantity / factor, entry_price=leg.entry_price, mark=leg.mark, side=leg.side)
+        pool.add(
+            larger,
+            quantity=leg.quantity / factor,
+            entry_price=leg.entry_price,
+            mark=leg.mark,
+            side=leg.side,
+            conversion=leg.conversion,
+        )
     got, expected = pool.risk(), drawn.pool(leverage=1.0).risk()
     assert tuple(got) == pytest.approx(tuple(expected), rel=1e-9, abs=1e-12 * gross(drawn))
 
@@ -162,6 +178,7 @@ def test_scaling_quantities_wallet_and_tiers_scales_the_account(drawn, factor):
             entry_price=leg.entry_price,
             mark=leg.mark,
             side=leg.side,
+            conversion=leg.conversion,
         )
     old, new = drawn.pool(leverage=1.0), pool
     tolerance = 1e-9 * gross(drawn) * factor
@@ -208,7 +225,7 @@ def test_the_loss_that_orders_start_with_is_reserved_whole():
 # Prices
 
 
-@given(accounts(contracts=3), st.data())
+@given(accounts(contracts=3, may_jump=True), st.data())
 def test_the_liquidation_price_is_the_nearest_bisection_root(drawn, data):
     """Equity - maintenance changes sign there, and nowhere nearer; no price where it changes sign nowhere."""
     row = data.draw(st.integers(0, len(drawn.legs) - 1))
@@ -253,7 +270,7 @@ def test_joint_bankruptcy_prices_leave_a_pool_worth_nothing(drawn):
     for leg, price in zip(drawn.legs, prices, strict=True):
         alone = PoolBox(0.0)
         alone.add(leg.box, quantity=leg.quantity, entry_price=leg.entry_price, mark=price, side=leg.side)
-        worth += alone.risk().equity
+        worth += alone.risk().equity * leg.conversion
     assert worth == pytest.approx(0.0, abs=1e-9 * gross(drawn))
 
 
@@ -309,7 +326,38 @@ def decisions(drawn: Drawn, threshold: float, seed: int, steps: int) -> tuple[in
     return answered, wrong
 
 
-@given(accounts(), st.sampled_from([1.0, 0.8, 0.5, 0.2]), st.integers(0, 2**32))
+@given(accounts(may_jump=True), st.sampled_from([1.0, 0.8, 0.3]), st.data())
+def test_no_price_inside_the_bands_loses_more_than_the_slopes_say(drawn, threshold, data):
+    """The bound itself, at ends of bands, at borders of tiers and between: what is left >= slack - spent."""
+    pool = drawn.pool()
+    slack, bands = pool.slack(threshold)
+    assume(slack > 0.0)
+    assert all(low <= leg.mark <= high for (low, high, _, _), leg in zip(bands, drawn.legs, strict=True))
+    shared = {}
+    for (low, high, _, _), leg in zip(bands, drawn.legs, strict=True):
+        name = leg.box.instrument.symbol
+        ends = shared.get(name, (0.0, math.inf, []))
+        borders = [floor for floor in border_prices(leg) if low <= floor <= high]
+        shared[name] = (max(low, ends[0]), min(high, ends[1]), ends[2] + borders)
+    spent = 0.0
+    for row, (leg, (_, _, down, up)) in enumerate(zip(drawn.legs, bands, strict=True)):
+        low, high, borders = shared[leg.box.instrument.symbol]
+        low, high = max(low, leg.mark / 100.0), min(high, leg.mark * 100.0)
+        if row == 0 or drawn.legs[row - 1].box is not leg.box:
+            inside = [border * step for border in borders for step in (1.0 - 1e-9, 1.0 + 1e-9)]
+            choices = [st.sampled_from([low, high, leg.mark]), st.floats(low, high)]
+            choices += [st.sampled_from([price for price in inside if low <= price <= high] or [leg.mark])]
+            price = data.draw(st.one_of(choices))
+        pool.set_mark(row, price)
+        spent += down * (leg.mark - price) if price < leg.mark else up * (price - leg.mark)
+    left = surplus(pool.risk(), threshold)
+    if len(shared) == 1:
+        assert left > 0.0
+    else:
+        assert left >= slack - spent
+
+
+@given(accounts(may_jump=True), st.sampled_from([1.0, 0.8, 0.5, 0.2]), st.integers(0, 2**32))
 def test_inside_the_bands_the_threshold_is_never_met(drawn, threshold, seed):
     _, wrong = decisions(drawn, threshold, seed, 150)
     assert wrong == 0
