@@ -23,7 +23,8 @@ class MarginPoint:
     """The worst moment of one bar in one pool (a settle asset); money in that asset.
 
     `moment` is open, high, low, close, or change: the state just after a fill or transfer inside the bar. `distance` is
-    the smallest |mark - liquidation price| / mark of its legs, infinite without one.
+    the smallest |mark - liquidation price| / mark of its legs, infinite without one. Without any priced leg all are at
+    their entry prices, which says nothing about margin.
     """
 
     ts: int
@@ -34,6 +35,7 @@ class MarginPoint:
     notional: float
     distance: float
     moment: str
+    is_priced: bool
 
 
 @dataclass(slots=True)
@@ -92,7 +94,7 @@ def timeline(inputs: Inputs, market: Market, snapshots: Sequence[Snapshot]) -> T
     stamps = [snapshot.ts for snapshot in snapshots]
     # The last row of the export may be a forced close that a scaled account does not have.
     end = max(stamps[-1], *(fill.ts for fill in inputs.fills[-1:]), *(entry.ts for entry in inputs.entries[-1:]))
-    times = market.times(stamps[0] - _HOUR, end + _HOUR)
+    times = sorted({stamps[0], *market.times(stamps[0] - _HOUR, end + _HOUR)})
     assets = sorted({spec.settle for spec in inputs.specs.values()})
     pools = _Pools(inputs, market, boxes)
     for ts, following in zip(times, [*times[1:], 1 << 62], strict=True):
@@ -105,7 +107,7 @@ def timeline(inputs: Inputs, market: Market, snapshots: Sequence[Snapshot]) -> T
             for snapshot in inside:
                 found.append(pools.at_change(snapshot, asset, ts))
                 out.samples.append((snapshot.ts, asset, *_worth(snapshot, asset, found[-1])))
-            point = max((p for p in found if p is not None), key=lambda p: p.ratio, default=None)
+            point = max((p for p in found if p is not None and p.is_priced), key=lambda p: p.ratio, default=None)
             if point is not None:
                 out.points.append(point)
                 if point.ratio >= 1.0:
@@ -150,10 +152,11 @@ class _Pools:
     def _point(
         self, snapshot: Snapshot, asset: str, ts: int, marks: dict[str, float], moment: str
     ) -> MarginPoint | None:
-        pool, used = PoolBox(snapshot.wallets[asset] / _ATOMS), []
+        pool, used, is_priced = PoolBox(snapshot.wallets[asset] / _ATOMS), [], False
         for (symbol, leg), (quantity, entry) in snapshot.legs.items():
             if self.settle[symbol] == asset:
                 used.append(marks.get(symbol, entry))
+                is_priced = is_priced or symbol in marks
                 pool.add(self.boxes[symbol], quantity=quantity, entry_price=entry, mark=used[-1], side=leg)
         if not used:
             return None
@@ -164,7 +167,7 @@ class _Pools:
             (abs(mark - price) / mark for mark, price in zip(used, prices, strict=True) if price is not None),
             default=float("inf"),
         )
-        return MarginPoint(ts, asset, risk.equity, risk.maintenance, ratio, risk.notional, distance, moment)
+        return MarginPoint(ts, asset, risk.equity, risk.maintenance, ratio, risk.notional, distance, moment, is_priced)
 
 
 def _box(inputs: Inputs, market: Market, symbol: str, out: Timeline) -> ContractBox:

@@ -85,12 +85,12 @@ def _curves(result: "Result") -> Html:
     run, meta = result.curve, result.meta
     asset = meta["reporting"]
     span = {"start": meta["start_ns"], "end": meta["end_ns"]}
-    decimals = (
-        0 if np.abs(run.equity).max(initial=0.0) >= 1000 else decimals_of(float(np.abs(run.equity).max(initial=0.0)))
-    )
+    highest = float(np.abs(run.equity).max(initial=0.0))
 
     def amount(value: float) -> str:
-        return money(value, decimals if abs(value) >= 10 or value == 0 else decimals_of(abs(value)))
+        if highest < 1000:
+            return money(value, decimals_of(highest))
+        return money(value, 0 if abs(value) >= 10 or value == 0 else 2)
 
     happened = marks(result.store, run)
     return section(

@@ -95,8 +95,10 @@ def chart(
     finite = [line.values[np.isfinite(line.values)] for line in lines]
     seen = np.concatenate([*finite, np.zeros(1 if has_zero else 0)])
     heading = element("figcaption", element("b", title), *legend, *cut)
-    if len(seen) == 0:
-        return element("figure", heading, element("p", "nothing to show", class_="note"), class_="chart")
+    values = np.concatenate([*finite, np.zeros(0)])
+    if not values.any():
+        said = "Zero all the time." if len(values) else "Nothing to show."
+        return element("figure", heading, element("p", said, class_="note"), class_="chart")
     low, high = float(seen.min()), float(seen.max())
     shown = [
         (value, text) for value, text in references if low - 0.6 * (high - low) <= value <= high + 0.6 * (high - low)
@@ -173,9 +175,10 @@ def _paths(line: Line, number: int, start: int, end: int, low: float, high: floa
 
 def _time_axis(start: int, end: int, height: int) -> list[Html]:
     out = []
-    for number, (time, label) in enumerate(time_ticks(start, end)):
+    ticks = time_ticks(start, end)
+    for number, (time, label) in enumerate(ticks):
         at = 100 * (time - start) / (end - start)
-        hidden = " odd" if number % 2 else ""
+        hidden = " odd" if number % 2 and len(ticks) > 4 else ""
         out.append(element("line", x1=f"{at:.2f}%", x2=f"{at:.2f}%", y1="0", y2=str(height), class_="grid"))
         if 3 <= at <= 96:
             out.append(

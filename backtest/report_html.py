@@ -85,4 +85,6 @@ def definitions(pairs: Iterable[tuple[str, str]]) -> Html:
 def _cell_class(is_text: bool, cell: str) -> str | None:
     if is_text:
         return "t"
+    if cell.strip("0.") == "":
+        return "nil"
     return "neg" if cell.startswith("-") and len(cell) > 1 else None

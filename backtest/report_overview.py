@@ -42,6 +42,11 @@ def number(value: float, decimals: int = 2) -> str:
     return "–" if math.isnan(value) else f"{value:,.{decimals}f}"
 
 
+def days_of(count: float) -> str:
+    """Return a number of daily returns in words."""
+    return f"{count:.0f} daily return{'' if count == 1 else 's'}"
+
+
 def assumptions(result: "Result") -> Html:
     """Return the box that comes first: what the run assumed, and what must be known to read it."""
     rows = [
@@ -67,7 +72,7 @@ def headline(result: "Result") -> Html:
     decimals = decimals_of(max(abs(found["start_equity"]), abs(found["end_equity"])))
     # The same rounding as in the waterfall below.
     lines = {name: money(float(amount), decimals) for name, amount in shown_lines(result.explained(), decimals)}
-    few = f"{found['days']:.0f} days only" if found["days"] < FEW_DAYS else "over cash, per year"
+    few = f"of {days_of(found['days'])} only" if found["days"] < FEW_DAYS else "over cash, per year"
     flows = found["deposits"] + found["withdrawals"]
     closed = f"shortfall {money(found['shortfall'], decimals)}" if found["liquidations"] else "closed by force"
     tiles = [
@@ -153,7 +158,7 @@ def figures(result: "Result") -> Html:
     found = result.statistics()
     shown = [(name, form(found[key])) for key, name, form in STATISTICS]
     rate = percent(float(result.meta["cash_rate"]))
-    note = f"Of {found['days']:.0f} daily returns (UTC), a year of 365 days, cash at {rate} a year."
+    note = f"Of {days_of(found['days'])} (UTC), a year of 365 days, cash at {rate} a year."
     if found["days"] < FEW_DAYS:
         note += f" Fewer than {FEW_DAYS} days: no growth per year, and the ratios say little."
     return section("Statistics", definitions(shown), note=note)
@@ -209,7 +214,11 @@ def _waterfall(lines: list[tuple[str, Fraction]], decimals: int) -> Html:
         kind = "sum" if index == len(rows) - 1 else ("neg" if end < begin else "pos")
         exact = sum((amount for _, amount in lines), Fraction(0)) if kind == "sum" else lines[index][1]
         text = money(float(exact), decimals)
-        bar = element("i", class_=kind, style=f"left:{100 * left:.2f}%;width:{100 * width:.2f}%")
+        bar = (
+            Html()
+            if exact == 0
+            else element("i", class_=kind, style=f"left:{100 * left:.2f}%;width:{100 * width:.2f}%")
+        )
         zero = element("u", style=f"left:{100 * -low / span:.2f}%")
         drawn.append(
             element(

@@ -138,7 +138,7 @@ def _period(meta: Mapping[str, Any]) -> str:
 def _ratio(value: float, days: float) -> str:
     if math.isnan(value):
         return "–"
-    return f"{value:.2f}" if days >= 30 else f"{value:.2f} ({days:.0f} days only)"
+    return f"{value:.2f}" if days >= 30 else f"{value:.2f} ({days:.0f} day{'' if days == 1 else 's'} only)"
 
 
 def _pairs(pairs: Sequence[tuple[str, str]]) -> list[str]:

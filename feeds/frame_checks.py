@@ -51,9 +51,7 @@ def check_spacing(stamps: Int64s, timeframe_ns: int, label: str) -> None:
     text = timeframe_text(timeframe_ns)
     if twice := np.flatnonzero(steps == 0).tolist():
         row = twice[0] + 1
-        raise FeedError(
-            f"{label}: row {row} has the time of row {row - 1} ({iso(int(stamps[row]))}): two bars of one open"
-        )
+        raise FeedError(f"{label}: {_place(stamps, row)} has the time of row {row - 1}: two bars of one open")
     if off := np.flatnonzero(steps % timeframe_ns).tolist():
         row = off[0] + 1
         raise FeedError(

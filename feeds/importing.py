@@ -235,7 +235,7 @@ def _finished(streams: Streams, formats: str, catalog: "Catalog | str | Path | N
             continue
         venue, symbol, kind, length = key
         name = join_kind(kind, length)
-        rows_out = sum(day.table.num_rows for day in days)
+        rows_out = sum(day.rows for day in days)
         findings = tuple(merged([finding for day in days for finding in day.findings]))
         written: tuple[str, ...] = ()
         if target is None:
@@ -257,10 +257,10 @@ def _in_memory(venue: str, symbol: str, kind: str, days: list[Day]) -> "Dataset"
     from feeds.normalize import grid_gaps
 
     if kind in RULE_KINDS:
-        rows = [{"venue": venue, "symbol": symbol} | row for day in days for row in day.table.to_pylist()]
+        rows = [{"venue": venue, "symbol": symbol} | row for day in days for row in day.table().to_pylist()]
         return Dataset([], **{kind: rows})
     word, length = split_kind(kind)
-    table = pa.concat_tables(at_one_scale([day.table for day in days], word, length))
+    table = pa.concat_tables(at_one_scale([day.table() for day in days], word, length))
     gaps = [gap for day in days for gap in day.gaps] + grid_gaps(table, word, length)
     return Dataset([Stream.from_table(venue, symbol, kind, table, gaps=gaps)])
 
@@ -274,6 +274,8 @@ def _write(
         for day in days.pop(0).parts():
             # A hole in ids that the venue numbers without holes is missing data (rule G1).
             status = "suspect" if day.gaps else "complete"
-            parts = catalog.write(*place, day.table, source=source, findings=day.findings, gaps=day.gaps, status=status)
+            parts = catalog.write(
+                *place, day.table(), source=source, findings=day.findings, gaps=day.gaps, status=status
+            )
             paths += [part.path for part in parts]
     return tuple(dict.fromkeys(paths))

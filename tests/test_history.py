@@ -109,6 +109,17 @@ def test_late_bar_is_in_when_it_could_be_known_and_later_ones_wait_for_it():
     assert last(300) == [14.0]
 
 
+@pytest.mark.parametrize("place", range(9))
+def test_late_bar_holds_up_all_that_come_after_it(place):
+    late = np.zeros(9, dtype=np.int64)
+    late[place] = DAY
+    history = History(Dataset([bars(BTC, "bars:1h", grid(9, HOUR), range(10, 19), late=late)]))
+    for hour in range(25):
+        frame = history.frame({"x": BTC}, "1h", 20, field="close", now=T0 + hour * HOUR)
+        assert len(frame) == min(hour, place)
+    assert len(history.frame({"x": BTC}, "1h", 20, field="close", now=T0 + (place + 1) * HOUR + DAY)) == 9
+
+
 def test_columns_are_named_and_ordered_as_asked():
     history = History(Dataset([hourly(BTC), hourly(ETH)]))
     frame = history.frame({"eth": ETH, "BTC/USDT:USDT@binance_usdm": BTC}, "1h", 2, field="low", now=T0 + DAY)

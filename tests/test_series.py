@@ -175,9 +175,8 @@ def test_new_indicator_makes_a_ready_series_wait():
 def steps_of_append(window: int, bars: int) -> tuple[float, int]:
     """Return executed bytecodes per append of a series with four indicators, and how often its columns moved.
 
-    The indicators compute in plain Python, one operation an instruction, so bytecodes are operations. What one
-    instruction can hide is a call into C that walks a window: that is the folding of a full block (counted through
-    `fold`, which is Python for the moments) and the moving of columns (counted by itself).
+    The indicators compute in plain Python, so bytecodes are operations. What one bytecode can hide is a walk in C: the
+    folding of a full block (its folds are counted in the tests of indicators) and the moving of columns (counted here).
     """
     series = BarSeries("BTC/USDT:USDT", "binance_usdm", HOUR, keep=64)
     series.sma(window)

@@ -24,7 +24,7 @@ cdef class Liquidator:
 
     cdef int proceed(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
     cdef int cancel_orders(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
-    cdef int64_t quantity_to_close(self, PoolState *pool, int32_t leg) noexcept nogil
+    cdef int64_t quantity_to_close(self, int32_t account, PoolState *pool, int32_t leg) noexcept nogil
     cdef int send(self, int32_t account, PoolState *pool, int32_t leg, int64_t quantity, int64_t time) except -1 nogil
     cdef int take_over(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
     cdef int settle_rest(self, int32_t account, int32_t asset, PoolState *pool, int64_t time) except -1 nogil

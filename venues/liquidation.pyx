@@ -10,16 +10,14 @@ from libc.math cimport ceil, fabs, rint
 from libc.stdint cimport INT64_MAX, int8_t
 from libc.string cimport memset
 from venues.account cimport Account
-from venues.contract cimport INVERSE, Contract, notional
 from venues.ledger cimport COUNTERPARTIES, INSURANCE_FUND_ACCOUNT, PostingContext
-from venues.margin cimport Leg, bankruptcy_price, leg_maintenance, leg_notional
+from venues.margin cimport Leg, Risk, bankruptcy_price, joint_bankruptcy_price, leg_maintenance, reduction
 from venues.matching cimport Market
 from venues.outbox cimport STATE_ONLY
 from venues.orders cimport BY_VENUE, FORCED_ORDER, GTC, MARKET, WORKING, Order
 from venues.position cimport FillEffect, Position, apply_fill
 from venues.records cimport BY_TAKEOVER, INSURANCE, INSURANCE_FUND, UNFUNDED, UNFUNDED_LOSS, LiquidationRow
 from venues.state cimport LIQUIDATING, NORMAL, PoolState, Slot
-from venues.tiers cimport maintenance
 
 
 cdef class Liquidator:
@@ -95,37 +93,22 @@ cdef class Liquidator:
                     worst = i
             if worst < 0:
                 return self.finish(account, pool, time)
-            self.send(account, pool, worst, self.quantity_to_close(pool, worst), time)
+            self.send(account, pool, worst, self.quantity_to_close(account, pool, worst), time)
             if pool.forced_order >= 0 and self.store.at(pool.forced_order).status == WORKING:
                 return 0
             pool.forced_order = -1
         return 0
 
-    cdef int64_t quantity_to_close(self, PoolState *pool, int32_t at) noexcept nogil:
-        """Quantity units of a leg that bring the pool back to its requirement after the clearance fee, else all of it.
-
-        Closing the share x costs fee x notional x and frees MM(n) - MM((1 - x) n); the smallest x with
-        equity - fee n x >= others + MM((1 - x) n) is found by bisection, for the right side falls faster than the left
-        only in brackets whose rate is above the fee.
-        """
+    cdef int64_t quantity_to_close(self, int32_t account, PoolState *pool, int32_t at) noexcept nogil:
+        """Quantity units of a leg that bring the pool back to its requirement after price and clearance fee, else all of it."""
         cdef Leg *leg = &pool.pool.legs[at]
-        cdef double n = leg_notional(leg), others = pool.risk.maintenance - leg_maintenance(leg)
-        cdef double rate = <double> leg.contract.clearance_fee * 1e-10
-        cdef double low = 0.0, high = 1.0, middle, excess
-        cdef int i
-        cdef int64_t quantity, whole, lot = max(<int64_t> 1, leg.contract.lot)
-        whole = <int64_t> rint(fabs(leg.quantity) / leg.contract.quantity_unit)
-        if pool.risk.equity - rate * n < others:
-            return whole
-        for i in range(60):
-            middle = 0.5 * (low + high)
-            excess = pool.risk.equity - rate * n * middle - others - maintenance(leg.contract.tiers, (1.0 - middle) * n)
-            if excess > 0.0:
-                high = middle
-            else:
-                low = middle
-        quantity = <int64_t> ceil(high * <double> whole / lot) * lot
-        return min(whole, quantity)
+        cdef double side = -1.0 if leg.quantity > 0.0 else 1.0
+        cdef double price = leg.mark * (1.0 + side * (<Account> self.accounts[account]).slippage)
+        cdef double needed = reduction(&pool.pool, at, price, <double> leg.contract.clearance_fee * 1e-10)
+        cdef int64_t lot = max(<int64_t> 1, leg.contract.lot)
+        cdef int64_t whole = <int64_t> rint(fabs(leg.quantity) / leg.contract.quantity_unit)
+        # The next lot up: exactly `needed` would leave the pool on its requirement, which still triggers.
+        return min(whole, (<int64_t> (needed / leg.contract.quantity_unit) // lot + 1) * lot)
 
     cdef int send(self, int32_t account, PoolState *pool, int32_t at, int64_t quantity, int64_t time) except -1 nogil:
         cdef Order *order = self.store.new()
@@ -161,7 +144,7 @@ cdef class Liquidator:
         cdef Position held
         cdef FillEffect effect
         cdef PostingContext context
-        cdef double equity, total, share
+        cdef Risk risk
         cdef int64_t price, quantity, mark
         cdef LiquidationRow *row
         if pool.forced_order >= 0 and self.store.at(pool.forced_order).status == WORKING:
@@ -169,8 +152,7 @@ cdef class Liquidator:
             (<Market> self.markets[order.instrument]).cancel(order, BY_VENUE, time)
         pool.forced_order = -1
         fund = self.ledger.pseudo((<Account> self.accounts[account]).venue, INSURANCE_FUND_ACCOUNT)
-        equity = pool.risk.equity
-        total = pool.risk.notional
+        risk = pool.risk                 # at the takeover: every leg gives up the same share of its notional
         while pool.pool.count > 0:
             leg = NULL
             for i in range(pool.pool.count):
@@ -180,14 +162,9 @@ cdef class Liquidator:
             if leg == NULL:
                 break
             slot = (<Account> self.accounts[account]).state.slots[pool.slots[i]]
-            # Every leg gives up the same share of its notional: q (p - mark) = -equity x n / total.
-            share = equity / total
             mark = self.world.prices[leg.contract.index].mark
-            if leg.contract.kind == INVERSE:
-                share = leg.mark / (1.0 + share) if leg.quantity > 0.0 else leg.mark / (1.0 - share)
-            else:
-                share = leg.mark * (1.0 - share) if leg.quantity > 0.0 else leg.mark * (1.0 + share)
-            price = max(<int64_t> 1, <int64_t> rint(share / leg.contract.price_unit))
+            price = max(<int64_t> 1, <int64_t> rint(
+                joint_bankruptcy_price(&pool.pool, &risk, i) / leg.contract.price_unit))
             quantity = slot.position.quantity
             order = self.store.new()
             order.account = account

@@ -199,6 +199,7 @@ cdef class AccountState:
             self.slots[pool.slots[i]].leg = i
         pool.pool.legs[at].contract = self.world.contracts[slot.position.instrument]
         pool.pool.legs[at].side = slot.position.leg
+        pool.pool.legs[at].conversion = 1.0
         pool.pool.legs[at].mark = self.world.prices[slot.position.instrument].mark_value
         pool.stale = 1
         return 0
@@ -267,6 +268,8 @@ cdef class AccountState:
         for i in range(pool.pool.count):
             leg = &pool.pool.legs[i]
             leg.mark = self.world.prices[leg.contract.index].mark_value
+            if pool.asset < 0:
+                leg.conversion = self.world.asset_usd[leg.contract.settle]
 
     cdef void look(self, PoolState *pool) noexcept nogil:
         self.refresh_marks(pool)

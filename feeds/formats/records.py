@@ -15,7 +15,7 @@ from feeds.schema import layout
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BLOCK_BYTES = 1 << 24
+BLOCK_BYTES = 1 << 22
 BATCH_ROWS = 1 << 18
 # Cells that mean "no value" in a text file; a row without a required value is dropped and counted (rule V1).
 _EMPTY = ["", "nan", "NaN", "NAN", "null", "NULL", "None", "inf", "-inf", "Infinity", "-Infinity"]

@@ -1,7 +1,7 @@
 """Rows of one stream on their way from a file to canonical tables: collected by day, then repaired day by day."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from feeds.errors import FeedError
 from feeds.findings import Finding, Gap
+from feeds.formats.packed import Packed, joined
 from feeds.normalize import normalize
 from feeds.schema import DAY_NS, FLAGS, MONTHLY_KINDS, join_kind
 from feeds.tables import build, ints, rescale_table, scales_of
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 # Up to here a stream is repaired as one stretch; above it day by day, to bound the memory.
 _ONE_STRETCH = 2_000_000
+# A stretch with more holes in its ids than this is listed as one gap from the first to the last.
+_MOST_HOLES = 1_000
 # Share of rows without a value above which a file is refused (rule V1).
 _TOLERATED = 0.001
 
@@ -29,22 +32,32 @@ class Day:
 
     Attributes
     ----------
-    table : pa.Table
-        Canonical.
+    held : pa.Table or Packed
+        Canonical rows; packed when there are many other days.
     findings : list of Finding
     gaps : list of Gap
         Where ids that the venue numbers without holes have one (rule G1).
     """
 
-    table: "pa.Table"
+    held: "pa.Table | Packed"
     findings: list[Finding]
     gaps: list[Gap] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """Return the number of rows."""
+        return int(self.held.rows if isinstance(self.held, Packed) else self.held.num_rows)
+
+    def table(self) -> "pa.Table":
+        """Return the rows as a canonical table."""
+        return self.held.table() if isinstance(self.held, Packed) else self.held
 
     def parts(self) -> "list[Day]":
         """Return the stretch by UTC day when it has gaps, so that only the days with a gap are marked by them."""
         if not self.gaps:
             return [self]
-        days = ints(self.table, "ts") // DAY_NS
+        table = self.table()
+        days = ints(table, "ts") // DAY_NS
         edges = np.flatnonzero(np.diff(days)) + 1
         bounds = [0, *edges.tolist(), days.size]
         found = []
@@ -53,7 +66,7 @@ class Day:
             gaps = [gap for gap in self.gaps if gap.start < start + DAY_NS and gap.end > start]
             name = day_text(start)
             findings = [item for item in self.findings if name in item.days or (low == 0 and not item.days)]
-            found.append(Day(self.table.slice(low, high - low), findings, gaps))
+            found.append(Day(table.slice(low, high - low), findings, gaps))
         return found
 
 
@@ -70,8 +83,8 @@ class Rows:
 
     Notes
     -----
-    Rows are held as mantissas in chunks. Of a long stream a day becomes one table only when its turn comes, so that
-    the memory needed is that of all rows once (51 bytes a trade) and of one day twice.
+    Rows are held as mantissas. Those of a long stream are held by day and packed (25 to 30 bytes a trade); a day
+    becomes one table when its turn comes.
     """
 
     def __init__(self, label: str, kind: str, timeframe_ns: int) -> None:
@@ -81,7 +94,7 @@ class Rows:
         self.rows_in = 0
         self.findings: list[Finding] = []
         self._whole: list[pa.Table] = []
-        self._days: dict[int, list[pa.Table]] = {}
+        self._days: dict[int, list[Packed]] = {}
 
     def add(self, columns: Mapping[str, Any], notes: tuple[Finding, ...]) -> None:
         """Add a batch in the order of the file.
@@ -117,46 +130,42 @@ class Rows:
         self._refuse_many_dropped()
         done: list[Day] = []
         notes = self.findings
-        stretches = [self._whole] if self._whole else [self._days[number] for number in sorted(self._days)]
-        self._whole, self._days = [], {}
-        for parts in stretches:
-            table, findings = normalize(self._one(parts), self.kind, timeframe_ns=self.timeframe_ns)
+        before: pa.Table | None = None
+        for found in self._stretches():
+            table, findings = normalize(found, self.kind, timeframe_ns=self.timeframe_ns)
             day = Day(table, notes + findings)
             if self.kind == "trades" and table.num_rows:
-                _follow(done[-1].table if done else None, day)
-            if day.table.num_rows:
-                done.append(day)
+                before = _follow(before, table, day)
+            if day.rows:
+                done.append(day if not self._days else replace(day, held=Packed(day.table())))
                 notes = []
-        self.findings = []
+        self.findings, self._days = [], {}
         return done
 
+    def _stretches(self) -> "Iterator[pa.Table]":
+        """Yield all rows at once, or a day at a time when there are many, letting go of each."""
+        import pyarrow as pa
+
+        if self._whole:
+            whole, self._whole = at_one_scale(self._whole, self.kind, self.timeframe_ns), []
+            yield pa.concat_tables(whole).combine_chunks()
+        for number in sorted(self._days):
+            parts, self._days[number] = self._days[number], []
+            scales = [scales_of(part.schema) for part in parts]
+            if any(each != scales[0] for each in scales):
+                tables = at_one_scale([part.table() for part in parts], self.kind, self.timeframe_ns)
+                parts = [Packed(table) for table in tables]
+            yield joined(parts)
+
     def _split(self, table: "pa.Table") -> None:
-        """File a batch under its days."""
+        """File a batch under its days, packed."""
         import pyarrow as pa
 
         days = ints(table, "ts") // DAY_NS
-        if days[0] == days[-1] and np.all(days == days[0]):
-            self._days.setdefault(int(days[0]), []).append(table)
-            return
-        for day in np.unique(days).tolist():
-            self._days.setdefault(day, []).append(table.filter(pa.array(days == day)))
-
-    def _one(self, parts: "list[pa.Table]") -> "pa.Table":
-        """Join the chunks of a day, a column at a time so that no more than one column is held twice."""
-        import pyarrow as pa
-
-        parts[:] = at_one_scale(parts, self.kind, self.timeframe_ns)
-        schema = parts[0].schema
-        columns: list[list[pa.Array]] = [[] for _ in schema]
-        for part in parts:
-            for place, column in enumerate(part.columns):
-                columns[place] += column.chunks
-        parts.clear()
-        joined = []
-        for place, chunks in enumerate(columns):
-            joined.append(chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks))
-            columns[place] = []
-        return pa.table(joined, schema=schema)
+        numbers = [int(days[0])] if np.all(days == days[0]) else np.unique(days).tolist()
+        for number in numbers:
+            rows = table if len(numbers) == 1 else table.filter(pa.array(days == number))
+            self._days.setdefault(number, []).append(Packed(rows))
 
     def _refuse_many_dropped(self) -> None:
         """Refuse a file in which more than 0.1 % of the rows have no value (rule V1)."""
@@ -189,42 +198,48 @@ def at_one_scale(tables: "list[pa.Table]", kind: str, timeframe_ns: int) -> "lis
     return [rescale_table(table, kind, timeframe_ns, scales) for table in tables]
 
 
-def _follow(before: "pa.Table | None", day: Day) -> None:
-    """Check the ids of a day against the day before and among themselves.
+def _follow(before: "pa.Table | None", table: "pa.Table", day: Day) -> "pa.Table":
+    """Check the ids of a day against the day before and among themselves; returns the rows that are kept.
 
     A trade of the day before that stands in this day again, with another time, contradicts it (rule D2): the first is
     kept. Aggregates are numbered without holes, so a hole is missing data (rule G1).
     """
     import pyarrow as pa
 
-    ids = ints(day.table, "id")
-    if before is not None:
-        old = ints(before, "id")
-        repeated = np.isin(ids, old[old >= max(0, int(ids.min()))]) if old.max() >= ids.min() else np.zeros(0, bool)
+    ids = ints(table, "id")
+    old = ints(before, "id") if before is not None else ids[:0]
+    low = max(0, int(ids.min()))
+    if old.size and int(old.max()) >= low:
+        repeated = np.isin(ids, old[old >= low])
         if count := int(np.count_nonzero(repeated)):
-            name = day_text(int(ints(day.table, "ts")[0]))
+            name = day_text(int(ints(table, "ts")[0]))
             message = "ids of the day before with another time: left out, the first is kept"
             day.findings.append(Finding("D2", "fatal", count, message, days=(name,)))
-            day.table = day.table.filter(pa.array(~repeated))
-            ids = ints(day.table, "id")
-    if ids.size and np.all(ints(day.table, "flags") & FLAGS["aggregated"]) and np.all(ids >= 0):
-        _find_holes(before, day, ids)
+            table = table.filter(pa.array(~repeated))
+            day.held = table
+            ids = ints(table, "id")
+    if ids.size and np.all(ints(table, "flags") & FLAGS["aggregated"]) and np.all(ids >= 0):
+        _find_holes(before, table, day)
+    return table
 
 
-def _find_holes(before: "pa.Table | None", day: Day, ids: Any) -> None:
+def _find_holes(before: "pa.Table | None", table: "pa.Table", day: Day) -> None:
     """List the holes in the ids of aggregates, the one at the edge to the day before included."""
-    stamps = ints(day.table, "ts")
-    if before is not None:
+    ids, stamps = ints(table, "id"), ints(table, "ts")
+    if before is not None and before.num_rows:
         ids = np.concatenate((ints(before, "id")[-1:], ids))
         stamps = np.concatenate((ints(before, "ts")[-1:], stamps))
     holes = np.flatnonzero(np.diff(ids) > 1)
     if holes.size:
         missing = int(np.sum(np.diff(ids)[holes] - 1))
-        day.gaps = [
-            Gap(int(stamps[at]), int(stamps[at + 1]), "missing", f"ids {ids[at] + 1} to {ids[at + 1] - 1}")
-            for at in holes.tolist()
-            if stamps[at] < stamps[at + 1]
-        ]
+        if holes.size > _MOST_HOLES:
+            detail = f"{missing} ids in {holes.size} holes"
+            day.gaps = [Gap(int(stamps[holes[0]]), int(stamps[holes[-1] + 1]), "missing", detail)]
+        else:
+            day.gaps = [
+                Gap(int(stamps[at]), int(stamps[at + 1]) + 1, "missing", f"ids {ids[at] + 1} to {ids[at + 1] - 1}")
+                for at in holes.tolist()
+            ]
         examples = tuple(str(gap) for gap in day.gaps[:5])
         days = tuple(sorted({day_text(at) for gap in day.gaps for at in (gap.start, gap.end)}))
         message = "aggregate ids missing between present ones"
