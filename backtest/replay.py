@@ -76,15 +76,17 @@ def replay(
     course = walk(inputs, market, factor)
     line = timeline(inputs, market, course.snapshots)
     report = make_report(inputs, course, line, factor)
+    values = replay_tables.Valuation(inputs)
+    unpriced = [f"{asset}: no price in {values.reporting} in the export; valued at 0" for asset in values.unpriced]
     meta: dict[str, Any] = {
         "config": {"kind": "replay", "venue": venue, "scale": str(factor), "basis": basis},
         "assumptions": assumptions(inputs, line, factor, fee_levels(inputs)),
-        "warnings": list(inputs.notes),
+        "warnings": [*inputs.notes, *unpriced],
         "findings": findings(report),
         "fingerprint": "" if data is None else data.fingerprint,
         "start_ns": course.snapshots[0].ts,
         "end_ns": max(course.snapshots[-1].ts, *(ts for ts, *_ in line.samples[-1:])),
-        "reporting": replay_tables.Valuation(inputs).reporting,
+        "reporting": values.reporting,
         "assets": [{"name": asset, "scale": SETTLE_SCALE} for asset in inputs.assets],
         "accounts": replay_tables.accounts(inputs),
         "instruments": replay_tables.instruments(inputs),

@@ -57,7 +57,7 @@ def clearance_by_rate(spec: Spec, fills: Iterable[Fill], rate: Decimal) -> int:
 
     Notes
     -----
-    A real COIN-M order of 36 fills paid 0.03758387 BTC: the sum of its truncated parts, not the truncated sum.
+    A real COIN-M order of many fills paid the sum of its truncated parts, not the truncated sum.
     """
     total = 0
     for fill in fills:

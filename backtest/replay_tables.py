@@ -20,12 +20,18 @@ _STABLE = ("USDT", "USDC", "USD", "BUSD", "FDUSD")
 
 
 class Valuation:
-    """What an asset is worth in the reporting asset: 1 among stablecoins, else the coin's last own fill.
+    """What an asset is worth in the reporting asset: 1 among stablecoins, else the coin's last own fill, else 0.
 
     Parameters
     ----------
     inputs : Inputs
-        `reporting` is the settle asset of most fills.
+
+    Attributes
+    ----------
+    reporting : str
+        The settle asset of most fills.
+    unpriced : tuple of str
+        Assets of the account that are valued at 0.
     """
 
     def __init__(self, inputs: Inputs) -> None:
@@ -38,13 +44,14 @@ class Valuation:
                 stamps, prices = self._fills.setdefault(spec.base, ([], []))
                 stamps.append(fill.ts)
                 prices.append(float(fill.price))
+        self.unpriced = tuple(asset for asset in inputs.assets if not self.at(asset, inputs.fills[0].ts))
 
     def at(self, asset: str, ts: int) -> float:
-        """Return the price of an asset; nan where nothing shows it."""
+        """Return the price of an asset; 0 where nothing shows it."""
         if asset == self.reporting or (asset in _STABLE and self.reporting in _STABLE):
             return 1.0
         if asset not in self._fills or self.reporting not in _STABLE:
-            return float("nan")
+            return 0.0
         stamps, prices = self._fills[asset]
         return prices[max(held_at(stamps, ts), 0)]
 
