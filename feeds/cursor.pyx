@@ -91,7 +91,9 @@ cdef class Cursor:
         batch.columns.d = pointer(arrays.get("d"))
         batch.columns.e = pointer(arrays.get("e"))
         side = arrays.get("side")
-        batch.columns.side = NULL if side is None else <const int8_t *> <uintptr_t> side.ctypes.data
+        batch.columns.side = NULL
+        if side is not None:
+            batch.columns.side = <const int8_t *> <uintptr_t> side.ctypes.data
         return batch
 
     cdef int start(self) except -1:
