@@ -21,13 +21,14 @@ def write_atomic(path: Path, data: bytes) -> None:
     sync_directory(path.parent)
 
 
-def write_part(path: Path, data: bytes) -> Path:
-    """Write and sync the bytes beside `path` under a temporary name, and return that name."""
+def write_part(path: Path, data: bytes, *, sync: bool = True) -> Path:
+    """Write (and sync) the bytes beside `path` under a temporary name, and return that name."""
     part = path.with_name(f"{path.name}.{threading.get_ident()}.{os.getpid()}.part")
     with open(part, "wb") as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
     return part
 
 
@@ -53,7 +54,7 @@ def locked(directory: Path) -> Iterator[None]:
     """
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / LOCK_NAME
-    part = write_part(path, json.dumps(_owner(os.getpid())).encode())
+    part = write_part(path, json.dumps(_owner(os.getpid())).encode(), sync=False)
     try:
         for _ in range(100):
             try:
