@@ -178,7 +178,7 @@ def _time_axis(start: int, end: int, height: int) -> list[Html]:
     ticks = time_ticks(start, end)
     for number, (time, label) in enumerate(ticks):
         at = 100 * (time - start) / (end - start)
-        hidden = " odd" if number % 2 and len(ticks) > 4 else ""
+        hidden = " odd" if number % 2 and len(ticks) > 5 else ""
         out.append(element("line", x1=f"{at:.2f}%", x2=f"{at:.2f}%", y1="0", y2=str(height), class_="grid"))
         if 3 <= at <= 96:
             out.append(

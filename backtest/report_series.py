@@ -41,7 +41,7 @@ def cumulative(store: Store, run: Curve) -> list[Line]:
     sampled, equity, unrealized = run.times[last], run.equity[last], run.unrealized[last]
     sums = {line: np.zeros(len(sampled)) for line in LINES}
     kinds = {
-        "price": _PRICE_KINDS, "funding": ("funding",), "fees": ("fee",), "interest": ("interest",),
+        "price": _PRICE_KINDS, "funding": ("funding",), "fees": ("fee", "transfer"), "interest": ("interest",),
         "conversion": ("conversion",), "liquidation": ("liquidation_fee", "insurance", "unfunded_loss"),
         "adl": ("socialised",),
     }  # fmt: skip

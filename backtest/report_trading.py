@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MAX_ROWS = 100
 MAX_TRADES = 8
 MAX_SERIES = 12
-MAX_LOG = 100
+MAX_LOG = 40
 TIME = "%Y-%m-%d %H:%M:%S"
 
 
@@ -132,7 +132,7 @@ def records(result: "Result", store: "Store") -> Html | None:
         parts.append(element("p", f"{len(lines) - MAX_SERIES} more in the series table.", class_="note"))
     if not written.empty:
         rows = [(f"{row.time:{TIME}}", _word(row.strategy), row.text) for row in _rows(written.tail(MAX_LOG))]
-        parts += [element("h3", "Log"), table(("time (UTC)", "strategy", "text"), rows, text=(0, 1, 2))]
+        parts += [element("h3", "Log"), table(("time (UTC)", "strategy", "text"), rows, text=(0, 1, 2), class_="log")]
         if len(written) > MAX_LOG:
             parts.append(element("p", f"The last {MAX_LOG} of {len(written):,d} lines.", class_="note"))
     return section("Recorded by the strategy", *parts)

@@ -59,12 +59,17 @@ def curve(store: Store) -> Curve:
 
 
 def valued(store: Store, kinds: tuple[str, ...]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return times and values (reporting asset) of the owned postings of some kinds after the start."""
+    """Return times and values (reporting asset) of the owned postings of some kinds after the start.
+
+    Deposits and withdrawals, whatever their kind, are not among them.
+    """
     ledger = store.columns("ledger")
     start = snapshots(store, months=False).ledger_rows[0]
     codes = [LEDGER_KINDS.index(kind) for kind in kinds]
+    outside = np.array([row["role"] == "outside" for row in store.meta["accounts"]], dtype=bool)
     sides = store.is_owned[ledger["account"]].astype(np.int64) - store.is_owned[ledger["contra"]]
-    rows = np.flatnonzero(np.isin(ledger["kind"], codes) & (sides != 0))
+    inside = ~(outside[ledger["account"]] | outside[ledger["contra"]])
+    rows = np.flatnonzero(np.isin(ledger["kind"], codes) & (sides != 0) & inside)
     rows = rows[rows >= start]
     rows = rows[np.argsort(ledger["time"][rows], kind="stable")]
     assets, times = ledger["asset"][rows], ledger["time"][rows]
