@@ -257,10 +257,10 @@ def _in_memory(venue: str, symbol: str, kind: str, days: list[Day]) -> "Dataset"
     from feeds.normalize import grid_gaps
 
     if kind in RULE_KINDS:
-        rows = [{"venue": venue, "symbol": symbol} | row for day in days for row in day.table().to_pylist()]
+        rows = [{"venue": venue, "symbol": symbol} | row for day in days for row in day.take().to_pylist()]
         return Dataset([], **{kind: rows})
     word, length = split_kind(kind)
-    table = pa.concat_tables(at_one_scale([day.table() for day in days], word, length))
+    table = pa.concat_tables(at_one_scale([day.take() for day in days], word, length))
     gaps = [gap for day in days for gap in day.gaps] + grid_gaps(table, word, length)
     return Dataset([Stream.from_table(venue, symbol, kind, table, gaps=gaps)])
 
@@ -275,7 +275,7 @@ def _write(
             # A hole in ids that the venue numbers without holes is missing data (rule G1).
             status = "suspect" if day.gaps else "complete"
             parts = catalog.write(
-                *place, day.table(), source=source, findings=day.findings, gaps=day.gaps, status=status
+                *place, day.take(), source=source, findings=day.findings, gaps=day.gaps, status=status
             )
             paths += [part.path for part in parts]
     return tuple(dict.fromkeys(paths))

@@ -48,15 +48,15 @@ class Day:
         """Return the number of rows."""
         return int(self.held.rows if isinstance(self.held, Packed) else self.held.num_rows)
 
-    def table(self) -> "pa.Table":
-        """Return the rows as a canonical table."""
-        return self.held.table() if isinstance(self.held, Packed) else self.held
+    def take(self) -> "pa.Table":
+        """Return the rows as a canonical table, once: a packed stretch is empty afterwards."""
+        return joined([self.held]) if isinstance(self.held, Packed) else self.held
 
     def parts(self) -> "list[Day]":
         """Return the stretch by UTC day when it has gaps, so that only the days with a gap are marked by them."""
         if not self.gaps:
             return [self]
-        table = self.table()
+        table = self.take()
         days = ints(table, "ts") // DAY_NS
         edges = np.flatnonzero(np.diff(days)) + 1
         bounds = [0, *edges.tolist(), days.size]
@@ -137,7 +137,7 @@ class Rows:
             if self.kind == "trades" and table.num_rows:
                 before = _follow(before, table, day)
             if day.rows:
-                done.append(day if not self._days else replace(day, held=Packed(day.table())))
+                done.append(day if not self._days else replace(day, held=Packed(day.take())))
                 notes = []
         self.findings, self._days = [], {}
         return done
@@ -153,7 +153,7 @@ class Rows:
             parts, self._days[number] = self._days[number], []
             scales = [scales_of(part.schema) for part in parts]
             if any(each != scales[0] for each in scales):
-                tables = at_one_scale([part.table() for part in parts], self.kind, self.timeframe_ns)
+                tables = at_one_scale([joined([part]) for part in parts], self.kind, self.timeframe_ns)
                 parts = [Packed(table) for table in tables]
             yield joined(parts)
 
