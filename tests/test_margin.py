@@ -283,6 +283,19 @@ def test_the_bracket_that_counts_is_the_one_at_the_liquidation_price():
     assert pool.leg(0).liquidation_price == pytest.approx(99_050.0 / 1005.0)
 
 
+@pytest.mark.parametrize(("mark", "nearest"), [(90.0, 80.0), (130.0, 136.32)])
+def test_of_two_liquidation_prices_the_nearer_counts(mark, nearest):
+    """A hedge, 100 coins net long, that loses on the way down and whose requirement outgrows it on the way up.
+
+    By hand: 3520 + 100 (p - 100) = 19 p at 80; with both legs beyond 120,000, 51,120 = 375 p at 136.32.
+    """
+    shared = box("linear", table([(0, 0.01), (120_000, 0.25)]))
+    pool = PoolBox(3520.0)
+    pool.add(shared, quantity=1000.0, entry_price=100.0, mark=mark, side=1)
+    pool.add(shared, quantity=-900.0, entry_price=100.0, mark=mark, side=-1)
+    assert pool.leg(0).liquidation_price == pytest.approx(nearest)
+
+
 def test_a_table_that_jumps_over_equity_is_liquidated_at_its_border():
     """A rate on the whole position leaps from 1 % to 10 % at 10,000: equity lies between the two requirements there."""
     rows = table([(0, 0.01)])
@@ -375,6 +388,27 @@ def test_bands_answer_nearly_every_small_move(contract):
         assert low < 95.0
         assert high > 105.0
         assert abs(down) + abs(up) < 0.1 * slack
+
+
+def test_a_band_that_leaves_a_tier_is_solved_with_the_tier_it_enters():
+    """1000 coins from 100: 40,240 + 1000 (60 - 100) = 0.4 % of 60,000, though at 100 the rate beyond 90,000 is 25 %."""
+    pool = one_leg(quantity=1000.0, wallet=40_240.0, tiers=table([(0, 0.004), (90_000, 0.25)]))
+    _, [(low, high, _, _)] = pool.slack(1.0)
+    assert low == pytest.approx(60.0)
+    assert high == math.inf
+
+
+def test_a_requirement_that_leaps_at_the_mark_ends_the_band_there():
+    """Rates on the whole position: at a notional of exactly 1000 the next coin of price doubles the requirement."""
+    leaping = table([(0, 0.01), (1000, 0.02)])
+    leaping = [
+        type(row)(floor=row.floor, maintenance_rate=row.maintenance_rate, max_leverage=1, amount=0) for row in leaping
+    ]
+    pool = one_leg(quantity=10.0, tiers=leaping)
+    pool.add(box("linear", FLAT, coin="B"), quantity=10.0, entry_price=100.0, mark=100.0)
+    _, [(low, high, _, _), _] = pool.slack(1.0)
+    assert low < 95.0
+    assert high == 100.0
 
 
 @given(accounts(contracts=1), st.sampled_from([1.0, 0.8]))

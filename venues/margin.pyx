@@ -324,8 +324,6 @@ cdef double _leg_reach(const Leg *leg, double threshold, double slack, int direc
     cdef int32_t row = 0
     if table != NULL:
         row = <int32_t> (tier_at(table, here) - table.rows)
-        if direction == UP and row + 1 < table.count and table.rows[row + 1].floor <= here:
-            row += 1
     while True:
         end = limit
         rate = 0.0
@@ -408,8 +406,8 @@ cdef double standard_slack(const Pool *pool, const Risk *risk, double threshold,
             band.slope_up = slope_up * size
         band.slope_down *= leg.conversion
         band.slope_up *= leg.conversion
-        band.low *= 1.0 + SHRINK
-        band.high *= 1.0 - SHRINK
+        band.low = min(band.low * (1.0 + SHRINK), leg.mark)
+        band.high = max(band.high * (1.0 - SHRINK), leg.mark)
     return slack
 
 
