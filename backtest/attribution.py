@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from itertools import product
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from backtest.attribution_entries import (
     posting_entries,
     unrealized_entries,
 )
-from backtest.attribution_moments import AssetPrices, Snapshots, snapshots
+from backtest.attribution_moments import Snapshots, asset_prices, snapshots
 from backtest.attribution_sums import exact_sums
 from backtest.errors import ConfigError, InvariantError
 from backtest.result_storage import Store
@@ -106,20 +107,18 @@ def attribute(store: Store, by: str = "symbol") -> Attribution:
     """
     if by not in BY or by == "asset":
         raise ConfigError(f"attribution(by={by!r}): allowed are {', '.join(repr(name) for name in BY)}")
-    moments = snapshots(store, months=by == "month")
-    prices = AssetPrices(store)
-    postings = posting_entries(store, moments, prices)
-    costs, unknown = fill_entries(store, moments, prices)
-    everything = postings.joined(unrealized_entries(store, moments, prices), costs)
+    material = _material(store, months=by == "month")
+    moments = material.moments
     labels = _Labels(store, moments, by)
     groups: dict[str, dict[str, Fraction]] = {}
-    for label, line, amount in _sums(everything, labels):
-        groups.setdefault(label, dict.fromkeys(NAMES, _ZERO))[line] += amount
+    for part in (material.postings, material.others):
+        for label, line, amount in _sums(part, labels):
+            groups.setdefault(label, dict.fromkeys(NAMES, _ZERO))[line] += amount
     equity = [_ZERO] * (moments.last + 1)
-    for label, amount in _revaluations(store, moments, prices, postings, labels, equity):
+    for label, amount in _revaluations(store, material, labels, equity):
         groups.setdefault(label, dict.fromkeys(NAMES, _ZERO))["revaluation"] += amount
     kept = {name: lines for name, lines in sorted(groups.items()) if by == "month" or any(lines.values())}
-    made = Attribution(by, kept, equity[0], equity[-1], unknown)
+    made = Attribution(by, kept, equity[0], equity[-1], material.unknown)
     explained = made.change + sum((made.total(flow) for flow in FLOWS), _ZERO)
     if explained != made.end - made.start:
         raise InvariantError(
@@ -168,6 +167,43 @@ def asset_table(store: Store) -> "pd.DataFrame":
     return made
 
 
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """What all groupings are made of."""
+
+    moments: Snapshots
+    postings: Entries
+    others: Entries  # unrealised profit, and costs of fills
+    unknown: int
+    valued: dict[int, Fraction]  # postings in the reporting asset by account, asset, interval; 10^-scale
+    counted: dict[int, Fraction]  # the same in atoms
+
+
+def _material(store: Store, *, months: bool) -> _Material:
+    """Return the entries of an attribution, made once for each result."""
+    name = f"attribution, months={months}"
+    if name not in store.memo:
+        moments, prices = snapshots(store, months=months), asset_prices(store)
+        postings = posting_entries(store, moments, prices)
+        costs, unknown = fill_entries(store, moments, prices)
+        keys = _balance_key(store, moments, postings.account.astype(np.int64), postings.asset, postings.interval)
+        store.memo[name] = _Material(
+            moments,
+            postings,
+            unrealized_entries(store, moments, prices).joined(costs),
+            unknown,
+            exact_sums(postings.amount, postings.price, keys),
+            exact_sums(postings.amount, np.ones(len(keys)), keys),
+        )
+    made: _Material = store.memo[name]
+    return made
+
+
+def _balance_key(store: Store, moments: Snapshots, account: Any, asset: Any, interval: Any) -> Any:
+    """Return account, asset and interval as one number, for numbers or arrays."""
+    return (account * len(store.meta["assets"]) + asset) * moments.last + interval
+
+
 class _Labels:
     """The group of each entry."""
 
@@ -191,7 +227,7 @@ class _Labels:
 
     def codes(self, found: Entries) -> NDArray[np.int64]:
         """Return the index of each entry's group; -1 counts from the end."""
-        codes: NDArray[np.int64] = getattr(found, self._field)
+        codes: NDArray[np.int64] = getattr(found, self._field).astype(np.int64)
         return np.where(codes < 0, len(self._names) - 1, codes)
 
     def name(self, code: int) -> str:
@@ -216,16 +252,12 @@ def _sums(found: Entries, labels: _Labels) -> Iterator[tuple[str, str, Fraction]
 
 
 def _revaluations(
-    store: Store,
-    moments: Snapshots,
-    prices: AssetPrices,
-    postings: Entries,
-    labels: _Labels,
-    equity: list[Fraction],
+    store: Store, material: _Material, labels: _Labels, equity: list[Fraction]
 ) -> Iterator[tuple[str, Fraction]]:
     """Yield what each balance gained by being held in each interval; add up equity at each moment on the way."""
+    moments = material.moments
     held = moments.rows
-    value = prices.fill(held["asset"], held["time"], held["value_price"])
+    value = asset_prices(store).fill(held["asset"], held["time"], held["value_price"])
     balances: dict[tuple[int, int, int], tuple[int, Fraction]] = {}
     for row in range(len(value)):
         asset, moment, amount = int(held["asset"][row]), int(moments.moment[row]), int(held["amount"][row])
@@ -233,23 +265,19 @@ def _revaluations(
         equity[moment] += worth
         if held["instrument"][row] < 0:
             balances[int(held["account"][row]), asset, moment] = amount, worth
-    n_assets, n_intervals = len(store.meta["assets"]), moments.last
-    keys = (postings.account * n_assets + postings.asset) * n_intervals + postings.interval
-    valued = exact_sums(postings.amount, postings.price, keys)
-    counted = exact_sums(postings.amount, np.ones(len(keys)), keys)
     for account in np.flatnonzero(store.is_owned[:-1]).tolist():
-        for asset in range(n_assets):
-            for interval in range(n_intervals):
-                before, worth = balances.get((account, asset, interval), (0, _ZERO))
-                after, worth_after = balances.get((account, asset, interval + 1), (0, _ZERO))
-                key = (account * n_assets + asset) * n_intervals + interval
-                if before + counted.get(key, _ZERO) != after:
-                    raise InvariantError(
-                        f"account {store.accounts[account]}: {before} atoms of {store.assets[asset]} and postings of "
-                        f"{counted.get(key, _ZERO)} are not the {after} held afterwards"
-                    )
-                received = valued.get(key, _ZERO) / 10 ** int(store.asset_scales[asset])
-                yield labels.of_balance(account, asset, interval), worth_after - worth - received
+        for asset, interval in product(range(len(store.meta["assets"])), range(moments.last)):
+            before, worth = balances.get((account, asset, interval), (0, _ZERO))
+            after, worth_after = balances.get((account, asset, interval + 1), (0, _ZERO))
+            key = _balance_key(store, moments, account, asset, interval)
+            counted = material.counted.get(key, _ZERO)
+            if before + counted != after:
+                raise InvariantError(
+                    f"account {store.accounts[account]}: {before} atoms of {store.assets[asset]} and postings of "
+                    f"{counted} are not the {after} held afterwards"
+                )
+            received = material.valued.get(key, _ZERO) / 10 ** int(store.asset_scales[asset])
+            yield labels.of_balance(account, asset, interval), worth_after - worth - received
 
 
 def _exact(

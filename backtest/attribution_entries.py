@@ -55,22 +55,22 @@ class Entries:
         Mantissa of `scale` decimals of an asset, received is positive.
     price : ndarray of float64
         Reporting asset per unit of that asset.
-    line : ndarray of int64
+    line : ndarray of int32
         Index into `NAMES`.
-    scale, account, asset, instrument, strategy, tag, interval : ndarray of int64
+    scale, account, asset, instrument, strategy, tag, interval : ndarray of int32
         Indices; -1 = none. `interval` counts the pieces of the run that are explained one by one.
     """
 
     amount: NDArray[Any]
     price: NDArray[np.float64]
-    line: NDArray[np.int64]
-    scale: NDArray[np.int64]
-    account: NDArray[np.int64]
-    asset: NDArray[np.int64]
-    instrument: NDArray[np.int64]
-    strategy: NDArray[np.int64]
-    tag: NDArray[np.int64]
-    interval: NDArray[np.int64]
+    line: NDArray[np.int32]
+    scale: NDArray[np.int32]
+    account: NDArray[np.int32]
+    asset: NDArray[np.int32]
+    instrument: NDArray[np.int32]
+    strategy: NDArray[np.int32]
+    tag: NDArray[np.int32]
+    interval: NDArray[np.int32]
 
     def joined(self, *others: "Entries") -> "Entries":
         """Return these entries and others as one."""
@@ -97,7 +97,7 @@ def posting_entries(store: Store, moments: Snapshots, prices: AssetPrices) -> En
         line = np.where(moved & outside & (amount <= 0), NAMES.index("withdrawals"), line)
         line = np.where(moved & ~outside & ~store.is_owned[ledger[other][rows]], NAMES.index("fees"), line)
         parts.append(
-            Entries(
+            _entries(
                 amount=amount,
                 price=value[rows],
                 line=line,
@@ -119,7 +119,7 @@ def unrealized_entries(store: Store, moments: Snapshots, prices: AssetPrices) ->
         edge = 0 if sign > 0 else moments.last
         rows = np.flatnonzero((held["instrument"] >= 0) & (moments.moment != edge))
         parts.append(
-            Entries(
+            _entries(
                 amount=sign * held["amount"][rows],
                 price=value[rows],
                 line=np.full(len(rows), NAMES.index("price"), dtype=np.int64),
@@ -179,7 +179,7 @@ def fill_entries(store: Store, moments: Snapshots, prices: AssetPrices) -> tuple
     costs = fill_costs(store, prices)
     interval = moments.intervals(moments.fill_rows, len(fills["time"]))[costs.rows]
     parts = [
-        Entries(
+        _entries(
             amount=amount,
             price=costs.price,
             line=line,
@@ -241,5 +241,10 @@ def _inverse_cost(signed: int, price: int, decision: int, size: int, exponent: i
     return quotient + (2 * rest > denominator or (2 * rest == denominator and quotient % 2))
 
 
-def _indices(columns: Columns, rows: NDArray[np.int64], *names: str) -> dict[str, NDArray[np.int64]]:
-    return {name: columns[name][rows].astype(np.int64) for name in names}
+def _entries(amount: NDArray[Any], price: NDArray[np.float64], **indices: NDArray[Any]) -> Entries:
+    """Return entries with their indices in 32 bits: a long run has millions."""
+    return Entries(amount, price, **{name: values.astype(np.int32, copy=False) for name, values in indices.items()})
+
+
+def _indices(columns: Columns, rows: NDArray[np.int64], *names: str) -> dict[str, NDArray[np.int32]]:
+    return {name: columns[name][rows].astype(np.int32, copy=False) for name in names}

@@ -40,6 +40,14 @@ class Snapshots:
         return found
 
 
+def asset_prices(store: Store) -> "AssetPrices":
+    """Return the prices of the assets, made once for each result."""
+    if "asset prices" not in store.memo:
+        store.memo["asset prices"] = AssetPrices(store)
+    made: AssetPrices = store.memo["asset prices"]
+    return made
+
+
 def snapshots(store: Store, *, months: bool) -> Snapshots:
     """Return the start and the end of the run, with the month boundaries between them if asked for.
 

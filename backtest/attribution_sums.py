@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_HALF = np.int64(32)
-_LOW = np.int64(0xFFFFFFFF)
+# Amounts in three pieces of 22 bits and price mantissas in three of 18: products stay below 2^41, and the sum of a
+# block of 2^21 of them below 2^62.
+_AMOUNT_BITS, _PRICE_BITS = 22, 18
+_BLOCK = 1 << 21
 
 
 def exact_sums(amounts: NDArray[Any], prices: NDArray[np.float64], keys: NDArray[np.int64]) -> dict[int, Fraction]:
@@ -25,31 +27,41 @@ def exact_sums(amounts: NDArray[Any], prices: NDArray[np.float64], keys: NDArray
     -------
     dict of int to Fraction
     """
-    if len(amounts) == 0:
-        return {}
-    order = np.lexsort((prices, keys))
-    amounts, prices, keys = amounts[order], prices[order], keys[order]
-    starts = np.flatnonzero(np.r_[True, (keys[1:] != keys[:-1]) | (prices[1:] != prices[:-1])])
-    sums = _integer_sums(amounts, starts)
-    # Price by price; the denominators are powers of two, few of them differ.
-    parts: dict[tuple[int, int], int] = {}
-    for total, price, key in zip(sums, prices[starts].tolist(), keys[starts].tolist(), strict=True):
-        numerator, denominator = price.as_integer_ratio()
-        parts[key, denominator] = parts.get((key, denominator), 0) + total * numerator
+    fraction, exponent = np.frexp(prices)
+    mantissas = np.ldexp(fraction, 53).astype(np.int64)
     out: dict[int, Fraction] = {}
-    for (key, denominator), total in parts.items():
-        out[key] = out.get(key, Fraction(0)) + Fraction(total, denominator)
+    for begin in range(0, len(amounts), _BLOCK):
+        block = slice(begin, begin + _BLOCK)
+        # Rows of one key and one power of two are added as integers.
+        order = np.lexsort((exponent[block], keys[block]))
+        key, power = keys[block][order], exponent[block][order]
+        starts = np.flatnonzero(np.r_[True, (key[1:] != key[:-1]) | (power[1:] != power[:-1])])
+        sums = _products(amounts[block][order], mantissas[block][order], starts)
+        for number, shift, total in zip(key[starts].tolist(), power[starts].tolist(), sums, strict=True):
+            out[number] = out.get(number, Fraction(0)) + total * Fraction(2) ** (shift - 53)
     return out
 
 
-def _integer_sums(amounts: NDArray[Any], starts: NDArray[np.int64]) -> list[int]:
-    """Return the sums of the runs that begin at `starts`, as Python integers."""
+def _products(amounts: NDArray[Any], mantissas: NDArray[np.int64], starts: NDArray[np.int64]) -> list[int]:
+    """Return the sum of amount x mantissa over each run that begins at `starts`."""
     if amounts.dtype == object:
-        return [int(total) for total in np.add.reduceat(amounts, starts)]
-    # In halves of 32 bits, so that no partial sum leaves 64 bits.
-    high = np.add.reduceat(amounts >> _HALF, starts).tolist()
-    low = np.add.reduceat(amounts & _LOW, starts).tolist()
-    return [(upper << 32) + lower for upper, lower in zip(high, low, strict=True)]
+        return [int(total) for total in np.add.reduceat(amounts * mantissas.astype(object), starts)]
+    sums = [0] * len(starts)
+    for upper, left in _pieces(amounts, _AMOUNT_BITS):
+        for lower, right in _pieces(mantissas, _PRICE_BITS):
+            parts = np.add.reduceat(left * right, starts).tolist()
+            sums = [total + (part << (upper + lower)) for total, part in zip(sums, parts, strict=True)]
+    return sums
+
+
+def _pieces(values: NDArray[np.int64], bits: int) -> list[tuple[int, NDArray[np.int64]]]:
+    """Return shifts and pieces whose shifted sum is the values; the highest piece has the sign."""
+    mask = np.int64((1 << bits) - 1)
+    return [
+        (0, values & mask),
+        (bits, (values >> np.int64(bits)) & mask),
+        (2 * bits, values >> np.int64(2 * bits)),
+    ]
 
 
 def round_to_sum(values: Sequence[Fraction], decimals: int) -> list[Fraction]:

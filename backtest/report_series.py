@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtest.attribution_entries import LINES, NAMES, fill_costs
-from backtest.attribution_moments import AssetPrices
+from backtest.attribution_moments import asset_prices
 from backtest.report_axes import BUCKETS
 from backtest.report_charts import Line, Mark
 from backtest.result_storage import Store
@@ -48,7 +48,7 @@ def cumulative(store: Store, run: Curve) -> list[Line]:
     for line, names in kinds.items():
         sums[line] = _at(sampled, *valued(store, names))
     sums["price"] = sums["price"] + unrealized - unrealized[0]
-    costs = fill_costs(store, AssetPrices(store))
+    costs = fill_costs(store, asset_prices(store))
     unit = np.array([10.0**scale for scale in costs.scale.tolist()])
     worth = costs.amount.astype(np.float64) / unit * costs.price if len(costs.rows) else np.zeros(0)
     times = store.columns("fills")["time"][costs.rows]

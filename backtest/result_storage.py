@@ -45,6 +45,7 @@ class Store:
         self._owner = owner
         self._sources: dict[str, Any] = {}
         self._columns: dict[str, Columns] = {}
+        self.memo: dict[str, Any] = {}  # what is made of the tables and used more than once
         for name, source in tables.items():
             definition = table(name)
             missing = [column for column in definition.names if column not in _names_of(source, definition)]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from backtest import statistics
 from backtest.attribution import Attribution
-from backtest.attribution_moments import AssetPrices, snapshots
+from backtest.attribution_moments import asset_prices, snapshots
 from backtest.result_frames import scaled
 from backtest.result_storage import Store
 from backtest.tables import ACCOUNT_ROLES, FORCED, LEDGER_KINDS, ORDER_STATUS, PAID_BY
@@ -74,7 +74,7 @@ def valued(store: Store, kinds: tuple[str, ...]) -> tuple[NDArray[np.int64], NDA
     rows = rows[np.argsort(ledger["time"][rows], kind="stable")]
     assets, times = ledger["asset"][rows], ledger["time"][rows]
     amounts = scaled(ledger["amount"][rows] * sides[rows], store.asset_scales[assets])
-    return times, amounts * AssetPrices(store).fill(assets, times, ledger["value_price"][rows])
+    return times, amounts * asset_prices(store).fill(assets, times, ledger["value_price"][rows])
 
 
 def summary(store: Store, run: Curve, attribution: Attribution, time_in_market: float) -> dict[str, float | int]:
@@ -162,13 +162,13 @@ def _flows(store: Store) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     rows = rows[np.argsort(ledger["time"][rows], kind="stable")]
     times = ledger["time"][rows]
     amounts = scaled(ledger["amount"][rows] * sign[rows], store.asset_scales[ledger["asset"][rows]])
-    return times, amounts * AssetPrices(store).fill(ledger["asset"][rows], times, ledger["value_price"][rows])
+    return times, amounts * asset_prices(store).fill(ledger["asset"][rows], times, ledger["value_price"][rows])
 
 
 def _in_reporting(
     store: Store, assets: NDArray[np.int64], amounts: NDArray[np.int64], times: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    return scaled(amounts, store.asset_scales[assets]) * AssetPrices(store).at(assets, times)
+    return scaled(amounts, store.asset_scales[assets]) * asset_prices(store).at(assets, times)
 
 
 def _paid(store: Store, who: str, shortfall: NDArray[np.float64]) -> float:
@@ -192,4 +192,4 @@ def _turnover(store: Store) -> float:
     quantity = scaled(fills["quantity"], store.quantity_scales[which]) * store.sizes[which]
     price = scaled(fills["price"], store.price_scales[which])
     value = np.where(inverse, quantity / price, quantity * price)
-    return float((value * AssetPrices(store).at(store.settle[which], fills["time"])).sum())
+    return float((value * asset_prices(store).at(store.settle[which], fills["time"])).sum())

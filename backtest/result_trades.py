@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backtest.attribution_moments import AssetPrices
+from backtest.attribution_moments import asset_prices
 from backtest.result_excursions import excursions
 from backtest.result_frames import names, scaled, times
 from backtest.result_storage import Store
@@ -202,7 +202,7 @@ def _fees(store: Store, trips: Trips, asset: NDArray[np.int64]) -> NDArray[np.fl
     fee = scaled(fills["fee"][trips.fill], store.asset_scales[paid_in]) * trips.share
     other = np.flatnonzero((paid_in != wanted) & (fee != 0))
     if len(other):
-        prices, time = AssetPrices(store), fills["time"][trips.fill][other]
+        prices, time = asset_prices(store), fills["time"][trips.fill][other]
         fee[other] *= prices.at(paid_in[other], time) / prices.at(wanted[other], time)
     return trips.sums(fee)
 
