@@ -9,8 +9,8 @@ from backtest.context cimport Context
 from backtest.sizing cimport Size, effective_units, reading, resolve_size, to_units
 from backtest.views cimport InstrumentInfo, OrderView
 from venues.orders cimport (
-    CLOSE_POSITION, FOK, GTC, IOC, LIMIT, MARKET, ON_INDEX, ON_LAST, ON_MARK, POST_ONLY, PROTECTIVE, REDUCE_ONLY, SENT,
-    STOP_MARKET, TAKE_MARKET, TRAILING_STOP, WORKING, Order,
+    CLOSE_POSITION, FOK, GTC, IOC, LIMIT, MARKET, NO_REASON, OFF_LOT, OFF_TICK, ON_INDEX, ON_LAST, ON_MARK, POST_ONLY,
+    PROTECTIVE, REDUCE_ONLY, SENT, STOP_MARKET, TAKE_MARKET, TRAILING_STOP, WORKING, Order,
 )
 from venues.records cimport LogRow, SeriesRow
 
@@ -273,15 +273,13 @@ cdef class Strategy:
                 raise OrderError(f"limit must be a positive price, got {limit!r} for {symbol}")
         elif post_only:
             raise OrderError(f"post_only needs a limit price ({symbol})")
-        if tif not in TIFS:
-            raise OrderError(f"tif must be one of {', '.join(TIFS)}, got {tif!r}")
         units = to_units(self.context, account, instrument, size, side, price)
         if units == 0:
             return None
         order = self.context.send(
             self.number, account, instrument, side, abs(units), LIMIT if price else MARKET, price, 0, 0,
-            (POST_ONLY if post_only else 0) | (REDUCE_ONLY if reduce_only else 0), TIFS[tif], leg, self.context.tag(tag),
-            size.value)
+            (POST_ONLY if post_only else 0) | (REDUCE_ONLY if reduce_only else 0), chosen("tif", tif, TIFS), leg,
+            self.context.tag(tag), size.value)
         if limit is not None:
             order.requested_price = float(limit)
         return self.view(order.id)
@@ -376,7 +374,7 @@ cdef class Strategy:
                 return None
         order = self.context.send(
             self.number, account, instrument, side, units, LIMIT if price else MARKET, price, 0, 0,
-            REDUCE_ONLY if reduces and not is_spot else 0, TIFS[tif], 0, self.context.tag(tag), requested)
+            REDUCE_ONLY if reduces and not is_spot else 0, chosen("tif", tif, TIFS), 0, self.context.tag(tag), requested)
         return self.view(order.id)
 
     def target_portfolio(self, weights, *, tolerance=0.0, over=None, reduce_first=True, tag=None):
@@ -444,8 +442,7 @@ cdef class Strategy:
         cdef Order *order
         instrument, account = self.find(symbol)
         self._may_trade()
-        if trigger not in TRIGGERS:
-            raise OrderError(f"trigger must be one of {', '.join(TRIGGERS)}, got {trigger!r}")
+        chosen("trigger", trigger, TRIGGERS)
         if stop is None and take is None and trailing is None:
             raise OrderError(f"protect({symbol!r}) needs stop=, take= or trailing=")
         leg = self._leg(account, position)
@@ -490,12 +487,14 @@ cdef class Strategy:
         side : str
             ``buy | sell``.
         quantity : number or str
-            In the instrument's unit; must fit the decimals of the run.
+            In the instrument's unit.
         limit, stop : number, optional
             A limit price, or the trigger of a stop-market order.
         """
         cdef int32_t instrument, account
         cdef int64_t units, price = 0, level = 0
+        cdef int scale, reason
+        cdef int source = chosen("trigger", trigger, TRIGGERS)
         cdef Order *order
         instrument, account = self.find(symbol)
         self._may_trade()
@@ -503,18 +502,28 @@ cdef class Strategy:
             raise OrderError(f"side must be 'buy' or 'sell', got {side!r}")
         if limit is not None and stop is not None:
             raise OrderError("submit takes limit= or stop=, not both (stop-limit orders are not built)")
-        units = exact_units(quantity, self.context.world.contracts[instrument].quantity_scale, "quantity")
+        if post_only and limit is None:
+            raise OrderError(f"post_only needs a limit price ({symbol})")
+        scale = self.context.world.contracts[instrument].price_scale
+        units, exact = units_of(quantity, self.context.world.contracts[instrument].quantity_scale, "quantity")
+        reason = NO_REASON if exact else OFF_LOT
+        if limit is not None or stop is not None:
+            level, exact = units_of(stop if limit is None else limit, scale, "stop" if limit is None else "limit")
+            if not exact:
+                reason = OFF_TICK
         if limit is not None:
-            price = exact_units(limit, self.context.world.contracts[instrument].price_scale, "limit")
-        if stop is not None:
-            level = exact_units(stop, self.context.world.contracts[instrument].price_scale, "stop")
+            price, level = level, 0
         order = self.context.send(
             self.number, account, instrument, 1 if side == "buy" else -1, units,
-            LIMIT if price else STOP_MARKET if level else MARKET, price, level, 0,
-            (POST_ONLY if post_only else 0) | (REDUCE_ONLY if reduce_only else 0), TIFS[tif], self._leg(account, position),
-            self.context.tag(tag), float(quantity))
-        order.trigger_source = TRIGGERS[trigger]
-        return self.view(order.id)
+            LIMIT if limit is not None else STOP_MARKET if stop is not None else MARKET, price, level, 0,
+            (POST_ONLY if post_only else 0) | (REDUCE_ONLY if reduce_only else 0), chosen("tif", tif, TIFS),
+            self._leg(account, position), self.context.tag(tag), float(quantity))
+        order.trigger_source = source
+        if limit is not None:
+            order.requested_price = float(limit)
+        view = self.view(order.id)
+        order.reason = reason                # finer than the run's units: the venue refuses it when it arrives
+        return view
 
     def cancel(self, order):
         """Ask the venue to cancel an own order; its answer comes to `on_order`."""
@@ -816,11 +825,21 @@ cdef class Strategy:
         self.context.texts.append(str(text))
 
 
-cdef int64_t exact_units(object value, int scale, str what) except? -1:
-    """A number as given (text, Decimal, int, or a float through its repr) in units of a scale, exactly."""
-    from decimal import Decimal
-    number = value if isinstance(value, Decimal) else Decimal(repr(value) if isinstance(value, float) else str(value))
+cdef int chosen(str name, object value, dict allowed) except -1:
+    """The code of a word, or an error that lists the words."""
+    if value not in allowed:
+        raise OrderError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
+    return allowed[value]
+
+
+cdef tuple units_of(object value, int scale, str what):
+    """A positive number as given (text, Decimal, int, or a float through its repr) in the nearest units, and whether exactly so."""
+    from decimal import Decimal, InvalidOperation
+    try:
+        number = value if isinstance(value, Decimal) else Decimal(repr(value) if isinstance(value, float) else str(value))
+    except InvalidOperation:
+        raise OrderError(f"{what} must be a number, got {value!r}") from None
+    if not number.is_finite() or number <= 0:
+        raise OrderError(f"{what} must be a positive number, got {value!r}")
     units = number.scaleb(scale)
-    if units != units.to_integral_value():
-        raise OrderError(f"{what} {value!r} has more decimals than the {scale} of this instrument in the run")
-    return int(units)
+    return int(units.to_integral_value()), units == units.to_integral_value()

@@ -66,4 +66,4 @@ cdef class Account:
     cdef int sample(self, PoolState *pool, int64_t time, int32_t flags) except -1 nogil
     cdef int extreme_sample(self, PoolState *pool) except -1 nogil          # the highest ratio since the last sample
     cdef int periodic_sample(self, PoolState *pool, int64_t time) except -1 nogil
-    cdef int64_t equity_atoms(self, PoolState *pool) noexcept nogil         # floor of the pool's equity
+    cdef int64_t equity_atoms(self, PoolState *pool, int32_t asset) noexcept nogil         # floor of the pool's equity, in an asset

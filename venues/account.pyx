@@ -109,8 +109,15 @@ cdef class Account:
         self.state.refresh_wallets(asset)
         return 0
 
-    cdef int64_t equity_atoms(self, PoolState *pool) noexcept nogil:
-        return <int64_t> floor(pool.risk.equity * self.world.atoms[pool.asset if pool.asset >= 0 else 0])
+    cdef int64_t equity_atoms(self, PoolState *pool, int32_t asset) noexcept nogil:
+        cdef double unit = 1.0
+        if pool.risk.notional == 0.0 and pool.isolated >= 0:
+            return self.state.slots[pool.isolated].position.isolated_wallet      # nothing open: exact
+        if pool.risk.notional == 0.0 and pool.asset >= 0:
+            return self.state.balances[asset] - self.state.earmarked[asset]
+        if pool.asset < 0:
+            unit = self.world.asset_usd[asset]
+        return <int64_t> floor(pool.risk.equity / unit * self.world.atoms[asset])
 
     # ------------------------------------------------------------------ messages and records
 
@@ -354,7 +361,7 @@ cdef class Account:
                 pool = self.state.pool_of(slot)
                 self.state.refresh_wallet(pool)
                 self.state.look(pool)
-                cost = max(0, min(cost, self.equity_atoms(pool)))
+                cost = max(0, min(cost, self.equity_atoms(pool, c.settle)))
                 self.post(&context, self.ledger.pseudo(self.venue, INSURANCE_FUND_ACCOUNT), c.settle, LIQUIDATION_FEE,
                           -cost, slot)
             if slot.position.margin_mode == 1:

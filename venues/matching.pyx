@@ -18,7 +18,7 @@ from libc.math cimport ceil, floor, rint
 from venues.account cimport Account
 from venues.contract cimport SPOT
 from venues.orders cimport (
-    BY_USER, CANCELED, CLOSE_POSITION, EXPIRED, FILLED, FOK, FORCED_ORDER, IOC, LIMIT, MARKET, NOT_FILLABLE, ON_INDEX,
+    BY_USER, CANCELED, CLOSE_POSITION, EXPIRED, FILLED, FOK, FORCED_ORDER, GTC, IOC, LIMIT, MARKET, NOT_FILLABLE, ON_INDEX,
     ON_LAST, ON_MARK, POSITION_CLOSED, POST_ONLY, REDUCE_ONLY, REJECTED, STOP_MARKET, TAKE_MARKET, TRAILING_STOP,
     WORKING, WOULD_TAKE, Order, OrderStore, Reason,
 )
@@ -95,6 +95,12 @@ cdef class Market:
             if reaches and order.flags & POST_ONLY:
                 order.status = REJECTED
                 order.reason = WOULD_TAKE
+                (<Account> self.accounts[order.account]).release(order, order.quantity)
+                return (<Account> self.accounts[order.account]).order_changed(order, time)
+            if not reaches and order.tif != GTC:
+                # Immediate or cancel: what cannot take when it arrives never rests.
+                order.status = EXPIRED
+                order.reason = NOT_FILLABLE
                 (<Account> self.accounts[order.account]).release(order, order.quantity)
                 return (<Account> self.accounts[order.account]).order_changed(order, time)
             order.triggered = reaches

@@ -291,7 +291,9 @@ cdef class Exchange:
         order.arrived = time
         if order.status != SENT:
             return 0
-        reason = self.validate(order, time)
+        reason = order.reason            # already off the run's units when it was sent
+        if reason == NO_REASON:
+            reason = self.validate(order, time)
         if reason == NO_REASON:
             reason = (<Account> self.accounts[order.account]).try_hold(order)
         if reason != NO_REASON:
