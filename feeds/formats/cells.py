@@ -43,14 +43,17 @@ def epoch_unit(values: "pa.Array | pa.ChunkedArray") -> tuple[str, int]:
     import pyarrow.compute as pc
 
     ends = pc.min_max(values).as_py()
-    found = [unit for value in (ends["min"], ends["max"]) for unit in _UNITS if unit[0] <= value < 10 * unit[0]]
-    if len(found) != 2 or found[0] != found[1]:
-        named = " and ".join(unit for _, unit, _ in dict.fromkeys(found)) or "no known unit"
-        raise FeedError(
-            f"epochs from {ends['min']} to {ends['max']} are of {named}; all must be of one: s (1e9 to 1e10), "
-            f"ms (1e12 to 1e13), us (1e15 to 1e16) or ns (1e18 to 1e19); split the file or correct the rows"
+    low, high = (next((unit for unit in _UNITS if unit[0] <= end < 10 * unit[0]), None) for end in ends.values())
+    if low is None or low != high:
+        first, last = (
+            f"{end} ({'no unit' if unit is None else unit[1]})"
+            for end, unit in zip(ends.values(), (low, high), strict=True)
         )
-    return found[0][1], found[0][2]
+        raise FeedError(
+            f"epochs from {first} to {last}; all must be of one unit: s (1e9 to 1e10), ms (1e12 to 1e13), us (1e15 to "
+            "1e16) or ns (1e18 to 1e19); split the file or correct the rows"
+        )
+    return low[1], low[2]
 
 
 def times(cells: "pa.Array | pa.ChunkedArray", *, header: str = "") -> "pa.Array | pa.ChunkedArray":

@@ -131,7 +131,9 @@ def _read_panel(source: Source, head: Head, wanted: Wanted) -> Iterator[Piece]:
     """
     import pyarrow as pa
 
-    suffix = str(_panel_suffix(head))
+    suffix = _panel_suffix(head)
+    if suffix is None:
+        raise FeedError(f"{source.where}: {head.describe()}; this format needs timestamp and open_perp_binance or _okx")
     names = [name for name in head.columns if name == "timestamp" or name.endswith(f"_{suffix}")]
     table = pa.concat_tables(batches(source, head, head.columns, dict.fromkeys(names, "number"))).combine_chunks()
     stamps = np.asarray(times(table["timestamp"].combine_chunks(), header="timestamp"))

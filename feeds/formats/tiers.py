@@ -32,6 +32,8 @@ def _read(source: Source, head: Head, wanted: Wanted) -> Iterator[Piece]:
 
 def _read_ccxt(source: Source, head: Head, wanted: Wanted) -> Iterator[Piece]:
     """Read {symbol: [tier, ...]}; the maintenance amount is in the venue's own answer, as `info.cum`."""
+    if not _is_ccxt(head):
+        raise FeedError(f"{source.where}: this format is a JSON object of symbols with lists of tiers")
     for symbol, tiers in head.table.items():
         columns: dict[str, Any] = {
             "floor": [str(tier["minNotional"]) for tier in tiers],
