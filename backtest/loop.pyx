@@ -228,8 +228,34 @@ cdef class Loop:
             a.ts_open = self.now // timeframe * timeframe
         self.n_aggregators += 1
 
+    def open_books(self):
+        """Value what is held before the first price of an asset by that price: in the books only, nobody trades on it."""
+        cdef Event head
+        cdef int32_t s
+        cdef int asset
+        first = {}
+        usd = {}
+        for s in range(self.n_streams):
+            if self.venue_time[s] == INT64_MAX or (self.passive[s] and self.asset[s] < 0):
+                continue
+            (<Cursor> self.cursor[s]).peek(&head)
+            if self.asset[s] >= 0:
+                usd.setdefault(self.asset[s], head.a / COLLATERAL_DIVISOR)
+            elif self.priced_asset[head.instrument] >= 0 and (
+                    head.kind == TRADE or head.kind == MARK or head.kind == BAR or head.kind == MARK_BAR
+                    or (head.kind == INDEX and self.exchange.mark_from_index[head.instrument])):
+                found = (self.venue_time[s], self.venue_world.price_value(head.instrument, head.a))
+                first[self.priced_asset[head.instrument]] = min(first.get(self.priced_asset[head.instrument], found), found)
+        for asset in range(self.venue_world.n_assets):
+            if not isnan(self.exchange.ledger.asset_prices[asset]):
+                continue
+            one = usd.get(asset, self.venue_world.asset_usd[asset])
+            unit = usd.get(self.reporting, self.venue_world.asset_usd[self.reporting])
+            self.exchange.ledger.asset_prices[asset] = first[asset][1] if asset in first else one / unit
+
     def run(self):
         """Run to the end, or until something stops it."""
+        self.open_books()
         if self.holds_gil:
             self.run_until(self.end)
         else:
@@ -891,7 +917,7 @@ cdef class Loop:
         return 0
 
     cdef double value_of(self, int32_t asset) noexcept nogil:
-        return 1.0 if asset == self.reporting else self.venue_world.asset_prices[asset]
+        return 1.0 if asset == self.reporting else self.exchange.ledger.asset_prices[asset]
 
     def mark_gap(self, int instrument, int64_t time):
         """An open position cannot be priced: an error, or what the user chose."""
