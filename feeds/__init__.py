@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from feeds.catalog import Catalog
     from feeds.dataset import Dataset, Stream
     from feeds.frames import from_pandas
-    from feeds.importing import import_file
+    from feeds.importing import from_ccxt, import_file, import_files
     from feeds.synthetic import sample
     from feeds.validation import validate
 
@@ -19,8 +19,10 @@ __all__ = [
     "FeedError",
     "LevdynError",
     "Stream",
+    "from_ccxt",
     "from_pandas",
     "import_file",
+    "import_files",
     "sample",
     "validate",
 ]
@@ -30,8 +32,10 @@ _HOMES = {
     "Catalog": "feeds.catalog",
     "Dataset": "feeds.dataset",
     "Stream": "feeds.dataset",
+    "from_ccxt": "feeds.importing",
     "from_pandas": "feeds.frames",
     "import_file": "feeds.importing",
+    "import_files": "feeds.importing",
     "sample": "feeds.synthetic",
     "validate": "feeds.validation",
 }
