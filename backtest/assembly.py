@@ -330,7 +330,11 @@ class Assembly:
             ],
             slippage=[self.slippage(venue) for venue in self.venues],
             reporting=rows[self.reporting],
-            history=History(self.dataset),
+            history=History(
+                self.dataset,
+                contract_sizes={(run.venue, run.symbol): run.instrument.contract_size for run in self.instruments},
+                feed_latency={venue.name: venue.latency_ns[2] for venue in self.venues},
+            ),
             universe=Universe(self.dataset),
         )
         self.suspensions: list[tuple[str, int, int]] = []

@@ -117,7 +117,7 @@ cdef class Context:
     cdef double price(self, int32_t instrument) noexcept nogil:
         if self.world.prices[instrument].mark != 0:
             return self.world.prices[instrument].mark_value
-        return self.world.prices[instrument].last_value
+        return self.world.price_value(instrument, self.world.prices[instrument].last)
 
     cdef int64_t units_down(self, int32_t instrument, double quantity) noexcept nogil:
         """Quantity units toward zero on the lot; what lies within 1e-9 relative of a lot is on it."""

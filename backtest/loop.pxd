@@ -20,6 +20,7 @@ cdef struct BarPath:         # the venue's side of a stream of bars
 
 cdef struct Aggregator:      # bars of a timeframe made from trades or finer bars
     int64_t timeframe
+    int64_t offset           # weeks open on Monday; the epoch was a Thursday
     int64_t ts_open
     int64_t open
     int64_t high
@@ -59,6 +60,7 @@ cdef class Loop:
     cdef int64_t venue_second_time
     cdef int32_t local_best
     cdef int64_t local_best_time
+    cdef int64_t local_second_time
     cdef int64_t *response_latency       # ns, by account
     cdef int32_t *priced_asset           # asset that an instrument's mark gives the reporting price of; -1 = none
     cdef int32_t reporting

@@ -48,6 +48,8 @@ cdef enum:
 cdef double COLLATERAL_DIVISOR = 1e10
 MINUTE_NS = 60_000_000_000
 HOUR_NS = 3_600_000_000_000
+WEEK_NS = 604_800_000_000_000
+MONDAY_NS = 345_600_000_000_000      # 1970-01-05, the first Monday: weeks open on it
 
 ctypedef int (*call_hook)(PyObject *hook, PyObject *info, const Event *event, int64_t timeframe) except -1 nogil
 
@@ -223,9 +225,10 @@ cdef class Loop:
         a.from_trades = from_trades
         a.latency = latency
         a.is_open = 0
+        a.offset = MONDAY_NS if timeframe % WEEK_NS == 0 else 0
         if from_trades:
-            self.local_agenda.push((self.now // timeframe + 1) * timeframe + latency, BAR_CLOSES, self.n_aggregators)
-            a.ts_open = self.now // timeframe * timeframe
+            a.ts_open = (self.now - a.offset) // timeframe * timeframe + a.offset
+            self.local_agenda.push(a.ts_open + timeframe + latency, BAR_CLOSES, self.n_aggregators)
         self.n_aggregators += 1
 
     def open_books(self):
@@ -284,13 +287,18 @@ cdef class Loop:
 
     cdef void find_local(self) noexcept nogil:
         cdef int32_t i, best = 0
-        cdef int64_t first = INT64_MAX
+        cdef int64_t first = INT64_MAX, second = INT64_MAX, t
         for i in range(self.n_streams):
-            if self.local_time[i] < first:
-                first = self.local_time[i]
+            t = self.local_time[i]
+            if t < first:
+                second = first
+                first = t
                 best = i
+            elif t < second:
+                second = t
         self.local_best = best
         self.local_best_time = first
+        self.local_second_time = second
 
     # ------------------------------------------------------------------ the loop
 
@@ -420,7 +428,7 @@ cdef class Loop:
             return 0
         value = self.venue_world.prices[instrument].mark_value
         if value <= 0.0:
-            value = self.venue_world.prices[instrument].last_value
+            value = self.venue_world.price_value(instrument, self.venue_world.prices[instrument].last)
         self.venue_world.asset_prices[asset] = value
         self.exchange.ledger.asset_prices[asset] = value
         self.local_world.asset_prices[asset] = value
@@ -683,6 +691,26 @@ cdef class Loop:
         cdef int64_t *grown
         cdef int64_t frame
         self.context.now = time
+        if self.local_best_time == time < self.local_second_time and self.local_agenda.next_time > time and self.n_aggregators == 0:
+            # One market event and nothing else at this instant: most of a run.
+            s = self.local_best
+            (<Cursor> self.cursor[s]).deliver(&event)
+            self.local_time[s] = (<Cursor> self.cursor[s]).next_delivery
+            if self.local_time[s] < self.local_second_time:
+                self.local_best_time = self.local_time[s]
+            else:
+                self.find_local()
+            if not self.passive[s]:
+                self.receive(&event)
+            if self.any_market_hook:
+                self.dispatch(&event, (<Cursor> self.cursor[s]).timeframe)
+                if self.bars_due:
+                    with gil:
+                        self.hooks.bars(time)
+            if self.alerts_due:
+                with gil:
+                    self.hooks.alerts(time)
+            return 0
         self.n_pending = 0
         self.n_answers = 0
         # Everything that is delivered now is applied before the first hook runs.
@@ -738,7 +766,7 @@ cdef class Loop:
         cdef int32_t k = event.instrument
         cdef double estimate
         if event.kind == TRADE:
-            self.local_world.set_price(k, LAST_PRICE, event.a, event.delivered)
+            self.local_world.set_last(k, event.a, event.delivered)
             if self.exchange.mark_from_last[k]:
                 self.local_world.set_price(k, MARK_PRICE, event.a, event.delivered)
         elif event.kind == MARK:
@@ -790,7 +818,7 @@ cdef class Loop:
                 continue
             if not a.is_open:
                 a.is_open = 1
-                a.ts_open = event.ts // a.timeframe * a.timeframe
+                a.ts_open = (event.ts - a.offset) // a.timeframe * a.timeframe + a.offset
                 a.open = event.a
                 a.high = event.b
                 a.low = event.c

@@ -101,7 +101,7 @@ cdef class Strategy:
         """Return a copy for one run: the same parameters, those in `params` changed, no state."""
         new = type(self).__new__(type(self))
         for name, value in getattr(self, "__dict__", {}).items():
-            new.__dict__[name] = copy.deepcopy(value)
+            setattr(new, name, copy.deepcopy(value))     # not through __dict__, which would slow every later look-up
         Strategy.set_parameters(new, {**self.parameter_values(), **params})
         return new
 

@@ -35,6 +35,7 @@ cdef class InstrumentInfo:
 
 
 @cython.freelist(256)
+@cython.no_gc                    # it refers to nothing that could refer back
 @cython.final
 cdef class TradeEvent:
     """A trade of the market: `ts` (ns, venue), `price`, `quantity`, `side` (+1: the buyer was the aggressor), `flags`."""
@@ -61,6 +62,7 @@ cdef class TradeEvent:
 
 
 @cython.freelist(64)
+@cython.no_gc                    # it refers to nothing that could refer back
 @cython.final
 cdef class BarEvent:
     """A completed bar: `ts_open`, `ts_close` (ns), `open`, `high`, `low`, `close`, `volume` (the instrument's unit)."""
@@ -101,6 +103,7 @@ cdef class BarEvent:
 
 
 @cython.freelist(64)
+@cython.no_gc                    # it refers to nothing that could refer back
 @cython.final
 cdef class PriceEvent:
     """A mark, index or premium value: `ts` (ns), `price`."""
@@ -123,6 +126,7 @@ cdef class PriceEvent:
         return f"PriceEvent({self.instrument.address}, ts={self.ts}, price={self.price})"
 
 
+@cython.no_gc                    # it refers to nothing that could refer back
 @cython.final
 cdef class FundingEvent:
     """A funding rate: `ts` (ns), `rate` per interval, `interval_hours`, `mark` (None unless the row has it), `kind`."""
@@ -148,6 +152,7 @@ cdef class FundingEvent:
         return f"FundingEvent({self.instrument.address}, ts={self.ts}, rate={self.rate}, kind={self.kind!r})"
 
 
+@cython.no_gc                    # it refers to nothing that could refer back
 @cython.final
 cdef class LiquidationEvent:
     """Somebody's forced order: `ts` (ns), `side` (+1 buy), `price`, `quantity`."""
@@ -172,6 +177,7 @@ cdef class LiquidationEvent:
         return f"LiquidationEvent({self.instrument.address}, ts={self.ts}, {self.price} x {self.quantity}, side={self.side})"
 
 
+@cython.no_gc                    # it refers to nothing that could refer back
 @cython.final
 cdef class OpenInterestEvent:
     """Open interest: `ts` (ns), `value` in the instrument's unit."""

@@ -177,7 +177,7 @@ cdef class Account:
 
     cdef int try_hold(self, Order *order) except -1 nogil:
         cdef const Contract *c = self.world.contracts[order.instrument]
-        cdef double last = self.world.prices[order.instrument].last_value
+        cdef double last = self.world.price_value(order.instrument, self.world.prices[order.instrument].last)
         cdef double mark = self.world.prices[order.instrument].mark_value
         cdef double before, after, price, quantity, value, loss = 0.0
         cdef Slot *slot

@@ -130,7 +130,7 @@ cdef class Exchange:
     # ------------------------------------------------------------------ prices
 
     cdef int trade(self, int32_t instrument, int64_t price, int64_t quantity, int8_t side, int64_t time) except -1 nogil:
-        self.world.set_price(instrument, LAST_PRICE, price, time)
+        self.world.set_last(instrument, price, time)
         if self.mark_from_last[instrument]:
             self.mark(instrument, price, time)
         return (<Market> self.markets[instrument]).on_trade(price, quantity, side, time)

@@ -15,8 +15,7 @@ cdef struct Prices:          # of one instrument; units of its price scale, 0 = 
     int64_t last_ts
     int64_t mark_ts
     int64_t index_ts
-    double last_value        # the same as floats
-    double mark_value
+    double mark_value        # the same as floats; the last price comes too often for a division each time
     double index_value
 
 cdef class World:
@@ -32,6 +31,10 @@ cdef class World:
     cdef double *atoms                   # 10^asset_scale
     cdef bint attention                  # an account needs the exchange: a margin band left, a liquidation, a closed position
     cdef readonly list boxes
+
+    cdef inline void set_last(self, int32_t instrument, int64_t units, int64_t ts) noexcept nogil:
+        self.prices[instrument].last = units
+        self.prices[instrument].last_ts = ts
 
     cdef void set_price(self, int32_t instrument, PriceSource source, int64_t units, int64_t ts) noexcept nogil
     cdef double price_value(self, int32_t instrument, int64_t units) noexcept nogil

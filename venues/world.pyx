@@ -68,12 +68,13 @@ cdef class World:
     cdef void set_price(self, int32_t instrument, PriceSource source, int64_t units, int64_t ts) noexcept nogil:
         cdef Prices *p = &self.prices[instrument]
         # Division by a power of ten below 2^53 rounds correctly, multiplication by its inverse does not.
-        cdef double value = <double> units / self.divisors[instrument]
+        cdef double value
         if source == LAST_PRICE:
             p.last = units
             p.last_ts = ts
-            p.last_value = value
-        elif source == MARK_PRICE:
+            return
+        value = <double> units / self.divisors[instrument]
+        if source == MARK_PRICE:
             p.mark = units
             p.mark_ts = ts
             p.mark_value = value
