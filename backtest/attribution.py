@@ -19,6 +19,7 @@ from backtest.attribution_entries import (
     unrealized_entries,
 )
 from backtest.attribution_moments import Snapshots, asset_prices, snapshots
+from backtest.attribution_owners import Owners
 from backtest.attribution_sums import exact_sums
 from backtest.errors import ConfigError, InvariantError
 from backtest.result_storage import Store
@@ -85,7 +86,8 @@ def attribute(store: Store, by: str = "symbol") -> Attribution:
     *revaluation of balances* is, for each account and asset, balance x price at the end, less that at the start, less
     the valued postings between: what merely holding the asset did. Unrealised profit at the end less that at the start,
     each valued at its time, belongs to price. The price line is profit at decision prices; what fills gained or cost
-    against those is slippage, or a cost of liquidation or ADL where the fill was forced.
+    against those is slippage, or a cost of liquidation or ADL where the fill was forced. What the venue does to a
+    position counts for the strategy and the tag that last increased it.
 
     Parameters
     ----------
@@ -184,8 +186,9 @@ def _material(store: Store, *, months: bool) -> _Material:
     name = f"attribution, months={months}"
     if name not in store.memo:
         moments, prices = snapshots(store, months=months), asset_prices(store)
-        postings = posting_entries(store, moments, prices)
-        costs, unknown = fill_entries(store, moments, prices)
+        owners = Owners(store)
+        postings = posting_entries(store, moments, prices, owners)
+        costs, unknown = fill_entries(store, moments, prices, owners)
         keys = _balance_key(store, moments, postings.account.astype(np.int64), postings.asset, postings.interval)
         store.memo[name] = _Material(
             moments,

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtest.attribution_moments import AssetPrices, Snapshots
+from backtest.attribution_owners import Owners
 from backtest.result_storage import Columns, Store
 from backtest.tables import ACCOUNT_ROLES, FORCED, LEDGER_KINDS
 
@@ -77,7 +78,7 @@ class Entries:
         return Entries(*(np.concatenate([getattr(part, f.name) for part in (self, *others)]) for f in fields(Entries)))
 
 
-def posting_entries(store: Store, moments: Snapshots, prices: AssetPrices) -> Entries:
+def posting_entries(store: Store, moments: Snapshots, prices: AssetPrices, owners: Owners) -> Entries:
     """Return the owned sides of all postings after the start."""
     ledger = store.columns("ledger")
     value = prices.fill(ledger["asset"], ledger["time"], ledger["value_price"])
@@ -96,15 +97,18 @@ def posting_entries(store: Store, moments: Snapshots, prices: AssetPrices) -> En
         line = np.where(moved & outside & (amount > 0), NAMES.index("deposits"), line)
         line = np.where(moved & outside & (amount <= 0), NAMES.index("withdrawals"), line)
         line = np.where(moved & ~outside & ~store.is_owned[ledger[other][rows]], NAMES.index("fees"), line)
+        indices = _indices(ledger, rows, "asset", "instrument", "strategy", "tag")
+        funding = line == NAMES.index("funding")
+        account = ledger[own][rows]
         parts.append(
             _entries(
                 amount=amount,
                 price=value[rows],
                 line=line,
                 scale=store.asset_scales[ledger["asset"][rows]],
-                account=ledger[own][rows].astype(np.int64),
+                account=account,
                 interval=interval[rows],
-                **_indices(ledger, rows, "asset", "instrument", "strategy", "tag"),
+                **owners.fill(account, indices["instrument"], ledger["time"][rows], indices, before=funding),
             )
         )
     return parts[0].joined(parts[1])
@@ -165,7 +169,7 @@ def fill_costs(store: Store, prices: AssetPrices) -> FillCosts:
     return FillCosts(rows, amount, scale, asset, lines[fills["forced"][rows]], prices.at(asset, fills["time"][rows]))
 
 
-def fill_entries(store: Store, moments: Snapshots, prices: AssetPrices) -> tuple[Entries, int]:
+def fill_entries(store: Store, moments: Snapshots, prices: AssetPrices, owners: Owners) -> tuple[Entries, int]:
     """Return what fills cost against their decision prices, and the same taken from the price line.
 
     Returns
@@ -178,6 +182,8 @@ def fill_entries(store: Store, moments: Snapshots, prices: AssetPrices) -> tuple
     fills = store.columns("fills")
     costs = fill_costs(store, prices)
     interval = moments.intervals(moments.fill_rows, len(fills["time"]))[costs.rows]
+    indices = _indices(fills, costs.rows, "account", "instrument", "strategy", "tag")
+    indices = owners.fill(indices["account"], indices["instrument"], fills["time"][costs.rows], indices)
     parts = [
         _entries(
             amount=amount,
@@ -186,7 +192,7 @@ def fill_entries(store: Store, moments: Snapshots, prices: AssetPrices) -> tuple
             scale=costs.scale,
             asset=costs.asset,
             interval=interval,
-            **_indices(fills, costs.rows, "account", "instrument", "strategy", "tag"),
+            **indices,
         )
         for amount, line in (
             (costs.amount, costs.line),

@@ -150,7 +150,7 @@ def _leverage(result: "Result") -> Html:
             marks=happened,
             **span,
         ),
-        note="One line per margin pool; gaps in the distance are times without a liquidation price.",
+        note="One line per margin pool; gaps are times without a position, or without a liquidation price.",
     )
 
 

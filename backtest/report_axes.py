@@ -24,10 +24,13 @@ def value_axis(low: float, high: float) -> tuple[list[float], float, float]:
     raw = (high - low) / 4
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= raw * (1 - 1e-9))
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    # A little air, but none beyond a zero at which the values end.
+    air = 0.04 * (high - low)
+    bottom, top = low - (0.0 if low == 0 else air), high + (0.0 if high == 0 else air)
+    first, last = math.ceil(bottom / step - 1e-9), math.floor(top / step + 1e-9)
     # No tick is -0.0, and each is the float nearest to the round number.
     ticks = [float(f"{number * step:.12g}") + 0.0 for number in range(first, last + 1)]
-    return ticks, min(low, ticks[0]), max(high, ticks[-1])
+    return ticks, min(bottom, ticks[0]), max(top, ticks[-1])
 
 
 def time_ticks(start: int, end: int, wanted: int = 6) -> list[tuple[int, str]]:

@@ -5,6 +5,8 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from backtest.attribution import Attribution
 from backtest.attribution_entries import FLOWS, LINES
 from backtest.attribution_sums import round_to_sum
@@ -174,11 +176,23 @@ def provenance(result: "Result") -> Html:
     ]
     parts = [definitions(pairs)]
     if meta["data"]:
-        rows = [tuple(str(row.get(key, "")) for key in ("name", "rows", "from", "to", "note")) for row in meta["data"]]
+        rows = [
+            (
+                str(row["name"]), f"{row['rows']:,}" if isinstance(row["rows"], int) else str(row["rows"]),
+                _moment(row.get("from")), _moment(row.get("to")), str(row.get("note", "")),
+            )
+            for row in meta["data"]
+        ]  # fmt: skip
         parts += [element("h3", "Data"), table(("stream", "rows", "from", "to", "note"), rows, text=(0, 2, 3, 4))]
     if meta["rules"]:
         rows = [
-            (*(str(row.get(key, "")) for key in ("name", "value", "from", "source")), _verified(row.get("verified")))
+            (
+                str(row["name"]),
+                str(row["value"]),
+                _moment(row.get("from")),
+                str(row.get("source", "")),
+                _verified(row.get("verified")),
+            )
             for row in meta["rules"]
         ]
         parts += [
@@ -188,6 +202,13 @@ def provenance(result: "Result") -> Html:
     config = json.dumps(meta["config"], indent=2, sort_keys=True, ensure_ascii=False)
     parts.append(element("details", element("summary", "Configuration"), element("pre", config)))
     return section("Provenance", *parts)
+
+
+def _moment(value: object) -> str:
+    """Return a time in ns as UTC, words as they are; 0 is since ever."""
+    if isinstance(value, int):
+        return f"{np.datetime64(value, 'ns').astype('datetime64[s]').item():%Y-%m-%d %H:%M}" if value else "always"
+    return "" if value is None else str(value)
 
 
 def _verified(value: object) -> str:

@@ -1,5 +1,6 @@
 """The lines that the report draws: what came from where over time, and the margin pools."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from backtest.result_text import LINE_NAMES
 from backtest.tables import FORCED
 
 MAX_POOLS = 5
+HOLE = 5  # times the usual distance between samples
 _PRICE_KINDS = ("trade_profit", "spot_trade", "adl", "settlement")
 
 
@@ -77,8 +79,23 @@ def pools(store: Store, start: int, end: int) -> list[Pool]:
         rows = rows[np.argsort(margin["time"][rows], kind="stable")]
         what = store.symbols[instrument] if instrument >= 0 else store.assets[asset]
         name = str(store.accounts[account]) + (f" {what}" if what is not None else "")
-        out.append(Pool(name, *(margin[column][rows] for column in ("time", "ratio", "leverage", "distance"))))
+        out.append(_pool(name, *(margin[column][rows] for column in ("time", "ratio", "leverage", "distance"))))
     return out
+
+
+def _pool(
+    name: str,
+    times: NDArray[np.int64],
+    ratio: NDArray[np.float64],
+    leverage: NDArray[np.float64],
+    distance: NDArray[np.float64],
+) -> Pool:
+    """Return a pool with a gap wherever it was not sampled for much longer than usual: it had no position."""
+    steps = np.diff(times)
+    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else math.inf
+    holes = np.flatnonzero(steps > HOLE * usual) + 1
+    values = (np.insert(column, holes, np.nan) for column in (ratio, leverage, distance))
+    return Pool(name, np.insert(times, holes, times[holes - 1] + 1), *values)
 
 
 def marks(store: Store, run: Curve) -> list[Mark]:

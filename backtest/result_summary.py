@@ -1,5 +1,6 @@
 """The curve of a run and its headline figures."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,13 +50,51 @@ class Curve:
 
 
 def curve(store: Store) -> Curve:
-    """Return the equity curve, in order of time."""
+    """Return the equity curve in order of time, its last sample at the end of the run."""
     table = store.columns("equity")
     order = np.argsort(table["time"], kind="stable")
     times, equity, cash, unrealized = (table[name][order] for name in ("time", "equity", "cash", "unrealized"))
+    ended, last_cash, last_unrealized = _end(store)
+    if len(times) and times[-1] < ended:
+        if math.isclose(equity[-1], last_cash + last_unrealized, rel_tol=1e-9, abs_tol=1e-9):
+            times = np.r_[times[:-1], ended]  # that sample is the end, stamped with its place on the grid
+        else:
+            times, equity = np.r_[times, ended], np.r_[equity, last_cash + last_unrealized]
+            cash, unrealized = np.r_[cash, last_cash], np.r_[unrealized, last_unrealized]
     flow_times, flows = _flows(store)
+    flow_times = _after_sample(times, cash, flow_times, flows)
     worth = statistics.wealth(times, equity, flow_times, flows)
     return Curve(times, equity, cash, unrealized, worth, flow_times, flows)
+
+
+def _end(store: Store) -> tuple[int, float, float]:
+    """Return time, cash and unrealised profit of the last snapshot of holdings."""
+    held = snapshots(store, months=False)
+    rows = np.flatnonzero(held.moment == held.last)
+    part = {name: values[rows] for name, values in held.rows.items()}
+    price = asset_prices(store).fill(part["asset"], part["time"], part["value_price"])
+    worth = scaled(part["amount"], store.asset_scales[part["asset"]]) * price
+    is_cash = part["instrument"] < 0
+    return int(held.times[-1]), float(worth[is_cash].sum()), float(worth[~is_cash].sum())
+
+
+def _after_sample(
+    times: NDArray[np.int64], cash: NDArray[np.float64], flow_times: NDArray[np.int64], flows: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Return the times of flows, those that a sample of the same instant does not hold yet one nanosecond later.
+
+    A sample on a round minute shows what was there just before it, and a timer deposits on a round minute: whether the
+    money is in the sample, its cash tells. The last sample holds everything.
+    """
+    out = flow_times.copy()
+    for time in np.unique(flow_times[np.isin(flow_times, times[:-1])]).tolist():
+        at = int(np.searchsorted(times, time, side="right")) - 1
+        before = int(np.searchsorted(times, time, side="left")) - 1
+        amount = float(flows[flow_times == time].sum())
+        change = float(cash[at] - cash[before]) if before >= 0 else 0.0
+        if at < len(times) - 1 and abs(change - amount) > abs(change):
+            out[flow_times == time] = time + 1
+    return out
 
 
 def valued(store: Store, kinds: tuple[str, ...]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

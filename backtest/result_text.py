@@ -112,7 +112,7 @@ def screen(meta: Mapping[str, Any], summary: Mapping[str, float], attribution: A
     out += ["", "  " + ", ".join(f"{summary[key]:,d} {key.replace('_', ' ')}" for key in counts)]
     for title, rows in (("FINDINGS", meta["findings"]), ("WARNINGS", meta["warnings"])):
         if rows:
-            out += ["", title, *(line for row in rows for line in _wrapped(f"- {row}", 2))]
+            out += ["", title, *(line for row in rows for line in _wrapped("  - ", row))]
     return "\n".join(out)
 
 
@@ -124,7 +124,7 @@ def _assumptions(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for row in rows:
         note = f" ({row['note']})" if row.get("note") else ""
         head = f"{'*' if row.get('is_choice') else ' '} {row['name']:<{width}}  "
-        out += _wrapped(f"{head}{row['value']}{note}", 0, len(head))
+        out += _wrapped(head, f"{row['value']}{note}")
     return out
 
 
@@ -145,16 +145,15 @@ def _pairs(pairs: Sequence[tuple[str, str]]) -> list[str]:
     return [f"  {name:<34}{value:>20}" for name, value in pairs if value]
 
 
-def _wrapped(text: str, indent: int, hanging: int | None = None) -> list[str]:
+def _wrapped(head: str, text: str) -> list[str]:
+    """Return text after a head, its later lines below its first word."""
     import textwrap
 
     return textwrap.wrap(
         text,
         WIDTH,
-        initial_indent=" " * indent,
-        subsequent_indent=" " * (indent + 2 if hanging is None else hanging),
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
         break_long_words=False,
         break_on_hyphens=False,
-        replace_whitespace=False,
-        drop_whitespace=False,
     )

@@ -168,7 +168,7 @@ _TABLES = (
     ),
     _table(
         "equity",
-        "Samples of the whole run, money in transit included.",
+        "Samples of the whole run just before their time, the last one at the end; money in transit included.",
         "time equity cash unrealized",
         ("time", "i8", "time", "venue clock"),
         ("equity", "f8", "reporting asset", "cash + unrealized"),
@@ -177,7 +177,7 @@ _TABLES = (
     ),
     _table(
         "exposure",
-        "Samples of each open position; a last row with quantity 0 when it closes.",
+        "Samples of each open position.",
         "time account symbol quantity mark notional",
         ("time", "i8", "time", "venue clock"),
         ("notional", "f8", "reporting asset", "signed"),
@@ -281,8 +281,8 @@ _TABLES = (
     _table(
         "holdings",
         "What was owned at the start (after the opening deposits), at each UTC month boundary T (before the first "
-        "event at or after T) and at the end: one cash row per owned account and asset, zeros included, and one row "
-        "per open position with its unrealised profit.",
+        "event at or after T) and at the end: one cash row per owned account and asset (a zero may be left out, but "
+        "each moment has a row), and one row per open position with its unrealised profit.",
         "time account asset amount value_price symbol",
         ("time", "i8", "time", "start, 00:00 UTC of the first of a month, or end"),
         ("amount", "i8", "atoms:asset", "balance, or unrealised profit at the mark rounded toward zero"),

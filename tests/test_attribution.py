@@ -154,6 +154,23 @@ def test_what_a_forced_close_costs_is_not_slippage():
     assert found.change == -3_000
 
 
+def test_what_the_venue_does_counts_for_the_strategy_and_tag_that_last_increased():
+    run = g.Run().begin(usdm_usdt=10_000 * UNIT)
+    run.at(g.HOUR).fill(g.LINEAR, 1_000, 6_000_000, decision=6_000_000, tag=0)
+    run.at(8 * g.HOUR).fund(g.LINEAR, 10_000, tag=-1, strategy=-1)
+    run.fill(g.LINEAR, 100, 6_000_000, decision=6_000_000, tag=1)  # after the payment of the same instant
+    run.at(16 * g.HOUR).fund(g.LINEAR, 10_000, tag=-1, strategy=-1)
+    run.at(17 * g.HOUR).fill(g.LINEAR, -100, 6_000_000, decision=6_000_000, tag=0)  # reduces
+    run.marks[g.LINEAR] = 5_990_000
+    run.at(18 * g.HOUR).fill(g.LINEAR, -1_000, 5_980_000, decision=5_990_000, forced="liquidation", strategy=-1, tag=-1)
+    store = store_of(run)
+    found = attribute(store, "tag").groups
+    assert found["carry"]["funding"] == -6
+    assert found["hedge"]["funding"] == Fraction("-6.6")
+    assert found["hedge"]["liquidation"] == -100
+    assert list(attribute(store, "strategy").groups) == ["Carry"]
+
+
 def test_a_deleveraged_position_shows_what_it_missed_against_the_mark():
     run = g.Run().begin(usdm_usdt=10_000 * UNIT)
     run.at(g.HOUR).fill(g.LINEAR, -1_000, 6_000_000, decision=6_000_000)

@@ -270,6 +270,47 @@ def test_deposits_do_not_enter_the_return(carry):
     assert float((1 + carry.returns()).prod() - 1) == pytest.approx(carry.summary["return"])
 
 
+@pytest.mark.parametrize("is_after", [True, False], ids=["sampled after the deposit", "sampled before it"])
+def test_a_deposit_at_the_instant_of_a_sample_earns_nothing(is_after):
+    run = g.Run().begin(usdm_usdt=1_000 * 10**8)
+    run.at(g.HOUR)
+    if is_after:
+        run.deposit(g.USDM, g.USDT, 500 * 10**8)
+    run.sample()
+    if not is_after:
+        run.deposit(g.USDM, g.USDT, 500 * 10**8)
+    run.at(2 * g.HOUR).sample()
+    run.at(3 * g.HOUR)
+    found = run.finish().summary
+    assert (found["return"], found["max_drawdown"], found["deposits"]) == (0, 0, 500)
+
+
+def test_samples_before_and_after_a_deposit_of_one_instant_earn_nothing():
+    run = g.Run().begin(usdm_usdt=1_000 * 10**8)
+    run.at(g.HOUR).sample()
+    run.deposit(g.USDM, g.USDT, 500 * 10**8)
+    run.sample()
+    run.at(2 * g.HOUR)
+    found = run.finish().summary
+    assert (found["return"], found["max_drawdown"]) == (0, 0)
+
+
+def test_the_curve_ends_at_the_end_even_when_the_last_sample_does_not():
+    run = g.Run().begin(usdm_usdt=1_000 * 10**8)
+    run.at(g.HOUR).fill(g.LINEAR, 100, 6_000_000, decision=6_000_000)
+    run.at(90 * g.HOUR // 60).fill(g.LINEAR, -100, 5_900_000, decision=5_900_000)
+    run.sample()
+    run.at(2 * g.HOUR)
+    meta, arrays = parts(run)
+    whole = Result(meta, arrays).summary
+    late = arrays["equity"][-1:].copy()
+    late["time"] -= g.HOUR // 120  # stamped with its place on a grid
+    for equity in (np.r_[arrays["equity"][:1], late], arrays["equity"][:1]):
+        result = Result(meta, arrays | {"equity": equity})
+        assert result.curve.times[-1] == g.START + 2 * g.HOUR
+        assert result.summary["return"] == whole["return"] == pytest.approx(-0.1)
+
+
 def test_a_ruined_run_says_what_was_lost_and_who_paid():
     found = g.ruin().finish().summary
     assert (found["return"], found["max_drawdown"], found["end_equity"]) == (-1.0, -1.0, 0.0)
@@ -321,6 +362,18 @@ def test_the_screen_begins_with_the_assumptions_and_marks_choices(carry):
     assert any(line.startswith("* mark") and "no mark in the data" in line for line in lines)
     assert any(line.startswith("  fills") for line in lines)
     assert max(map(len, lines)) <= 100
+    assert not [line for line in lines if line != line.rstrip()]
+
+
+def test_a_long_assumption_is_wrapped_under_its_value():
+    run = g.empty()
+    note = "word " * 40
+    run.meta = {"assumptions": [{"name": "fills", "value": "next trade", "note": note.strip(), "is_choice": False}]}
+    lines = str(run.finish()).splitlines()
+    assert lines[1].startswith("  fills  next trade (word")
+    assert lines[2].startswith(" " * 9 + "word")
+    assert max(map(len, lines)) <= 100
+    assert not [line for line in lines if line != line.rstrip()]
 
 
 def test_the_lines_of_the_screen_add_up_to_the_cent(carry):
