@@ -73,7 +73,7 @@ test: build  ## the fast tests
 	$(PYTEST) -m "not slow and not real" $(PYTEST_ARGS)
 
 test-all: build  ## the others: packaging, faults, real data, and the properties in depth
-	LEVDYN_PROFILE=$${LEVDYN_PROFILE:-ci} LEVDYN_NO_SKIPS=1 $(PYTEST) -m "slow or real or hypothesis" -n 2 --dist loadgroup $(PYTEST_ARGS)
+	LEVDYN_PROFILE=$${LEVDYN_PROFILE:-ci} LEVDYN_NO_SKIPS=1 $(PYTEST) -m "slow or real or hypothesis" -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: build  ## ruff, mypy, cython-lint, stubs against the compiled modules
 	@export PATH="$(abspath $(BIN)):$$PATH" PYTHONSAFEPATH=1; failed=; \

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-# One group: with several workers the environment is still made once.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("packaging")]
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPILED = ROOT / "tests" / "compiled"
