@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from feeds.errors import FeedError
 from feeds.findings import Finding
-from feeds.formats import Wanted, format_named, recognise
+from feeds.formats import FORMATS, Format, Wanted, format_named, recognise
 from feeds.formats.ccxt_lists import pieces_in_memory
-from feeds.formats.files import find
+from feeds.formats.files import Source, find
+from feeds.formats.heads import Head
 from feeds.formats.heads import head as look
 from feeds.formats.rows import Day, at_one_scale, merged
 from feeds.formats.streams import Streams
@@ -61,7 +62,7 @@ class ImportResult:
     format : str
         Name of the format; several are joined with a comma.
     left_out : tuple of str
-        Rows of venues that have no names here.
+        Rows of venues that have no names here, and files that are empty by the vendor's rules.
     """
 
     dataset: "Dataset"
@@ -155,15 +156,16 @@ def import_file(
     formats: dict[str, None] = {}
     for source in find(path):
         head = look(source, symbol=symbol)
-        if not head.rows and head.table is None:
-            raise FeedError(f"{source.where}: no rows ({head.describe()}); leave the file out, or download it again")
-        found = recognise(source, head) if chosen is None else chosen
+        found = _format_of(source, head, chosen)
+        if found is None:
+            streams.empty.append(source.path.name)
+            continue
         formats[found.name] = None
         streams.take(found.read(source, head, wanted), source.where, name=source.path.name, named=head.symbol)
     return _finished(streams, ", ".join(formats), catalog)
 
 
-import_files = import_file
+import_files = import_file  # the name for a list of files or a folder; the function is one
 
 
 def from_ccxt(rows: Sequence[Any], *, kind: str, venue: str, symbol: str, timeframe: str | None = None) -> "Dataset":
@@ -190,6 +192,15 @@ def from_ccxt(rows: Sequence[Any], *, kind: str, venue: str, symbol: str, timefr
     streams = Streams(wanted)
     streams.take(pieces_in_memory(rows, word, wanted), "rows from ccxt")
     return _finished(streams, "ccxt", None).dataset
+
+
+def _format_of(source: Source, head: Head, chosen: Format | None) -> Format | None:
+    """Return the format of a file, None for a file without rows that its vendor documents as a day without data."""
+    if head.rows or head.table is not None:
+        return recognise(source, head) if chosen is None else chosen
+    if not any(item.may_be_empty and item.fits(head) for item in FORMATS):
+        raise FeedError(f"{source.where}: no rows ({head.describe()}); leave the file out, or download it again")
+    return None
 
 
 def _wanted(
@@ -226,7 +237,9 @@ def _finished(streams: Streams, formats: str, catalog: "Catalog | str | Path | N
 
     ready = {key: streams.rows[key].finished() for key in sorted(streams.rows)}
     if not any(ready.values()):
-        raise FeedError(f"{formats}: no row is left after the repairs; nothing to import")
+        raise FeedError(
+            f"no row to import: {', '.join(streams.empty) or formats} has none, or none is left after repairs"
+        )
     target = None if catalog is None else catalog if isinstance(catalog, Catalog) else Catalog(catalog)
     dataset = Dataset([])
     done = []
@@ -246,6 +259,7 @@ def _finished(streams: Streams, formats: str, catalog: "Catalog | str | Path | N
             dataset += target.dataset([(venue, symbol)], kinds=name)
         done.append(Imported(venue, symbol, name, streams.rows[key].rows_in, rows_out, findings, written))
     left_out = tuple(f"{text}: {rows:,} rows" for text, rows in streams.left_out.items())
+    left_out += tuple(f"{name}: empty, a day without data" for name in streams.empty)
     return ImportResult(dataset, tuple(done), formats, left_out)
 
 

@@ -94,6 +94,15 @@ def test_a_symbol_other_than_the_content_is_refused(tmp_path: Path) -> None:
         import_file(path, venue="bybit")
 
 
+def test_an_empty_tardis_file_is_a_day_without_data(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", TARDIS + f"bybit,BTCUSDT,{US},{US},1,buy,10,1\n")
+    write(tmp_path, "b.csv", TARDIS)
+    result = import_file(tmp_path)
+    assert (result.rows_out, result.left_out) == (1, ("b.csv: empty, a day without data",))
+    with pytest.raises(FeedError, match=r"no row to import: b.csv has none"):
+        import_file(tmp_path / "b.csv")
+
+
 def test_liquidations_have_the_header_of_trades_so_the_name_forbids_a_guess(tmp_path: Path) -> None:
     path = write(tmp_path, "binance-futures_liquidations.csv", TARDIS + f"bybit,BTCUSDT,{US},{US},1,buy,10,1\n")
     with pytest.raises(FeedError, match="format='tardis-trades' or format='tardis-liquidations'"):
@@ -138,8 +147,9 @@ def test_freqtrade_candles_take_their_symbol_from_the_name_and_timeframe_from_th
     assert values(stream, "volume") == [Decimal("2.5")] * 3
 
 
-def test_freqtrade_candles_without_volume_are_marks(tmp_path: Path) -> None:
-    feather.write_feather(candles(volume=0.0, hours=8), tmp_path / "BTC_USDT_USDT-8h-mark.feather")
+@pytest.mark.parametrize("volume", [0.0, float("nan")])
+def test_freqtrade_candles_without_volume_are_marks(tmp_path: Path, volume: float) -> None:
+    feather.write_feather(candles(volume=volume, hours=8), tmp_path / "BTC_USDT_USDT-8h-mark.feather")
     stream = only(import_file(tmp_path / "BTC_USDT_USDT-8h-mark.feather", venue="bybit"))
     assert (stream.kind, stream.timeframe_ns, stream.symbol) == ("mark", 8 * HOUR_NS, "BTC/USDT:USDT")
 
@@ -172,6 +182,14 @@ def test_a_ccxt_list_is_the_same_from_json_and_from_memory(tmp_path: Path) -> No
 def test_a_ccxt_list_can_be_marks_when_the_user_says_so() -> None:
     stream = from_ccxt(OHLCV, kind="mark:1m", venue="bybit", symbol="BTC/USDT:USDT").streams[0]
     assert (stream.kind, values(stream, "close")) == ("mark", [Decimal("0.3")] * 3)
+
+
+def test_marks_need_no_volume() -> None:
+    rows = [[*row[:5], None] for row in OHLCV]
+    stream = from_ccxt(rows, kind="index", venue="bybit", symbol="BTC/USDT:USDT").streams[0]
+    assert (stream.kind, values(stream, "volume")) == ("index", [0, 0, 0])
+    with pytest.raises(FeedError, match="no row has all the numbers that bars need"):
+        from_ccxt(rows, kind="bars", venue="bybit", symbol="BTC/USDT:USDT")
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """Candles of freqtrade (Feather, JSON) and ccxt OHLCV lists: trade bars, mark bars and funding in one shape."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from feeds.errors import FeedError
 from feeds.formats.files import Source
 from feeds.formats.heads import Head
 from feeds.formats.records import Records, gathered, read_records
@@ -27,6 +29,9 @@ CANDLES = Records(
     headers=(_COLUMNS,),
     bare=(("tddddd", _COLUMNS),),
 )
+
+# Marks and indices have no volume: some venues give 0, some nothing.
+PRICES = replace(CANDLES, fields={target: field for target, field in CANDLES.fields.items() if target != "volume"})
 
 
 def funding_intervals_s(stamps: Any) -> Any:
@@ -62,20 +67,25 @@ def _series(head: Head) -> str | None:
 
 def _read(kind: str, source: Source, head: Head, wanted: Wanted) -> Iterator[Piece]:
     """Read all rows at once: the timeframe is the spacing of the whole file."""
-    for piece in gathered(read_records(source, head, CANDLES)):
+    for piece in gathered(read_records(source, head, candles_of(kind))):
         yield candle_piece(kind, dict(piece.columns), wanted, source.where, piece.notes)
+
+
+def candles_of(kind: str) -> Records:
+    """Return the columns that rows of a kind need."""
+    return CANDLES if kind == "bars" else PRICES
 
 
 def candle_piece(kind: str, columns: dict[str, Any], wanted: Wanted, where: str, notes: Any = ()) -> Piece:
     """Return the piece of bars, mark bars or funding whose values stand in sorted columns of candles."""
     stamps = np.asarray(columns["ts"])
+    if not stamps.size:
+        raise FeedError(f"{where}: no row has all the numbers that {kind} need")
     if kind == "funding":
         found = {"ts": stamps, "rate": columns["open"], "interval_s": funding_intervals_s(stamps)}
         return Piece("funding", found, notes=notes)
     known = wanted.timeframe_ns if np.unique(stamps).size < 2 and wanted.timeframe_ns else spacing_ns(stamps, where)
     length = wanted_timeframe(known, wanted, where)
-    if kind != "bars":
-        columns = {name: column for name, column in columns.items() if name != "volume"}
     return Piece(kind, columns, timeframe_ns=length, notes=notes)
 
 

@@ -75,7 +75,7 @@ def pieces_in_memory(rows: Sequence[Any], kind: str, wanted: Wanted) -> list[Pie
             raise FeedError(
                 f"{kind} rows from ccxt have six numbers (ms, open, high, low, close, volume); {head.describe()}"
             )
-        found = gathered(read_records(_IN_MEMORY, head, candles.CANDLES))
+        found = gathered(read_records(_IN_MEMORY, head, candles.candles_of(kind)))
         return [candles.candle_piece(kind, dict(piece.columns), wanted, where, piece.notes) for piece in found]
     records = {"funding": FUNDING, "trades": TRADES}.get(kind)
     if records is None:

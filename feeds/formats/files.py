@@ -133,4 +133,6 @@ def opened(source: Source) -> Iterator[IO[bytes]]:
 
 def broken(source: Source, error: Exception) -> FeedError:
     """Error for a file whose bytes cannot be read to the end."""
-    return FeedError(f"{source.where}: cannot be read to its end ({error}); nothing was written; download it again")
+    return FeedError(
+        f"{source.where}: cannot be read to its end: {error}; nothing was written; if it is damaged, download it again"
+    )

@@ -88,11 +88,7 @@ def read_records(source: Source, head: Head, layout_: Records) -> Iterator[Piece
         for name in names_
         if name in names and not (shape == "id" and not _is_integer(head, names, name))
     }
-    required = {
-        item.name
-        for item in layout(f"{layout_.kind}:1m" if layout_.kind == "bars" else layout_.kind)
-        if item.default is ...
-    }
+    required = _required(layout_.kind)
     absent = [words[0] for target, (_, words) in layout_.fields.items() if target in required and target not in chosen]
     if absent:
         raise FeedError(f"{source.where}: no column {absent[0]!r} for this format; {head.describe()}")
@@ -103,6 +99,11 @@ def read_records(source: Source, head: Head, layout_: Records) -> Iterator[Piece
             columns, notes = _converted(source, layout_.kind, rows, chosen)
             columns |= {name: _constant(value, columns) for name, value in layout_.constants.items()}
             yield Piece(layout_.kind, columns, venue, symbol, notes=notes)
+
+
+def _required(kind: str) -> list[str]:
+    """Return the columns of a kind that a row must have."""
+    return [item.name for item in layout(f"{kind}:1m" if kind == "bars" else kind) if item.default is ...]
 
 
 def gathered(pieces: Iterator[Piece]) -> Iterator[Piece]:
@@ -231,7 +232,7 @@ def _converted(
             columns[target] = _cells(table[name].combine_chunks(), shape, name)
         except (pa.ArrowInvalid, FeedError) as error:
             raise FeedError(f"{source.where}: column {name!r}: {error}") from error
-    required = [item.name for item in layout(f"{kind}:1m" if kind == "bars" else kind) if item.default is ...]
+    required = _required(kind)
     holes = [pc.is_null(columns[name]) for name in required if name in columns and columns[name].null_count]
     if not holes:
         return columns, ()

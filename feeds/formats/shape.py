@@ -86,12 +86,15 @@ class Format:
         Whether a head looks like this format; looks at header, column count and values only.
     read : callable
         Yields pieces; a file is read once, in batches.
+    may_be_empty : bool
+        Whether the vendor documents a file without rows as "no data" (rule A2); elsewhere it is an error.
     """
 
     name: str
     what: str
     fits: Callable[[Head], bool]
     read: Reader
+    may_be_empty: bool = False
 
 
 _PATTERNS = {

@@ -21,12 +21,15 @@ class Streams:
         Names of the files that fed each.
     left_out : dict of str to int
         What a file held beside what is imported because its venue has no names here, and how many rows of it.
+    empty : list of str
+        Names of files without rows that their vendor documents as days without data.
     """
 
     def __init__(self, wanted: Wanted) -> None:
         self.rows: dict[Key, Rows] = {}
         self.sources: dict[Key, list[str]] = {}
         self.left_out: dict[str, int] = {}
+        self.empty: list[str] = []
         self._wanted = wanted
 
     def take(self, pieces: Iterable[Piece], where: str, *, name: str = "", named: str | None = None) -> None:

@@ -104,13 +104,20 @@ LIQUIDATIONS = Records(
 )
 
 FORMATS = (
-    Format("tardis-trades", "tardis.dev trades CSV", TRADES.fits, partial(_read, TRADES)),
-    Format("tardis-derivative-ticker", "tardis.dev derivative_ticker CSV", _SERIES[0].fits, _read_ticker),
+    Format("tardis-trades", "tardis.dev trades CSV", TRADES.fits, partial(_read, TRADES), may_be_empty=True),
+    Format(
+        "tardis-derivative-ticker",
+        "tardis.dev derivative_ticker CSV",
+        _SERIES[0].fits,
+        _read_ticker,
+        may_be_empty=True,
+    ),
     # The header is that of trades. A file is taken for trades, but not against its own name: then format= must say it.
     Format(
         "tardis-liquidations",
         "tardis.dev liquidations CSV",
         lambda head: LIQUIDATIONS.fits(head) and "liquidation" in head.name,
         partial(_read, LIQUIDATIONS),
+        may_be_empty=True,
     ),
 )
