@@ -59,10 +59,12 @@ def cumulative(store: Store, run: Curve) -> list[Line]:
         part = _at(sampled, times[chosen], worth[chosen])
         sums[NAMES[code]] += part
         sums["price"] -= part
-    flows = _at(sampled, run.flow_times, run.flows)
-    rest = equity - equity[0] - flows - sum(sums.values())
-    # Rounding of floats is not a line.
-    sums["revaluation"] = np.where(np.abs(rest) < 1e-9 * np.abs(equity).max(initial=1.0), 0.0, rest)
+    # A flow at the instant of a sample is inside it; see `result_summary.curve`.
+    flows = _at(sampled, run.flow_times - 1, run.flows)
+    # Only an asset that is not the reporting asset can be revalued; what floats leave over is not a line.
+    assets = [store.assets[asset] for asset in np.unique(store.columns("ledger")["asset"]).tolist()]
+    if any(asset != store.meta["reporting"] for asset in assets):
+        sums["revaluation"] = equity - equity[0] - flows - sum(sums.values())
     return [Line(LINE_NAMES[name], sampled, values) for name, values in sums.items() if np.abs(values).max() > 0]
 
 
@@ -130,10 +132,12 @@ def recorded(store: Store) -> list[Line]:
 
 
 def _at(times: NDArray[np.int64], when: NDArray[np.int64], amounts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the sum of the amounts so far at each of `times`."""
+    """Return the sum of the amounts before each of `times`, at the last one the sum of all."""
     order = np.argsort(when, kind="stable")
     sums = np.concatenate([np.zeros(1), np.cumsum(amounts[order], dtype=np.float64)])
-    return sums[np.searchsorted(when[order], times, side="right")]
+    found = np.searchsorted(when[order], times, side="left")
+    found[-1] = len(amounts)
+    return sums[found]
 
 
 def _worst(margin: dict[str, NDArray[np.float64]], count: int, start: int, end: int) -> Pool:
