@@ -1,0 +1,41 @@
+"""Balances of one account: postings, isolated wallets, and what its owner is told."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t
+from venues.ledger cimport Ledger, PostingContext
+from venues.orders cimport Order
+from venues.outbox cimport Message, MessageKind, Outbox
+from venues.records cimport Journal, PostingKind
+from venues.state cimport AccountState, PoolState, Slot
+from venues.world cimport World
+
+cdef class Wallet:
+    cdef readonly int32_t index
+    cdef readonly int32_t venue
+    cdef readonly AccountState state
+    cdef World world
+    cdef Ledger ledger
+    cdef Outbox outbox
+    cdef Journal journal
+    cdef int64_t *maker_fees             # rates in 1e-10, by instrument
+    cdef int64_t *taker_fees
+    cdef readonly double margin_call     # ratio at which the owner is warned
+    cdef bint limits                     # enforce what the leverage set allows
+    cdef bint flagged                    # a pool must be looked at
+    cdef readonly bint liquidating       # a pool is in liquidation
+    cdef bint fee_in_received            # spot fee: in the asset received (else in the quote)
+    cdef public bint ruined
+    cdef double *marks                   # room for the marks of a pool's legs
+    cdef int64_t *locked                 # spot: atoms behind open orders, by asset
+    cdef double market_buy_factor        # price at which the margin of a market order is computed, over last
+    cdef double market_sell_factor
+    cdef double slippage                 # fraction of the price, half-spread included, against every taker fill
+    cdef bint forced_at_mark             # forced_close="mark_slippage": fills at the mark, not on the market
+    cdef uint8_t fill_rule               # FillRule of matching.pxd
+    cdef int32_t closed_instrument       # a position there went flat or turned: reduce-only orders need a look; -1 = none
+
+    cdef int post(self, const PostingContext *context, int32_t contra, int32_t asset, PostingKind kind,
+                  int64_t amount, Slot *isolated) except -1 nogil
+    cdef int earmark(self, Slot *slot, int64_t atoms) except -1 nogil       # from cross to the isolated wallet
+    cdef Message *message(self, MessageKind kind, int64_t time, Slot *slot, int32_t asset) except NULL nogil
+    cdef int order_changed(self, Order *order, int64_t time) except -1 nogil
+    cdef int64_t equity_atoms(self, PoolState *pool, int32_t asset) noexcept nogil      # floor of the pool's equity

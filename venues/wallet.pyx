@@ -1,0 +1,160 @@
+"""Balances of one account: postings, isolated wallets, and what its owner is told."""
+
+from libc.math cimport floor, isnan
+from libc.stdlib cimport calloc, free
+from venues.contract cimport Contract
+from venues.ledger cimport Ledger, PostingContext
+from venues.orders cimport Order
+from venues.outbox cimport ORDER_STATE, Message, MessageKind, Outbox
+from venues.records cimport Journal, OrderRow, PostingKind
+from venues.state cimport AccountState, PoolState, Slot
+
+
+cdef class Wallet:
+    """Money and messages of one account, on the venue's clock.
+
+    Parameters
+    ----------
+    index : int
+        Row in the run's table of accounts.
+    venue : int
+        Row in the run's table of venues.
+    state : AccountState
+    ledger : Ledger
+    outbox : Outbox
+    journal : Journal
+    fees : list of (int, int)
+        Maker and taker rate in 1e-10 for each instrument of the run.
+    margin_call : float
+        Ratio of maintenance to equity at which the owner is warned.
+    limits : bool
+        Refuse what the leverage set does not allow.
+    fee_in_received : bool
+        Spot: the fee is taken from the asset received, else from the quote asset.
+    slippage : float
+        Fraction of the price, half-spread included, against every taker fill.
+    fill_rule : int
+        FillRule of matching.pxd.
+    """
+
+    def __cinit__(self, *, int index, int venue, AccountState state, Ledger ledger, Outbox outbox, Journal journal,
+                  list fees, double margin_call, bint limits, bint fee_in_received, double slippage, int fill_rule):
+        cdef int32_t i, n = state.world.n_instruments
+        self.index = index
+        self.venue = venue
+        self.state = state
+        self.world = state.world
+        self.ledger = ledger
+        self.outbox = outbox
+        self.journal = journal
+        self.margin_call = margin_call
+        self.limits = limits
+        self.fee_in_received = fee_in_received
+        self.slippage = slippage
+        self.fill_rule = fill_rule
+        self.closed_instrument = -1
+        # binance.md section 3: assuming price of a market order, last + 0.15 % to sell (V) and ask + 0.05 % to buy (U).
+        self.market_buy_factor = 1.0005
+        self.market_sell_factor = 1.0015
+        self.maker_fees = <int64_t *> calloc(n + 1, sizeof(int64_t))
+        self.taker_fees = <int64_t *> calloc(n + 1, sizeof(int64_t))
+        self.locked = <int64_t *> calloc(state.world.n_assets + 1, sizeof(int64_t))
+        self.marks = <double *> calloc(3 * n + 1, sizeof(double))
+        if self.marks == NULL or self.maker_fees == NULL or self.taker_fees == NULL or self.locked == NULL:
+            raise MemoryError("account: no memory")
+        for i in range(n):
+            self.maker_fees[i], self.taker_fees[i] = fees[i]
+
+    def __dealloc__(self):
+        free(self.maker_fees)
+        free(self.taker_fees)
+        free(self.locked)
+        free(self.marks)
+
+    def set_fees(self, int instrument, int64_t maker, int64_t taker):
+        """Set the rates of an instrument, 1e-10."""
+        self.maker_fees[instrument] = maker
+        self.taker_fees[instrument] = taker
+
+    def close_at_mark(self):
+        """Fill forced orders at the mark and its slippage instead of on the market."""
+        self.forced_at_mark = True
+
+    cdef int post(self, const PostingContext *context, int32_t contra, int32_t asset, PostingKind kind,
+                  int64_t amount, Slot *isolated) except -1 nogil:
+        self.ledger.post(context, self.index, contra, asset, kind, amount)
+        self.state.balances[asset] = self.ledger.balance(self.index, asset)
+        if isolated != NULL and isolated.position.margin_mode == 1:
+            isolated.position.isolated_wallet += amount
+            self.state.earmarked[asset] = self.state.earmarked[asset] + amount
+        self.state.refresh_wallets(asset)
+        return 0
+
+    cdef int earmark(self, Slot *slot, int64_t atoms) except -1 nogil:
+        cdef int32_t asset = self.world.contracts[slot.position.instrument].settle
+        slot.position.isolated_wallet += atoms
+        self.state.earmarked[asset] = self.state.earmarked[asset] + atoms
+        self.state.refresh_wallets(asset)
+        return 0
+
+    cdef int64_t equity_atoms(self, PoolState *pool, int32_t asset) noexcept nogil:
+        cdef double unit = 1.0
+        if pool.risk.notional == 0.0 and pool.isolated >= 0:
+            return self.state.slots[pool.isolated].position.isolated_wallet      # nothing open: exact
+        if pool.risk.notional == 0.0 and pool.asset >= 0:
+            return self.state.balances[asset] - self.state.earmarked[asset]
+        if pool.asset < 0:
+            unit = self.world.asset_usd[asset]
+        return <int64_t> floor(pool.risk.equity / unit * self.world.atoms[asset])
+
+    cdef Message *message(self, MessageKind kind, int64_t time, Slot *slot, int32_t asset) except NULL nogil:
+        cdef Message *m = self.outbox.new()
+        m.kind = kind
+        m.time = time
+        m.account = self.index
+        if slot != NULL:
+            m.position = slot.position
+            m.has_position = 1
+            m.bids = slot.bids
+            m.asks = slot.asks
+            m.open_loss = slot.open_loss
+            m.open_orders = slot.open_orders
+            m.instrument = slot.position.instrument
+        if asset >= 0:
+            m.assets[0] = asset
+            m.balances[0] = self.state.balances[asset]
+            m.earmarked[0] = self.state.earmarked[asset]
+            m.locked[0] = self.locked[asset]
+        return m
+
+    cdef int order_changed(self, Order *order, int64_t time) except -1 nogil:
+        cdef OrderRow *row = <OrderRow *> self.journal.orders.append()
+        cdef Message *m
+        cdef const Contract *c = self.world.contracts[order.instrument]
+        row.time = time
+        row.order = order.id
+        row.price = order.price
+        row.trigger = order.trigger
+        row.quantity = order.quantity
+        row.filled = order.filled
+        row.submitted = order.submitted
+        row.filled_value = order.filled_value
+        row.requested_quantity = order.requested_quantity
+        row.requested_price = order.requested_price
+        row.account = order.account
+        row.instrument = order.instrument
+        row.strategy = order.strategy
+        row.tag = order.tag
+        row.side = order.side
+        row.leg = order.leg
+        row.type = order.type
+        row.tif = order.tif
+        row.flags = order.flags
+        row.status = order.status
+        row.reason = order.reason
+        if order.strategy >= 0:
+            m = self.message(ORDER_STATE, time, self.state.find(order.instrument, order.leg), c.settle)
+            m.order = order[0]
+            m.strategy = order.strategy
+            m.instrument = order.instrument
+        return 0
