@@ -109,7 +109,7 @@ def screen(meta: Mapping[str, Any], summary: Mapping[str, float], attribution: A
         ]
     )
     counts = ("fills", "orders", "rejected_orders", "funding_payments")
-    out += ["", "  " + ", ".join(f"{summary[key]:,d} {key.replace('_', ' ')}" for key in counts)]
+    out += ["", "  " + ", ".join(_count(int(summary[key]), key.replace("_", " ")) for key in counts)]
     for title, rows in (("FINDINGS", meta["findings"]), ("WARNINGS", meta["warnings"])):
         if rows:
             out += ["", title, *(line for row in rows for line in _wrapped("  - ", row))]
@@ -126,6 +126,10 @@ def _assumptions(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         head = f"{'*' if row.get('is_choice') else ' '} {row['name']:<{width}}  "
         out += _wrapped(head, f"{row['value']}{note}")
     return out
+
+
+def _count(number: int, plural: str) -> str:
+    return f"{number:,d} {plural.removesuffix('s') if number == 1 else plural}"
 
 
 def _period(meta: Mapping[str, Any]) -> str:
