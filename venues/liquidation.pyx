@@ -77,13 +77,13 @@ cdef class Liquidator:
             if pool.risk.equity <= 0.0 or time >= pool.deadline:
                 self.take_over(account, pool, time)
                 return self.finish(account, pool, time)
-            if (<Account> self.accounts[account]).state.ratio(pool) < 1.0:
-                return self.finish(account, pool, time)
             if pool.forced_order >= 0:
                 order = self.store.at(pool.forced_order)
                 if order.status == WORKING:
-                    return 0                 # it is out: wait for the market
+                    return 0                 # it is out and takes the next price, even if the mark has come back meanwhile
                 pool.forced_order = -1
+            if (<Account> self.accounts[account]).state.ratio(pool) < 1.0:
+                return self.finish(account, pool, time)
             worst = -1
             most = -1.0
             for i in range(pool.pool.count):
