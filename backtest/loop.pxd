@@ -137,6 +137,6 @@ cdef class Loop:
     cdef int aggregate(self, const Event *event, int64_t timeframe, int64_t time) except -1 nogil
     cdef int close_bar(self, Aggregator *a, int64_t time) except -1 nogil
     cdef int dispatch(self, const Event *event, int64_t timeframe) except -1 nogil
-    cdef int sample(self, int64_t time) except -1 nogil
+    cdef int sample(self, int64_t time, int64_t at) except -1 nogil
     cdef double value_of(self, int32_t asset) noexcept nogil
     cdef int look_for_ruin(self, int64_t time) except -1 nogil

@@ -264,7 +264,7 @@ cdef class Loop:
         else:
             with nogil:
                 self.run_until(self.end)
-        self.sample(min(self.end, self.now))
+        self.sample(min(self.end, self.now), min(self.end, self.now))
         self.next_snapshot = min(self.end, self.now)
         self.snapshot(self.next_snapshot)
 
@@ -326,7 +326,7 @@ cdef class Loop:
             else:
                 rounds = 0
             if t >= self.next_sample:
-                self.sample(t)
+                self.sample(t, t // self.sample_interval * self.sample_interval)
                 if t >= self.next_snapshot:
                     with gil:
                         self.snapshot(self.next_snapshot)
@@ -892,9 +892,8 @@ cdef class Loop:
 
     # ------------------------------------------------------------------ samples
 
-    cdef int sample(self, int64_t time) except -1 nogil:
-        """Equity, margin and exposure as they were just before this instant."""
-        cdef int64_t at = time // self.sample_interval * self.sample_interval
+    cdef int sample(self, int64_t time, int64_t at) except -1 nogil:
+        """Equity, margin and exposure just before the first event since `at`, which is at `time`; so they were at `at` too."""
         cdef EquityRow *row
         cdef ExposureRow *seen
         cdef PoolState *pool
