@@ -20,8 +20,9 @@ LINEAR = "BTC/USDT:USDT"
 INVERSE = "BTC/USD:BTC"
 SPOT = "BTC/USDT"
 USDM, COINM, CASH = "binance_usdm", "binance_coinm", "binance_spot"
-FREE = {"slippage": 0, "fees": (0, 0)}
+FREE: dict[str, Any] = {"slippage": 0, "fees": (0, 0)}
 USER_COIN = "X/USDT:USDT"
+OTHER_COIN = "Y/USDT:USDT"
 
 
 def ns(text: str | int) -> int:
@@ -140,18 +141,21 @@ class Listener(Script):
 
 
 def user_coin(
+    symbol: str = USER_COIN,
     *,
     rate: float = 0.005,
     max_leverage: float = 100,
+    tiers: Iterable[venues.Tier] | None = None,
     clearance_fee: float | None = 0.0,
-    rules: str = USDM,
+    rules: str | venues.VenueRules = USDM,
     **fields: Any,
 ) -> venues.VenueRules:
-    """Return a venue's rules with a contract X of one flat tier."""
+    """Return a venue's rules with a contract of the user's, by default of one flat tier and no clearance fee."""
     facts: dict[str, Any] = {"contract": "linear", "tick_size": 0.001, "lot_size": 0.001} | fields
-    tiers = [venues.Tier(floor=0, maintenance_rate=rate, max_leverage=max_leverage)]
-    made = venues.Instrument(USER_COIN, tiers=tiers, clearance_fee=clearance_fee, **facts)
-    return venues.get(rules).with_instrument(made)
+    rows = [venues.Tier(floor=0, maintenance_rate=rate, max_leverage=max_leverage)] if tiers is None else list(tiers)
+    made = venues.Instrument(symbol, tiers=rows, clearance_fee=clearance_fee, **facts)
+    known = venues.get(rules) if isinstance(rules, str) else rules
+    return known.with_instrument(made)
 
 
 def run(data: Dataset, strategy: Any, *accounts: venues.Venue, **options: Any) -> Result:
