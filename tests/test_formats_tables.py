@@ -179,6 +179,12 @@ def test_a_ccxt_list_is_the_same_from_json_and_from_memory(tmp_path: Path) -> No
     assert values(memory, "open") == [Decimal("0.1"), Decimal("1.1"), Decimal("2.1")]
 
 
+def test_a_number_in_json_keeps_every_digit(tmp_path: Path) -> None:
+    text = json.dumps(OHLCV).replace("9.0", "9.000000000000000001")
+    stream = only(import_file(write(tmp_path, "x.json", text), venue="bybit", symbol="BTC/USDT:USDT"))
+    assert values(stream, "high") == [Decimal("9.000000000000000001")] * 3
+
+
 def test_a_ccxt_list_can_be_marks_when_the_user_says_so() -> None:
     stream = from_ccxt(OHLCV, kind="mark:1m", venue="bybit", symbol="BTC/USDT:USDT").streams[0]
     assert (stream.kind, values(stream, "close")) == ("mark", [Decimal("0.3")] * 3)
@@ -292,6 +298,18 @@ def test_an_hourly_panel_asked_for_by_its_perpetual_brings_its_spot_leg(tmp_path
     assert [stream.kind for stream in only_mark.dataset.streams] == ["mark"]
 
 
+def test_a_panel_whose_funding_interval_changes_has_both(tmp_path: Path) -> None:
+    raw = np.repeat([0.0001, 0.0004, -0.0002, 0.0003, 0.0005], [8, 4, 4, 4, 4])
+    hours = np.repeat([8, 4], [8, 16])
+    table = panel()
+    for name, column in (("funding_rate_raw_binance", raw), ("funding_rate_1h_binance", raw / hours)):
+        table = table.set_column(table.column_names.index(name), name, pa.array(column))
+    parquet.write_table(table, tmp_path / "p.parquet")
+    stream = only(import_file(tmp_path / "p.parquet", symbol="AVAX/USDT:USDT", kind="funding"))
+    assert [(ts - NS) // HOUR_NS for ts in values(stream, "ts")] == [0, 8, 12, 16, 20]
+    assert values(stream, "interval_s") == [28_800, 14_400, 14_400, 14_400, 14_400]
+
+
 def test_a_hole_in_a_panel_is_a_finding_but_its_late_start_is_not(tmp_path: Path) -> None:
     table = panel()
     marks = [None, None, *range(10, 20), None, *range(21, 32)]
@@ -385,6 +403,13 @@ def test_a_csv_with_common_words_needs_only_venue_and_symbol(tmp_path: Path) -> 
     stream = only(result)
     assert (result.format, stream.kind, stream.timeframe_ns) == ("csv", "bars", 15 * 60 * 10**9)
     assert values(stream, "low") == [Decimal("0.5"), 1]
+
+
+def test_bars_of_two_lengths_in_one_csv_are_refused(tmp_path: Path) -> None:
+    rows = "".join(f"{US // 1000 + minute * 60_000},1,1,1,1,1\n" for minute in (0, 2, 4, 6, 7))
+    path = write(tmp_path, "mine.csv", "time,open,high,low,close,volume\n" + rows)
+    with pytest.raises(FeedError, match="rows are 120 s apart most of the time, but a step of 60 s"):
+        import_file(path, venue="bybit", symbol="BTC/USDT:USDT")
 
 
 def test_a_csv_of_funding_without_interval_takes_it_from_the_spacing(tmp_path: Path) -> None:

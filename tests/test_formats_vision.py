@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import feeds.formats.rows
 from feeds.dataset import Stream
 from feeds.errors import FeedError
 from feeds.importing import ImportResult, import_file
@@ -142,18 +143,26 @@ def test_a_trade_repeated_in_the_file_of_the_next_day_is_dropped(tmp_path: Path)
     assert (result.rows_in, result.rows_out) == (4, 3)
 
 
-def test_a_trade_id_with_another_content_is_a_conflict_of_its_day(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stretch", [1, 10**9])
+def test_a_trade_id_with_another_content_is_a_conflict_of_its_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch: int
+) -> None:
+    monkeypatch.setattr(feeds.formats.rows, "_ONE_STRETCH", stretch)
     files = tmp_path / "files"
     files.mkdir()
     write(files, "BTCUSDT-aggTrades-2024-01-01.csv", aggregate(1, MS), aggregate(2, MS + DAY_MS - 1))
     write(files, "BTCUSDT-aggTrades-2024-01-02.csv", aggregate(2, MS + DAY_MS, "100.7"), aggregate(3, MS + DAY_MS))
     result = import_file(files, catalog=tmp_path / "catalog")
     assert [finding.severity for finding in result.findings if finding.rule == "D2"] == ["fatal"]
-    assert result.rows_out == 3
-    assert [gap.reason for gap in only(result).gaps] == ["conflict"]
+    assert (result.rows_out, values(only(result), "id")) == (3, [1, 2, 3])
+    assert [(gap.start, gap.reason) for gap in only(result).gaps] == [(NS + DAY_MS * 10**6, "conflict")]
 
 
-def test_a_hole_in_aggregate_ids_is_a_gap_and_its_day_suspect(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stretch", [1, 10**9])
+def test_a_hole_in_aggregate_ids_is_a_gap_and_its_day_suspect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch: int
+) -> None:
+    monkeypatch.setattr(feeds.formats.rows, "_ONE_STRETCH", stretch)
     files = tmp_path / "files"
     files.mkdir()
     write(files, "BTCUSDT-aggTrades-2024-01-01.csv", aggregate(1, MS), aggregate(2, MS + 1))
@@ -164,6 +173,17 @@ def test_a_hole_in_aggregate_ids_is_a_gap_and_its_day_suspect(tmp_path: Path) ->
     stored = import_file(files, catalog=tmp_path / "catalog")
     assert {gap.reason for gap in only(stored).gaps} == {"suspect"}
     assert min(gap.start for gap in only(stored).gaps) >= NS + DAY_MS * 10**6
+
+
+@pytest.mark.parametrize("stretch", [1, 10**9])
+def test_one_missing_id_at_midnight_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch: int) -> None:
+    monkeypatch.setattr(feeds.formats.rows, "_ONE_STRETCH", stretch)
+    rows = (aggregate(1, MS), aggregate(2, MS + DAY_MS - 5), aggregate(4, MS + DAY_MS + 7))
+    result = import_file(write(tmp_path, "BTCUSDT-aggTrades-2024-01.csv", *rows))
+    assert rules(result) == {"G1": 1}
+    assert [(gap.start, gap.end) for gap in only(result).gaps] == [
+        (NS + (DAY_MS - 5) * 10**6, NS + (DAY_MS + 7) * 10**6 + 1)
+    ]
 
 
 def test_holes_in_plain_trade_ids_are_normal(tmp_path: Path) -> None:
