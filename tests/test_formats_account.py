@@ -144,6 +144,8 @@ def test_ledgers_that_overlap_in_time_are_refused(tmp_path: Path) -> None:
     [
         ("a fee without asset", USDM_FILLS.replace("-0.00021000 BNB", "-0.00021000"), "is not a fee"),
         ("a price that is no number", USDM_FILLS.replace("42000.10000000,0.01", "n/a,0.01"), "column 'Price'"),
+        ("a number that does not fit", USDM_FILLS.replace("420.00100000", "1E+40"), "column 'Amount'"),
+        ("a number too fine", USDM_FILLS.replace("420.00100000", "1E-40"), "column 'Amount'"),
         ("a side that is no side", USDM_FILLS.replace("BUY,", "HOLD,"), "'HOLD' is not one of"),
         ("an empty id", USDM_FILLS.replace(",11,5", ",,5"), "1 empty cells for 'id'"),
         ("an empty time", USDM_FILLS.replace("2024-01-02 03:04:05", "", 1), "1 empty cells for 'ts'"),

@@ -451,3 +451,20 @@ def test_a_column_that_we_do_not_know_keeps_a_file_from_being_guessed(tmp_path: 
     assert [(finding.rule, finding.message) for finding in result.findings] == [
         ("M2", "columns not read: exchange, is_snapshot")
     ]
+
+
+def test_json_lines_are_read_like_a_list_of_objects(tmp_path: Path) -> None:
+    rows = [
+        {"coin": "BTC", "time": US // 1000 + i * 3_600_000 + 51, "funding_rate": 0.0000625, "premium": 0.0001}
+        for i in range(3)
+    ]
+    path = write(
+        tmp_path,
+        "x.jsonl",
+        "".join(json.dumps(row) + "\n" for row in rows).replace("6.25e-05", "0.000062500000000001"),
+    )
+    result = import_file(path)
+    stream = only(result)
+    assert (result.format, stream.venue, stream.symbol) == ("hyperliquid-funding", "hyperliquid", "BTC/USDC:USDC")
+    assert values(stream, "rate") == [Decimal("0.000062500000000001")] * 3
+    assert values(stream, "interval_s") == [3600] * 3

@@ -11,6 +11,7 @@ from feeds.errors import FeedError
 from feeds.formats import binance_account_layout as _layout
 from feeds.formats import cells
 from feeds.formats.files import Source, broken, find, opened
+from feeds.scales import to_decimal
 from feeds.schema import DECIMAL_PRECISION, MAX_SCALE, columns
 from feeds.symbols import to_unified
 
@@ -191,11 +192,10 @@ def _shaped(target: str, shape: str, texts: "pa.Array", header: str) -> dict[str
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    decimal = pa.decimal128(DECIMAL_PRECISION, MAX_SCALE)
     if shape == "time":
         return {target: cells.times(texts, header=header)}
     if shape == "decimal":
-        return {target: texts.cast(decimal)}
+        return {target: _decimals(texts, header)}
     if shape == "side":
         return {target: cells.sides(texts, header=header)}
     if shape == "position":
@@ -208,9 +208,17 @@ def _shaped(target: str, shape: str, texts: "pa.Array", header: str) -> dict[str
             text = texts.filter(parts.is_null())[0].as_py()
             raise FeedError(f"{text!r} is not a fee: expected a value and an asset, as '-0.00002788 BTC'")
         value, asset = parts.flatten()
-        return {"fee": value.cast(decimal), "fee_asset": asset}
+        return {"fee": _decimals(value, header), "fee_asset": asset}
     change = {"word": pc.utf8_upper, "lower": pc.utf8_lower, "text": pc.utf8_trim_whitespace}[shape]
     return {target: change(texts)}
+
+
+def _decimals(texts: "pa.Array", header: str) -> "pa.Array":
+    """Exact decimals; through Python, because Arrow's own cast of text wraps around on some exponents."""
+    import pyarrow as pa
+
+    found = [None if text is None else to_decimal(text.strip(), name=header) for text in texts.to_pylist()]
+    return pa.array(found, pa.decimal128(DECIMAL_PRECISION, MAX_SCALE))
 
 
 def _check_sides(source: Source, found: dict[str, Any]) -> None:
