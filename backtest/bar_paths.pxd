@@ -1,0 +1,11 @@
+"""Bars on the venue's clock: each is a path of four points, and all bars of an instant move together."""
+
+from backtest.samples cimport Samples
+from libc.stdint cimport int32_t, int64_t
+
+cdef class BarPaths(Samples):
+    cdef int open_bar(self, int32_t stream, int64_t time) except -1 nogil
+    cdef int bars_advance(self, int64_t time) except -1 nogil
+    cdef bint down_first(self, int64_t time) noexcept nogil
+    cdef int collateral(self, int32_t asset, int64_t units, double value, int64_t time) except -1 nogil
+    cdef int mark_changed(self, int32_t instrument, int64_t time) except -1 nogil

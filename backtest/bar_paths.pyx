@@ -1,0 +1,160 @@
+"""Bars on the venue's clock: each is a path of four points, and all bars of an instant move together."""
+
+from backtest.loop_state cimport BarPath
+from backtest.samples cimport Samples
+from feeds.cursor cimport Cursor
+from feeds.events cimport BAR, Event, MARK_BAR
+from libc.math cimport isnan
+from libc.stdint cimport INT64_MAX, int32_t, int64_t
+from venues.matching cimport Market, Move
+from venues.world cimport INDEX_PRICE, LAST_PRICE, MARK_PRICE
+
+# Streams of collateral prices have no instrument; their cursors bring them to ten decimals.
+cdef double COLLATERAL_DIVISOR = 1e10
+
+
+cdef class BarPaths(Samples):
+    """Unfolds bars (design.md section 4), and the prices that follow from marks and collateral."""
+
+    cdef int mark_changed(self, int32_t instrument, int64_t time) except -1 nogil:
+        cdef int32_t asset = self.priced_asset[instrument]
+        cdef double value
+        if asset < 0:
+            return 0
+        value = self.venue_world.prices[instrument].mark_value
+        if value <= 0.0:
+            value = self.venue_world.price_value(instrument, self.venue_world.prices[instrument].last)
+        self.venue_world.asset_prices[asset] = value
+        self.exchange.ledger.asset_prices[asset] = value
+        self.local_world.asset_prices[asset] = value
+        return 0
+
+    cdef int collateral(self, int32_t asset, int64_t units, double value, int64_t time) except -1 nogil:
+        """A US dollar price of an asset has come in: its reporting price and its worth as collateral follow."""
+        cdef int32_t i
+        cdef double unit
+        self.venue_world.asset_usd[asset] = value
+        self.local_world.asset_usd[asset] = value
+        unit = self.venue_world.asset_usd[self.reporting]
+        for i in range(self.venue_world.n_assets):
+            if (i == asset or asset == self.reporting) and not isnan(unit) and not isnan(self.venue_world.asset_usd[i]):
+                self.venue_world.asset_prices[i] = self.venue_world.asset_usd[i] / unit
+                self.local_world.asset_prices[i] = self.venue_world.asset_prices[i]
+                self.exchange.ledger.asset_prices[i] = self.venue_world.asset_prices[i]
+        return self.exchange.asset_price_moved(asset, time)
+
+    cdef bint down_first(self, int64_t time) noexcept nogil:
+        """Worst path: which extreme of the bars that open now leaves the accounts nearer to liquidation."""
+        cdef int32_t i, j, n
+        cdef Event head
+        cdef double ratio
+        cdef double worst[2]
+        if self.path_rule == 1:
+            return False
+        if self.path_rule == 2:
+            return True
+        for j in range(2):
+            n = 0
+            for i in range(self.n_streams):
+                if self.kind[i] == MARK_BAR and self.paths[i].phase == 0 and self.venue_time[i] == time:
+                    (<Cursor> self.cursor[i]).peek(&head)
+                    self.moves[n].instrument = head.instrument
+                    self.moves[n].source = MARK_PRICE
+                    self.moves[n].start = self.venue_world.prices[head.instrument].mark
+                    self.moves[n].end = head.c if j == 0 else head.b
+                    n += 1
+            if n == 0:
+                return True
+            for i in range(n):
+                self.venue_world.set_price(self.moves[i].instrument, MARK_PRICE, self.moves[i].end,
+                                           self.venue_world.prices[self.moves[i].instrument].mark_ts)
+            worst[j] = self.exchange.worst_ratio()
+            for i in range(n):
+                self.venue_world.set_price(self.moves[i].instrument, MARK_PRICE, self.moves[i].start,
+                                           self.venue_world.prices[self.moves[i].instrument].mark_ts)
+        ratio = worst[1]
+        return worst[0] >= ratio
+
+    cdef int open_bar(self, int32_t s, int64_t time) except -1 nogil:
+        cdef Event event
+        cdef BarPath *path = &self.paths[s]
+        cdef int64_t third
+        cdef Move move
+        if self.group_time != (time if self.kind[s] != BAR else time - 1):
+            self.group_time = time if self.kind[s] != BAR else time - 1
+            self.group_down = self.down_first(time)
+        (<Cursor> self.cursor[s]).take(&event)
+        third = (<Cursor> self.cursor[s]).timeframe // 3
+        path.times[0] = time
+        path.times[1] = event.ts + third
+        path.times[2] = event.ts + 2 * third
+        path.times[3] = event.ts + (<Cursor> self.cursor[s]).timeframe - 1
+        path.prices[0] = event.a
+        path.prices[1] = event.c if self.group_down else event.b
+        path.prices[2] = event.b if self.group_down else event.c
+        path.prices[3] = event.d
+        path.here = event.a
+        path.phase = 1
+        self.venue_time[s] = path.times[1]
+        if self.asset[s] >= 0:
+            self.collateral(self.asset[s], event.a, <double> event.a / COLLATERAL_DIVISOR, time)
+            return 0
+        move.instrument = event.instrument
+        move.end = event.a
+        if self.kind[s] == BAR:
+            (<Market> self.exchange.markets[event.instrument]).begin_bar(path.times, path.prices, event.e)
+            move.source = LAST_PRICE
+            move.start = self.venue_world.prices[event.instrument].last
+        elif self.kind[s] == MARK_BAR:
+            move.source = MARK_PRICE
+            move.start = self.venue_world.prices[event.instrument].mark
+        else:
+            move.source = INDEX_PRICE
+            move.start = self.venue_world.prices[event.instrument].index
+        if move.source == MARK_PRICE:
+            # Margin waits for the other marks of the instant, as for points.
+            self.exchange.mark(event.instrument, event.a, time)
+            self.mark_changed(event.instrument, time)
+        elif move.source == INDEX_PRICE:
+            self.exchange.index(event.instrument, event.a, time)
+        else:
+            self.exchange.jump(&move, 1, time)
+            if self.venue_world.prices[event.instrument].mark == 0:
+                self.mark_changed(event.instrument, time)
+        return 0
+
+    cdef int bars_advance(self, int64_t time) except -1 nogil:
+        """All bars that have a part at this instant go there together along straight lines."""
+        cdef int32_t s, n = 0
+        cdef BarPath *path
+        cdef int32_t instrument
+        for s in range(self.n_streams):
+            if self.kind[s] < BAR or self.venue_time[s] != time or self.paths[s].phase == 0:
+                continue
+            path = &self.paths[s]
+            instrument = (<Cursor> self.cursor[s]).instrument
+            if self.asset[s] >= 0:
+                self.collateral(self.asset[s], path.prices[path.phase],
+                                <double> path.prices[path.phase] / COLLATERAL_DIVISOR, time)
+            else:
+                self.moves[n].instrument = instrument
+                self.moves[n].source = (LAST_PRICE if self.kind[s] == BAR
+                                        else MARK_PRICE if self.kind[s] == MARK_BAR else INDEX_PRICE)
+                self.moves[n].start = path.here
+                self.moves[n].end = path.prices[path.phase]
+                n += 1
+            path.here = path.prices[path.phase]
+            path.phase += 1
+            if path.phase == 4:
+                path.phase = 0
+                self.venue_time[s] = (<Cursor> self.cursor[s]).next_ts
+                if self.kind[s] == BAR and self.venue_time[s] != INT64_MAX:
+                    self.venue_time[s] += 1
+            else:
+                self.venue_time[s] = path.times[path.phase]
+        if n > 0:
+            self.exchange.advance(self.moves, n, time)
+            for s in range(n):
+                if self.moves[s].source != INDEX_PRICE:
+                    self.mark_changed(self.moves[s].instrument, time)
+        return 0

@@ -1,0 +1,176 @@
+"""State of a run's event loop: cursors, clocks, room for what is pending; which stream comes next."""
+
+from backtest.context cimport Context
+from backtest.hooks cimport Hooks
+from backtest.strategy cimport Strategy
+from cpython.ref cimport PyObject
+from feeds.cursor cimport Cursor
+from feeds.events cimport BAR, MARK, MARK_BAR
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint32_t, uint8_t
+from libc.stdlib cimport calloc, free
+from venues.matching cimport Move
+from venues.venue cimport Exchange
+
+cdef enum:
+    KINDS = 16
+
+MINUTE_NS = 60_000_000_000
+HOUR_NS = 3_600_000_000_000
+
+
+cdef class LoopState:
+    """What the loop works on. Built by `backtest.assembly`, which explains each argument."""
+
+    def __init__(self, *, Exchange exchange, Context context, Hooks hooks, list cursors, list strategies, verbs, rules, list assets_of_streams,
+                 list passive, list response_latency, list priced_asset, int reporting, int64_t start, int64_t end,
+                 list formulas, list max_mark_age, list premium_scales, list rate_scales, int path_rule, int on_ruin, int on_gap):
+        cdef int32_t i, j, n = len(cursors), m = exchange.n_markets
+        cdef Cursor cursor
+        self.exchange = exchange
+        self.context = context
+        self.hooks = hooks
+        self.venue_world = exchange.world
+        self.local_world = context.world
+        self.venue_agenda = context.venue_agenda
+        self.local_agenda = context.local_agenda
+        self.cursors = cursors
+        self.strategies = strategies
+        self.verbs = verbs
+        self.rules = rules
+        self.reporting = reporting
+        self.path_rule = path_rule
+        self.on_ruin = on_ruin
+        self.on_gap = on_gap
+        self.ruins = []
+        self.findings = []
+        self.gap_seen = {}
+        self.n_streams = n
+        self.n_strategies = len(strategies)
+        self.cursor = <PyObject **> calloc(n + 1, sizeof(PyObject *))
+        self.strategy = <PyObject **> calloc(self.n_strategies + 1, sizeof(PyObject *))
+        self.venue_time = <int64_t *> calloc(n + 1, sizeof(int64_t))
+        self.local_time = <int64_t *> calloc(n + 1, sizeof(int64_t))
+        self.kind = <uint8_t *> calloc(n + 1, sizeof(uint8_t))
+        self.early = <uint8_t *> calloc(n + 1, sizeof(uint8_t))
+        self.passive = <uint8_t *> calloc(n + 1, sizeof(uint8_t))
+        self.asset = <int32_t *> calloc(n + 1, sizeof(int32_t))
+        self.paths = <BarPath *> calloc(n + 1, sizeof(BarPath))
+        self.moves = <Move *> calloc(n + 1, sizeof(Move))
+        self.response_latency = <int64_t *> calloc(exchange.n_accounts + 1, sizeof(int64_t))
+        self.priced_asset = <int32_t *> calloc(m + 1, sizeof(int32_t))
+        self.formulas = <FundingFormula *> calloc(m + 1, sizeof(FundingFormula))
+        self.premiums = <PremiumAverage *> calloc(m + 1, sizeof(PremiumAverage))
+        self.has_formula = <uint8_t *> calloc(m + 1, sizeof(uint8_t))
+        self.max_mark_age = <int64_t *> calloc(m + 1, sizeof(int64_t))
+        self.premium_divisors = <double *> calloc(m + 1, sizeof(double))
+        self.rate_scales = <int32_t *> calloc(m + 1, sizeof(int32_t))
+        self.c_hooks = <uint32_t *> calloc(self.n_strategies + 1, sizeof(uint32_t))
+        self.bound = <PyObject **> calloc(self.n_strategies * KINDS + 1, sizeof(PyObject *))
+        self.infos = <PyObject **> calloc(self.n_strategies * m + 1, sizeof(PyObject *))
+        if (self.cursor == NULL or self.strategy == NULL or self.venue_time == NULL or self.local_time == NULL
+                or self.kind == NULL or self.early == NULL or self.passive == NULL or self.asset == NULL or self.paths == NULL
+                or self.moves == NULL or self.response_latency == NULL or self.priced_asset == NULL or self.formulas == NULL
+                or self.premiums == NULL or self.has_formula == NULL or self.max_mark_age == NULL
+                or self.premium_divisors == NULL or self.rate_scales == NULL or self.c_hooks == NULL or self.bound == NULL
+                or self.infos == NULL):
+            raise MemoryError("loop: no memory")
+        for i in range(n):
+            cursor = cursors[i]
+            self.cursor[i] = <PyObject *> cursor
+            self.kind[i] = cursor.kind
+            self.early[i] = cursor.kind <= MARK or cursor.kind >= MARK_BAR
+            self.passive[i] = passive[i]
+            self.asset[i] = assets_of_streams[i]
+            self.venue_time[i] = cursor.next_ts
+            if cursor.kind == BAR and not passive[i] and cursor.next_ts != INT64_MAX:
+                self.venue_time[i] += 1          # a bar opens just after its time; its open as a mark is true at it
+            self.local_time[i] = cursor.next_delivery
+        for i in range(exchange.n_accounts):
+            self.response_latency[i] = response_latency[i]
+        for i in range(m):
+            self.priced_asset[i] = priced_asset[i]
+            self.max_mark_age[i] = max_mark_age[i]
+            self.premium_divisors[i] = 10.0 ** <int> premium_scales[i]
+            self.rate_scales[i] = rate_scales[i]
+            if formulas[i] is not None:
+                self.has_formula[i] = 1
+                (self.formulas[i].interest_rate, self.formulas[i].clamp, self.formulas[i].cap, self.formulas[i].floor,
+                 self.formulas[i].is_weighted) = formulas[i]
+        self.bound_objects = []
+        self.n_instruments = m
+        for i in range(self.n_strategies):
+            self.strategy[i] = <PyObject *> strategies[i]
+            for j in range(m):
+                self.infos[i * m + j] = <PyObject *> (<Strategy> strategies[i]).infos[j]
+        self.now = start
+        self.end = end
+        self.sample_interval = MINUTE_NS
+        self.hour = HOUR_NS
+        self.next_sample = start
+        self.next_exposure = start
+        self.snapshots = []
+        self.n_snapshots = 0
+        self.next_snapshot = start
+        self.next_rule = rules.next_time()
+        self.group_time = -1
+        self.find_venue()
+        self.find_local()
+
+    def __dealloc__(self):
+        free(self.cursor)
+        free(self.strategy)
+        free(self.venue_time)
+        free(self.local_time)
+        free(self.kind)
+        free(self.early)
+        free(self.passive)
+        free(self.asset)
+        free(self.paths)
+        free(self.moves)
+        free(self.response_latency)
+        free(self.priced_asset)
+        free(self.formulas)
+        free(self.premiums)
+        free(self.has_formula)
+        free(self.max_mark_age)
+        free(self.premium_divisors)
+        free(self.rate_scales)
+        free(self.c_hooks)
+        free(self.bound)
+        free(self.infos)
+        free(self.pending)
+        free(self.pending_timeframe)
+        free(self.pool)
+        free(self.free_slots)
+        free(self.answers)
+        free(self.aggregators)
+
+    cdef void find_venue(self) noexcept nogil:
+        cdef int32_t i, best = 0
+        cdef int64_t first = INT64_MAX, second = INT64_MAX, t
+        for i in range(self.n_streams):
+            t = self.venue_time[i]
+            if t < first:
+                second = first
+                first = t
+                best = i
+            elif t < second:
+                second = t
+        self.venue_best = best
+        self.venue_best_time = first
+        self.venue_second_time = second
+
+    cdef void find_local(self) noexcept nogil:
+        cdef int32_t i, best = 0
+        cdef int64_t first = INT64_MAX, second = INT64_MAX, t
+        for i in range(self.n_streams):
+            t = self.local_time[i]
+            if t < first:
+                second = first
+                first = t
+                best = i
+            elif t < second:
+                second = t
+        self.local_best = best
+        self.local_best_time = first
+        self.local_second_time = second

@@ -1,0 +1,12 @@
+"""The venue's clock: every event of an instant in the order of ties, margin after its marks, then what arrives."""
+
+from backtest.bar_paths cimport BarPaths
+from feeds.events cimport Event
+from libc.stdint cimport int64_t
+
+cdef class VenueClock(BarPaths):
+    cdef int venue_event(self, int64_t time) except -1 nogil
+    cdef int settle_funding(self, const Event *event, int64_t time) except -1 nogil
+    cdef int look_for_ruin(self, int64_t time) except -1 nogil
+    cdef int arrivals(self, int64_t time) except -1 nogil
+    cdef int flush(self, int64_t time) except -1 nogil

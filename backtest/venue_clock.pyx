@@ -1,0 +1,191 @@
+"""The venue's clock: every event of an instant in the order of ties, margin after its marks, then what arrives."""
+
+from backtest.agenda cimport ANSWER, CANCEL_ARRIVES, Entry, ORDER_ARRIVES, TRANSFER_ARRIVES
+from backtest.bar_paths cimport BarPaths
+from feeds.cursor cimport Cursor
+from feeds.events cimport BAR, Event, FUNDING, INDEX, MARK, MARK_BAR, TRADE
+from libc.math cimport isnan
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, int8_t, uint8_t
+from libc.stdlib cimport realloc
+from venues.account cimport Account
+from venues.outbox cimport Message
+from venues.state cimport Slot
+
+from feeds.errors import FeedError
+
+# Streams of collateral prices have no instrument; their cursors bring them to ten decimals.
+cdef double COLLATERAL_DIVISOR = 1e10
+
+
+cdef class VenueClock(BarPaths):
+    """Applies market data and requests to the venues."""
+
+    def open_books(self):
+        """Value what is held before the first price of an asset by that price: in the books only, nobody trades on it."""
+        cdef Event head
+        cdef int32_t s
+        cdef int asset
+        first = {}
+        usd = {}
+        for s in range(self.n_streams):
+            if self.venue_time[s] == INT64_MAX or (self.passive[s] and self.asset[s] < 0):
+                continue
+            (<Cursor> self.cursor[s]).peek(&head)
+            if self.asset[s] >= 0:
+                usd.setdefault(self.asset[s], head.a / COLLATERAL_DIVISOR)
+            elif self.priced_asset[head.instrument] >= 0 and (
+                    head.kind == TRADE or head.kind == MARK or head.kind == BAR or head.kind == MARK_BAR
+                    or (head.kind == INDEX and self.exchange.mark_from_index[head.instrument])):
+                found = (self.venue_time[s], self.venue_world.price_value(head.instrument, head.a))
+                first[self.priced_asset[head.instrument]] = min(first.get(self.priced_asset[head.instrument], found), found)
+        for asset in range(self.venue_world.n_assets):
+            if not isnan(self.exchange.ledger.asset_prices[asset]):
+                continue
+            one = usd.get(asset, self.venue_world.asset_usd[asset])
+            unit = usd.get(self.reporting, self.venue_world.asset_usd[self.reporting])
+            self.exchange.ledger.asset_prices[asset] = first[asset][1] if asset in first else one / unit
+
+    cdef int venue_event(self, int64_t time) except -1 nogil:
+        cdef int32_t s = self.venue_best
+        cdef Event event
+        cdef uint8_t kind = self.kind[s]
+        if self.passive[s]:
+            # Nothing of it reaches the market: finer data of the same kind do, or it is told to strategies only.
+            (<Cursor> self.cursor[s]).take(&event)
+            self.venue_time[s] = (<Cursor> self.cursor[s]).next_ts
+        elif kind >= BAR:
+            if self.paths[s].phase == 0:
+                self.open_bar(s, time)
+            else:
+                self.bars_advance(time)
+        else:
+            (<Cursor> self.cursor[s]).take(&event)
+            self.venue_time[s] = (<Cursor> self.cursor[s]).next_ts
+            if kind == TRADE:
+                self.exchange.trade(event.instrument, event.a, event.b, event.side, time)
+                if self.exchange.mark_from_last[event.instrument]:
+                    self.mark_changed(event.instrument, time)
+                elif self.priced_asset[event.instrument] >= 0 and self.venue_world.prices[event.instrument].mark == 0:
+                    self.mark_changed(event.instrument, time)
+            elif kind == MARK:
+                self.exchange.mark(event.instrument, event.a, time)
+                self.mark_changed(event.instrument, time)
+            elif kind == INDEX:
+                if self.asset[s] >= 0:
+                    self.collateral(self.asset[s], event.a, <double> event.a / COLLATERAL_DIVISOR, time)
+                else:
+                    self.exchange.index(event.instrument, event.a, time)
+                    if self.exchange.mark_from_index[event.instrument]:
+                        self.mark_changed(event.instrument, time)
+            elif kind == FUNDING:
+                if event.d == 0:
+                    self.settle_funding(&event, time)
+        if self.venue_time[s] >= self.venue_second_time or kind >= BAR:
+            self.find_venue()
+        else:
+            self.venue_best_time = self.venue_time[s]
+        # Margin is checked when all marks of the instant are in: a basket is not judged on half of its prices.
+        if self.venue_world.attention and (self.venue_best_time != time or not self.early[self.venue_best]):
+            self.exchange.attend(time)
+            if self.on_ruin != 1:
+                self.look_for_ruin(time)
+        return 0
+
+    cdef int look_for_ruin(self, int64_t time) except -1 nogil:
+        cdef int32_t i
+        for i in range(self.exchange.n_accounts):
+            if (<Account> self.exchange.accounts[i]).ruined:
+                with gil:
+                    self.ruined(i, time)
+        return 0
+
+    def ruined(self, int account, int64_t time):
+        """An account has nothing left."""
+        self.ruins.append((account, time))
+        (<Account> self.exchange.account_list[account]).ruined = False
+        if self.on_ruin == 2:
+            self.verbs.refill(account, time)
+        else:
+            self.stopped = True
+
+    cdef int settle_funding(self, const Event *event, int64_t time) except -1 nogil:
+        cdef int64_t mark = event.c
+        cdef int32_t i, k
+        cdef Event head
+        cdef bint held = False
+        cdef Slot *slot
+        cdef int leg
+        if mark == 0:
+            mark = self.venue_world.prices[event.instrument].mark
+            if self.exchange.mark_from_last[event.instrument]:
+                # A trade at the very instant is its mark too; trades come after funding in the order of ties.
+                for i in range(self.n_streams):
+                    if self.kind[i] == TRADE and self.venue_time[i] == time:
+                        (<Cursor> self.cursor[i]).peek(&head)
+                        if head.instrument == event.instrument:
+                            mark = head.a
+        for i in range(self.exchange.n_accounts):
+            for leg in range(-1, 2):
+                slot = (<Account> self.exchange.accounts[i]).state.find(event.instrument, <int8_t> leg)
+                if slot != NULL and slot.position.quantity != 0:
+                    held = True
+        if held:
+            if mark == 0:
+                with gil:
+                    raise FeedError(
+                        f"{self.context.infos[event.instrument].address} at {time} ns: a funding rate is due on an open position and there "
+                        "is no mark; give mark rows, a mark column in the funding rows, or mark='last'")
+            if event.c == 0 and time - self.venue_world.prices[event.instrument].mark_ts > self.max_mark_age[event.instrument]:
+                with gil:
+                    self.finding(
+                        "old mark at funding", event.instrument, time,
+                        f"the mark is {(time - self.venue_world.prices[event.instrument].mark_ts) / 1e9:.0f} s old")
+            self.exchange.funding(event.instrument, mark, event.a, self.rate_scales[event.instrument], time)
+        return 0
+
+    cdef int arrivals(self, int64_t time) except -1 nogil:
+        cdef Entry entry
+        while self.venue_agenda.next_time <= time:
+            entry = self.venue_agenda.pop()
+            if entry.kind == ORDER_ARRIVES:
+                self.exchange.arrive(self.exchange.store.at(<int32_t> entry.a), time)
+            elif entry.kind == CANCEL_ARRIVES:
+                self.exchange.cancel(entry.a, time)
+            else:
+                with gil:
+                    self.verbs.execute(entry.kind == TRANSFER_ARRIVES, entry.a, time)
+            if self.venue_world.attention:
+                self.exchange.attend(time)
+                if self.on_ruin != 1:
+                    self.look_for_ruin(time)
+        return 0
+
+    cdef int flush(self, int64_t time) except -1 nogil:
+        """Put the venue's messages on their way."""
+        cdef Py_ssize_t i, more
+        cdef int64_t slot
+        cdef Message *grown
+        cdef int64_t *slots
+        for i in range(self.exchange.outbox.count):
+            if self.n_free == 0:
+                more = self.pool_capacity + 64
+                grown = <Message *> realloc(self.pool, (self.pool_capacity + more) * sizeof(Message))
+                if grown != NULL:
+                    self.pool = grown
+                slots = <int64_t *> realloc(self.free_slots, (self.pool_capacity + more) * sizeof(int64_t))
+                if slots != NULL:
+                    self.free_slots = slots
+                if grown == NULL or slots == NULL:
+                    with gil:
+                        raise MemoryError("loop: no memory for messages")
+                for slot in range(more):
+                    self.free_slots[slot] = self.pool_capacity + more - 1 - slot
+                self.n_free = more
+                self.pool_capacity += more
+            self.n_free -= 1
+            slot = self.free_slots[self.n_free]
+            self.pool[slot] = self.exchange.outbox.items[i]
+            self.local_agenda.push(
+                time + self.response_latency[self.exchange.outbox.items[i].account], ANSWER, slot)
+        self.exchange.outbox.count = 0
+        return 0
