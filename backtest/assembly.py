@@ -118,13 +118,27 @@ class Assembly:
         for run in self.instruments:
             names |= {run.instrument.base, run.instrument.quote, run.instrument.settle}
         self.assets = sorted(names)
-        known = {asset for run in self.instruments for asset in (run.instrument.base, run.instrument.quote, run.instrument.settle)}
+        known = {
+            asset
+            for run in self.instruments
+            for asset in (run.instrument.base, run.instrument.quote, run.instrument.settle)
+        }
         for venue in self.venues:
             mine = [run for run in self.instruments if run.venue == venue.name]
-            usable = {a for run in mine for a in (run.instrument.settle, *(
-                (run.instrument.base, run.instrument.quote) if not run.is_derivative else ()))}
+            usable = {
+                a
+                for run in mine
+                for a in (
+                    run.instrument.settle,
+                    *((run.instrument.base, run.instrument.quote) if not run.is_derivative else ()),
+                )
+            }
             for asset in venue.balances:
-                if asset not in usable and venue.collateral != "multi" and not (asset in known and len(self.venues) > 1):
+                if (
+                    asset not in usable
+                    and venue.collateral != "multi"
+                    and not (asset in known and len(self.venues) > 1)
+                ):
                     raise ConfigError(
                         f"Venue({venue.name!r}): balance in {asset!r}, which nothing in the data settles in "
                         f"({', '.join(sorted(usable))})"
@@ -149,8 +163,11 @@ class Assembly:
             need = {"feed": ("mark",), "last": ("trades", "bars"), "index": ("index",)}[mark]
             if not any(run.stream(kind) for kind in need):
                 have = ", ".join(sorted({s.kind for s in run.streams}))
-                hint = "mark='last' accepts its traded price as the mark" if run.stream("trades") or run.stream("bars") else (
-                    "give rows of kind mark")
+                hint = (
+                    "mark='last' accepts its traded price as the mark"
+                    if run.stream("trades") or run.stream("bars")
+                    else ("give rows of kind mark")
+                )
                 raise ConfigError(
                     f"{run.address}: mark={mark!r} needs {' or '.join(need)} rows, the data have {have}; "
                     f"{hint} (or mark={{{run.symbol!r}: ...}} for one symbol)"
@@ -163,7 +180,9 @@ class Assembly:
         An asset is valued by its `index` rows of ASSET/USD, by `prices=`, or by the mark of an instrument that quotes it in
         the reporting currency; a held or settled asset without any of these is an error.
         """
-        rows = {s.symbol.partition("/")[0] for s in self.dataset.streams if s.kind == "index" and s.symbol.endswith("/USD")}
+        rows = {
+            s.symbol.partition("/")[0] for s in self.dataset.streams if s.kind == "index" and s.symbol.endswith("/USD")
+        }
         usd = {asset: float(price) for asset, price in self.settings.prices.items()}
         unknown = [asset for asset in usd if asset not in self.assets]
         if unknown:
@@ -194,13 +213,22 @@ class Assembly:
 
     def _source(self, asset: str) -> RunInstrument | None:
         """Return the instrument whose price values an asset in the reporting currency."""
+
         def fits(run: RunInstrument) -> bool:
-            return run.instrument.base == asset and run.instrument.contract_size > 0 and (
-                run.instrument.quote == self.reporting or {run.instrument.quote, self.reporting} <= {"USD", "USDT", "USDC"})
+            return (
+                run.instrument.base == asset
+                and run.instrument.contract_size > 0
+                and (
+                    run.instrument.quote == self.reporting
+                    or {run.instrument.quote, self.reporting} <= {"USD", "USDT", "USDC"}
+                )
+            )
 
         found = [run for run in self.instruments if fits(run)]
         order = {"spot": 0, "linear": 1, "inverse": 2}
-        found.sort(key=lambda run: (run.instrument.quote != self.reporting, order.get(run.instrument.contract, 3), run.index))
+        found.sort(
+            key=lambda run: (run.instrument.quote != self.reporting, order.get(run.instrument.contract, 3), run.index)
+        )
         return found[0] if found else None
 
     # ------------------------------------------------------------------ engine
@@ -230,7 +258,8 @@ class Assembly:
         books = {venue.name: venue for venue in reversed(self.venues)}
         start = self.first
         self.boxes = [
-            box(run, books[run.venue], rows, self.scales[rows[run.instrument.settle]], start) for run in self.instruments
+            box(run, books[run.venue], rows, self.scales[rows[run.instrument.settle]], start)
+            for run in self.instruments
         ]
         world, local = World(self.boxes, self.scales), World(self.boxes, self.scales)
         self.priced, reporting, usd = self.pricing()
@@ -258,9 +287,7 @@ class Assembly:
                             state.set_collateral(row, venue.book.collateral_ratio(asset, start))
                 pair.append(state)
             states.append(pair[1])
-            fees = [
-                fee_units(venue, run, start) if run.venue == venue.name else (0, 0) for run in self.instruments
-            ]
+            fees = [fee_units(venue, run, start) if run.venue == venue.name else (0, 0) for run in self.instruments]
             account = Account(
                 index=number,
                 venue=self.venue_names.index(venue.name),
@@ -357,8 +384,12 @@ class Assembly:
             for asset, amount in (venue.insurance_fund or {}).items():
                 row = rows.get(asset)
                 if row is None:
-                    raise ConfigError(f"insurance_fund names {asset!r}, which is no asset of the run ({', '.join(self.assets)})")
-                ledger.endow(self.venue_names.index(venue.name), row, round(float(amount) * 10 ** self.scales[row]), start)
+                    raise ConfigError(
+                        f"insurance_fund names {asset!r}, which is no asset of the run ({', '.join(self.assets)})"
+                    )
+                ledger.endow(
+                    self.venue_names.index(venue.name), row, round(float(amount) * 10 ** self.scales[row]), start
+                )
         self.verbs.open_books()
         self.context.begin(start, self.settings.warmup > 0)
         self.strategies = list(strategies)
@@ -401,7 +432,9 @@ class Assembly:
             start,
             settings.end,
             batch_rows=settings.batch_rows,
-            flags_wanted=any("on_trade" in strategy.python_hooks() or strategy.c_hooks & 1 for strategy in self.strategies),
+            flags_wanted=any(
+                "on_trade" in strategy.python_hooks() or strategy.c_hooks & 1 for strategy in self.strategies
+            ),
         )
         ages = [mark_age(run, self.marks[run.index]) if run.is_derivative else 0 for run in self.instruments]
         self.loop = Loop(
@@ -430,7 +463,7 @@ class Assembly:
         wants_bars = bool(self.context.series) or any(
             {"on_bar", "on_bars"} & set(strategy.python_hooks()) for strategy in self.strategies
         )
-        self.loop.connect(bound, bars_due=wants_bars, alerts_due=bool(self.context.alerts))
+        self.loop.connect(bound, bars_due=wants_bars)
         for made in aggregators(self, found):
             self.loop.add_aggregator(*made)
 

@@ -126,7 +126,9 @@ class Backtest:
         low = first + warm if start is None else time_ns(start, name="start")
         high = last if end is None else time_ns(end, name="end")
         if low >= high:
-            raise ConfigError(f"start {iso(low)} is not before end {iso(high)}; the data go from {iso(first)} to {iso(last)}")
+            raise ConfigError(
+                f"start {iso(low)} is not before end {iso(high)}; the data go from {iso(first)} to {iso(last)}"
+            )
         if high <= first or low >= last:
             raise ConfigError(f"no data between {iso(low)} and {iso(high)}; they go from {iso(first)} to {iso(last)}")
         return Settings(
@@ -172,7 +174,9 @@ class Backtest:
                 strategy.on_stop()
         totals = assembly.exchange.ledger.totals()
         if any(totals):
-            raise InvariantError(f"money is not conserved: the sums over all accounts are {totals} atoms of {assembly.assets}")
+            raise InvariantError(
+                f"money is not conserved: the sums over all accounts are {totals} atoms of {assembly.assets}"
+            )
         return outcome(assembly, config=self._config(copies), cash_rate=self.cash_rate)
 
     def _first(self) -> int:
@@ -212,7 +216,9 @@ class Backtest:
                     "latency_ns": list(v.latency_ns),
                     "fills": v.fills,
                     "slippage": v.slippage,
-                    "missing_tiers": v.missing_tiers if isinstance(v.missing_tiers, str) else f"{len(v.missing_tiers)} tiers",
+                    "missing_tiers": v.missing_tiers
+                    if isinstance(v.missing_tiers, str)
+                    else f"{len(v.missing_tiers)} tiers",
                     "margin_call": v.margin_call,
                     "adl": v.adl,
                     "forced_close": v.forced_close,

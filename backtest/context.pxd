@@ -44,6 +44,13 @@ cdef class Context:
     cdef readonly list texts
     cdef readonly dict addresses             # symbol, SYMBOL@venue -> list of instruments
     cdef readonly dict transit               # id -> (asset, atoms) on its way, as far as told
+    cdef set arrivals                        # ids whose arrival was told before their departure
+    cdef list postponed                      # numbers of timers that fell into the warm-up
+    cdef int32_t waiting                     # calls of strategies that wait for a first price
+    cdef int32_t trailing                    # own trailing stops at work, as far as told
+    cdef bint alerts_due                     # there are some
+    cdef bint marks_moved                    # since the alerts were looked at
+    cdef int64_t bar_timeframe               # ns, of the bar that C hooks are given
     cdef readonly int32_t reporting          # asset; equity is told in it
     cdef FundingView *funding
     cdef readonly object history             # backtest.history.History
@@ -64,6 +71,7 @@ cdef class Context:
     cdef int send_cancel(self, Order *order) except -1 nogil
     cdef int add_verb(self, int32_t account, tuple verb) except -1
     cdef int apply(self, const Message *message) except -1 nogil    # a message arrives
+    cdef int note_transfer(self, const Message *message) except -1
     cdef double equity(self, int32_t account) noexcept              # reporting asset
     cdef double asset_value(self, int32_t asset) noexcept nogil     # reporting asset per unit; nan = unknown
     cdef double pool_value(self, const PoolState *pool) noexcept nogil

@@ -3,10 +3,11 @@
 from libc.math cimport NAN, fabs, floor, isnan, rint
 from libc.stdint cimport INT64_MAX
 from libc.stdlib cimport calloc, free
-from backtest.agenda cimport CANCEL_ARRIVES, ORDER_ARRIVES, VERB_ARRIVES
+from backtest.agenda cimport CANCEL_ARRIVES, ORDER_ARRIVES, TIMER, VERB_ARRIVES
 from venues.contract cimport SPOT
 from venues.orders cimport CLOSE_POSITION, Order
-from venues.outbox cimport Message
+from venues.outbox cimport TRANSFERRED, Message
+from venues.records cimport TransferRow
 from venues.state cimport PoolState, Slot
 
 
@@ -56,6 +57,8 @@ cdef class Context:
         self.names = {}
         self.texts = []
         self.transit = {}
+        self.arrivals = set()
+        self.postponed = []
         self.series = {}
         self.timers = []
         self.alerts = []
@@ -109,8 +112,11 @@ cdef class Context:
         self.warming = warming
 
     def end_warmup(self):
-        """From now on orders are taken."""
+        """From now on orders are taken; timers that were to go off once in the warm-up do so now."""
         self.warming = False
+        for number in self.postponed:
+            self.local_agenda.push(self.now, TIMER, number)
+        self.postponed = []
 
     # ------------------------------------------------------------------ prices and sizes
 
@@ -179,6 +185,8 @@ cdef class Context:
         cdef int32_t asset
         cdef Slot *slot
         with gil:
+            if m.kind == TRANSFERRED:
+                self.note_transfer(m)
             state = <AccountState> self.states[m.account]
             for k in range(2):
                 asset = m.assets[k]
@@ -204,6 +212,19 @@ cdef class Context:
             for k in range(2):
                 if m.assets[k] >= 0:
                     state.refresh_wallets(m.assets[k])
+        return 0
+
+    cdef int note_transfer(self, const Message *m) except -1:
+        """Money leaves the local view of one account and is in transit at once, so that equity does not jump."""
+        cdef TransferRow *row = <TransferRow *> self.journal.transfers.at(m.row)
+        if row.status == 1:
+            if self.transit.pop(row.id, None) is None:
+                self.arrivals.add(row.id)            # its target answers faster than its source
+        elif row.status == 0:
+            if row.id in self.arrivals:
+                self.arrivals.remove(row.id)
+            else:
+                self.transit[row.id] = (row.receive_asset, row.received)
         return 0
 
     # ------------------------------------------------------------------ values

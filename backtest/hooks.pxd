@@ -1,7 +1,8 @@
 """Calls the Python hooks of strategies, and the C ones of fills and timers."""
 
 from backtest.context cimport Context
-from libc.stdint cimport int64_t
+from feeds.events cimport Event
+from libc.stdint cimport int32_t, int64_t
 from venues.outbox cimport Message
 
 cdef class Hooks:
@@ -10,10 +11,13 @@ cdef class Hooks:
     cdef list names                      # of each strategy: set of overridden Python hooks
     cdef list ready                      # of each strategy: all its series have values
     cdef list series_of                  # of each strategy: the series it subscribed to
-    cdef dict arrived                    # address -> bar of this instant
+    cdef dict arrived                    # strategy -> name -> bar of this instant
+    cdef int32_t n_arrived
     cdef int message(self, const Message *m) except -1
     cdef int order_message(self, const Message *m, bint filled) except -1
-    cdef int bar(self, object event, int64_t timeframe) except -1
+    cdef int bar(self, const Event *event, int64_t timeframe) except -1
     cdef int bars(self, int64_t time) except -1
+    cdef int first_prices(self) except -1
+    cdef int follow(self, const Event *event, bint is_mark) except -1
     cdef int timer(self, int64_t number, int64_t time) except -1
     cdef int alerts(self, int64_t time) except -1

@@ -1,10 +1,12 @@
 """Calls the Python hooks of strategies, and the C ones of fills and timers."""
 
+from feeds.events cimport BAR, INDEX, INDEX_BAR, TRADE, Event
 from libc.stdint cimport int32_t, int64_t
 from backtest.agenda cimport TIMER
 from backtest.context cimport Context
 from backtest.strategy cimport HOOK_FILL, HOOK_TIMER, Strategy
-from backtest.views cimport InstrumentInfo, OrderView
+from backtest.views cimport InstrumentInfo, OrderView, market_event
+from venues.orders cimport ON_INDEX, ON_LAST, ON_MARK, TRAILING_STOP, Order
 from venues.outbox cimport (
     DELEVERAGED, FILLED_PART, FUNDING_PAID, LIQUIDATED, MARGIN_CALL, ORDER_STATE, SETTLED, STATE_ONLY, TRANSFERRED,
     Message,
@@ -13,6 +15,7 @@ from venues.records cimport FillRow, FundingRow, LiquidationRow, TransferRow
 
 from backtest.messages import Fill, FundingPayment, Liquidated, MarginCall, Settlement, Timer, TransferEvent
 from backtest.state_views import PositionView
+from venues.orders import REASONS
 
 PAID_BY = ("nobody", "insurance_fund", "adl", "unfunded")
 TRANSFER_STATUS = ("sent", "arrived", "refused")
@@ -53,55 +56,57 @@ cdef class Hooks:
         if kind == TRANSFERRED:
             moved = <TransferRow *> self.context.journal.transfers.at(m.row)
             world = self.context.world
-            if moved.status == 0:
-                self.context.transit[moved.id] = (moved.receive_asset, moved.received)
-            elif moved.status == 1:
-                self.context.transit.pop(moved.id, None)
-            self.call_all("on_transfer", TransferEvent(
-                moved.id, moved.time, TRANSFER_STATUS[moved.status], reason_text(moved.reason),
-                self.context.assets[moved.asset], world.amount_value(moved.asset, moved.amount),
-                self.context.assets[moved.receive_asset], world.amount_value(moved.receive_asset, moved.received),
-                None if moved.source < 0 else self.context.accounts[moved.source],
-                None if moved.target < 0 else self.context.accounts[moved.target]))
+            for strategy, _ in self.listeners("on_transfer", m.account, -1):
+                strategy.on_transfer(TransferEvent(
+                    moved.id, moved.time, TRANSFER_STATUS[moved.status], REASONS[moved.reason],
+                    self.context.assets[moved.asset], world.amount_value(moved.asset, moved.amount),
+                    self.context.assets[moved.receive_asset], world.amount_value(moved.receive_asset, moved.received),
+                    None if moved.source < 0 else self.context.accounts[moved.source],
+                    None if moved.target < 0 else self.context.accounts[moved.target]))
             return 0
         if kind == MARGIN_CALL:
-            self.call_all("on_margin_call", MarginCall(
-                account, m.time, m.ratio, m.distance, bool(m.active),
-                None if m.instrument < 0 else self.context.infos[m.instrument].symbol))
+            for strategy, name in self.listeners("on_margin_call", m.account, m.instrument):
+                strategy.on_margin_call(MarginCall(account, m.time, m.ratio, m.distance, bool(m.active), name))
             return 0
         info = self.context.infos[m.instrument]
         if kind == FUNDING_PAID:
             paid = <FundingRow *> self.context.journal.funding.at(m.row)
-            self.call_all("on_funding_payment", FundingPayment(
-                info.symbol, info.venue, account, paid.time, self.context.world.amount_value(paid.asset, paid.amount),
-                self.context.assets[paid.asset], paid.rate / 10.0 ** paid.rate_scale, paid.mark / info.price_divisor,
-                paid.quantity / info.quantity_divisor))
+            for strategy, name in self.listeners("on_funding_payment", m.account, m.instrument):
+                strategy.on_funding_payment(FundingPayment(
+                    name, info.venue, account, paid.time, self.context.world.amount_value(paid.asset, paid.amount),
+                    self.context.assets[paid.asset], paid.rate / 10.0 ** paid.rate_scale, paid.mark / info.price_divisor,
+                    paid.quantity / info.quantity_divisor))
         elif kind == SETTLED:
             closed = <FillRow *> self.context.journal.fills.at(m.row)
-            self.call_all("on_settlement", Settlement(
-                account, info.symbol, info.venue, closed.time, closed.price / info.price_divisor,
-                -closed.side * closed.quantity / info.quantity_divisor,
-                self.context.world.amount_value(closed.fee_asset, closed.realized_pnl)))
+            for strategy, name in self.listeners("on_settlement", m.account, m.instrument):
+                strategy.on_settlement(Settlement(
+                    account, name, info.venue, closed.time, closed.price / info.price_divisor,
+                    -closed.side * closed.quantity / info.quantity_divisor,
+                    self.context.world.amount_value(closed.fee_asset, closed.realized_pnl)))
         else:
             step = <LiquidationRow *> self.context.journal.liquidations.at(m.row)
-            self.call_all("on_adl" if kind == DELEVERAGED else "on_liquidated", Liquidated(
-                account, info.symbol, info.venue, step.time, step.step, step.trigger_mark / info.price_divisor,
-                step.price / info.price_divisor, step.quantity / info.quantity_divisor,
-                self.context.world.amount_value(step.asset, step.fee),
-                self.context.world.amount_value(step.asset, step.shortfall), PAID_BY[step.paid_by]))
+            hook = "on_adl" if kind == DELEVERAGED else "on_liquidated"
+            for strategy, name in self.listeners(hook, m.account, m.instrument):
+                getattr(strategy, hook)(Liquidated(
+                    account, name, info.venue, step.time, step.step, step.trigger_mark / info.price_divisor,
+                    step.price / info.price_divisor, step.quantity / info.quantity_divisor,
+                    self.context.world.amount_value(step.asset, step.fee),
+                    self.context.world.amount_value(step.asset, step.shortfall), PAID_BY[step.paid_by]))
         return 0
 
-    def call_all(self, name, event):
-        """Call a hook of every strategy that has it."""
+    def listeners(self, hook, int account, int instrument):
+        """Return the strategies that have a hook and use an account, each with its own name of the instrument."""
+        out = []
         for strategy, hooks in zip(self.strategies, self.names):
-            if name in hooks:
-                getattr(strategy, name)(event)
+            if hook in hooks and (len(self.strategies) == 1 or strategy.hears(account)):
+                out.append((strategy, None if instrument < 0 else (<Strategy> strategy).told(instrument, account).symbol))
+        return out
 
     cdef int order_message(self, const Message *m, bint filled) except -1:
         cdef Strategy strategy = <Strategy> self.strategies[m.strategy]
         cdef OrderView view
         cdef FillRow *row
-        cdef InstrumentInfo info = self.context.infos[m.order.instrument]
+        cdef InstrumentInfo info = strategy.told(m.order.instrument, m.order.account)
         cdef set names = <set> self.names[m.strategy]
         if not names and not strategy.c_hooks and not strategy._orders:
             return 0
@@ -109,6 +114,8 @@ cdef class Hooks:
         canceling = view.order.canceling
         view.order = m.order
         view.order.canceling = canceling
+        if m.order.type == TRAILING_STOP and not filled:
+            strategy.follow_stop(view)
         if filled:
             row = <FillRow *> self.context.journal.fills.at(m.row)
             if strategy.c_hooks & HOOK_FILL:
@@ -129,16 +136,18 @@ cdef class Hooks:
 
     # ------------------------------------------------------------------ bars
 
-    cdef int bar(self, object event, int64_t timeframe) except -1:
+    cdef int bar(self, const Event *event, int64_t timeframe) except -1:
         cdef Py_ssize_t i
-        key = (event.instrument.index, timeframe)
+        cdef Strategy strategy
+        key = (event.instrument, timeframe)
         entry = self.context.series.get(key)
         if entry is not None:
-            entry[0].append(event.ts_open, event.ts_close, event.open, event.high, event.low, event.close, event.volume)
+            bar = market_event(<InstrumentInfo> self.context.infos[event.instrument], event, timeframe)
+            entry[0].append(bar.ts_open, bar.ts_close, bar.open, bar.high, bar.low, bar.close, bar.volume)
         if self.context.warming:
             return 0
         for i in range(len(self.strategies)):
-            strategy = self.strategies[i]
+            strategy = <Strategy> self.strategies[i]
             series = self.own_series(i)
             if series:
                 if entry is None or i not in entry[1]:
@@ -147,10 +156,13 @@ cdef class Hooks:
                     self.ready[i] = all(each.ready for each in series)
                     if not self.ready[i]:
                         continue
-            if "on_bar" in self.names[i]:
-                strategy.on_bar(event)
-            if "on_bars" in self.names[i]:
-                self.arrived.setdefault(i, {})[event.instrument.symbol] = event
+            if "on_bar" in self.names[i] or "on_bars" in self.names[i]:
+                bar = market_event(<InstrumentInfo> strategy.infos[event.instrument], event, timeframe)
+                if "on_bars" in self.names[i]:
+                    self.arrived.setdefault(i, {})[bar.symbol] = bar
+                    self.n_arrived += 1
+                if "on_bar" in self.names[i]:
+                    strategy.on_bar(bar)
         return 0
 
     def own_series(self, int i):
@@ -160,11 +172,34 @@ cdef class Hooks:
         return self.series_of[i]
 
     cdef int bars(self, int64_t time) except -1:
-        if not self.arrived:
-            return 0
         arrived, self.arrived = self.arrived, {}
+        self.n_arrived = 0
         for i in sorted(arrived):
             self.strategies[i].on_bars(time, arrived[i])
+        return 0
+
+    # ------------------------------------------------------------------ prices
+
+    cdef int first_prices(self) except -1:
+        for strategy in self.strategies:
+            strategy.first_prices()
+        return 0
+
+    cdef int follow(self, const Event *event, bint is_mark) except -1:
+        """Move the triggers of own trailing stops as the venue does, by the prices that were delivered."""
+        cdef Strategy strategy
+        cdef int64_t low = event.a, high = event.a
+        if event.kind >= BAR:
+            high = event.b
+            low = event.c
+        for strategy in self.strategies:
+            for view in strategy._trailing:
+                if (<OrderView> view).order.instrument != event.instrument:
+                    continue
+                source = (<OrderView> view).order.trigger_source
+                if ((source == ON_MARK and is_mark) or (source == ON_LAST and (event.kind == TRADE or event.kind == BAR))
+                        or (source == ON_INDEX and (event.kind == INDEX or event.kind == INDEX_BAR))):
+                    trail(&(<OrderView> view).order, low if (<OrderView> view).order.side > 0 else high)
         return 0
 
     # ------------------------------------------------------------------ time
@@ -174,6 +209,8 @@ cdef class Hooks:
         if period > 0:
             self.context.local_agenda.push(time + <int64_t> period, TIMER, number)
         if self.context.warming:
+            if period == 0:
+                self.context.postponed.append(number)
             return 0
         cdef Strategy strategy = <Strategy> self.strategies[owner]
         if callable(name):
@@ -189,21 +226,25 @@ cdef class Hooks:
             owner, instrument, account, distance, ratio, raised = alert
             if "on_margin_call" not in self.names[owner]:
                 continue
+            strategy = <Strategy> self.strategies[owner]
             position = PositionView(self.context, account, instrument, 0, None)
             worst = account_ratio_of(self.context, account)
             active = (distance is not None and position.distance < distance) or (ratio is not None and worst > ratio)
             if active != raised:
                 alert[5] = active
-                self.strategies[owner].on_margin_call(MarginCall(
+                strategy.on_margin_call(MarginCall(
                     self.context.accounts[account], time, worst, position.distance, active,
-                    self.context.infos[instrument].symbol))
+                    (<Strategy> strategy).told(instrument, account).symbol))
+        self.context.marks_moved = False
         return 0
 
 
-def reason_text(int reason):
-    """The word of a Reason."""
-    from venues.orders import REASONS
-    return REASONS[reason]
+cdef int trail(Order *order, int64_t price) noexcept:
+    """The trigger of a trailing stop follows the best price from its distance."""
+    if order.extreme == 0 or order.side * (price - order.extreme) < 0:
+        order.extreme = price
+        order.trigger = price + order.side * order.trail
+    return 0
 
 
 def account_ratio_of(Context context, int account):

@@ -15,7 +15,19 @@ from feeds.times import iso
 if TYPE_CHECKING:
     from venues.config import Venue
 
-JOURNAL = ("fills", "funding", "margin", "equity", "exposure", "orders", "liquidations", "margin_calls", "transfers", "series", "log")
+JOURNAL = (
+    "fills",
+    "funding",
+    "margin",
+    "equity",
+    "exposure",
+    "orders",
+    "liquidations",
+    "margin_calls",
+    "transfers",
+    "series",
+    "log",
+)
 
 
 def outcome(assembly: Assembly, *, config: dict[str, Any], cash_rate: float) -> Result:
@@ -123,21 +135,44 @@ def _account_rows(assembly: Assembly, venue: "Venue", suffix: str, add: Any) -> 
         "bars": f"along the path of each bar, at most {BAR_SHARE:.0%} of its volume",
     }
     if venue.fills in ("same_trade", "touch"):
-        fills["trades"] = {"same_trade": "market orders at the last trade", "touch": "market orders at the touch of the last trade"}[venue.fills]
-    add(f"fills{suffix}", "; ".join(fills[kind] for kind in sorted(kinds)), "", venue.fills not in ("auto", "next_trade", "bar"))
+        fills["trades"] = {
+            "same_trade": "market orders at the last trade",
+            "touch": "market orders at the touch of the last trade",
+        }[venue.fills]
+    add(
+        f"fills{suffix}",
+        "; ".join(fills[kind] for kind in sorted(kinds)),
+        "",
+        venue.fills not in ("auto", "next_trade", "bar"),
+    )
     order, response, feed = venue.latency_ns
-    text = "zero" if not (order or response or feed) else f"order {order / 1e6:g} ms, response {response / 1e6:g} ms, feed {feed / 1e6:g} ms"
+    text = (
+        "zero"
+        if not (order or response or feed)
+        else f"order {order / 1e6:g} ms, response {response / 1e6:g} ms, feed {feed / 1e6:g} ms"
+    )
     add(f"latency{suffix}", text, "", venue.latency is not None)
     bps = DEFAULT_SLIPPAGE_BPS if venue.slippage == "default" else float(venue.slippage)
-    add(f"slippage{suffix}", f"{bps:g} bp against every taker fill", "half-spread included", venue.slippage != "default")
+    add(
+        f"slippage{suffix}", f"{bps:g} bp against every taker fill", "half-spread included", venue.slippage != "default"
+    )
     fees = sorted({assembly.boxes[run.index].fees for run in assembly.instruments if run.venue == venue.name})
     shown = "; ".join(f"maker {maker / 1e8:g} %, taker {taker / 1e8:g} %" for maker, taker in fees)
     add(f"fees{suffix}", f"{venue.fees if isinstance(venue.fees, str) else 'given'}: {shown}",
         f"discount {venue.discount:.0%}" if venue.discount else "", not isinstance(venue.fees, str))  # fmt: skip
     if venue.book.contracts != ("spot",):
-        fund = "unlimited" if venue.insurance_fund is None else ", ".join(f"{x:g} {a}" for a, x in venue.insurance_fund.items())
+        fund = (
+            "unlimited"
+            if venue.insurance_fund is None
+            else ", ".join(f"{x:g} {a}" for a, x in venue.insurance_fund.items())
+        )
         close = "through the market" if venue.forced_close == "matching" else "at the mark and its slippage"
-        add(f"forced close{suffix}", f"{close}, insurance fund {fund}, ADL {venue.adl}", "", venue.forced_close != "matching")
+        add(
+            f"forced close{suffix}",
+            f"{close}, insurance fund {fund}, ADL {venue.adl}",
+            "",
+            venue.forced_close != "matching",
+        )
 
 
 def _market_rows(assembly: Assembly, add: Any) -> None:
@@ -155,7 +190,11 @@ def _market_rows(assembly: Assembly, add: Any) -> None:
         add("mark", words, _some(symbols), mark != "feed")
     forced, paid = assembly.exchange.journal.liquidations.rows, assembly.exchange.journal.funding.rows
     for source, symbols in by_tiers.items():
-        rests = f"; {forced} forced closes and {paid} payments in this run" if source in ("nearest", "missing_tiers") else ""
+        rests = (
+            f"; {forced} forced closes and {paid} payments in this run"
+            if source in ("nearest", "missing_tiers")
+            else ""
+        )
         add("tiers", {"nearest": "strictest comparable table of the venue", "missing_tiers": "given by missing_tiers"}.get(source, source),
             _some(symbols) + rests, source in ("nearest", "missing_tiers", "data", "user"))  # fmt: skip
     if assumed:
@@ -177,10 +216,18 @@ def warnings(assembly: Assembly) -> list[str]:
     for time, _, text in assembly.verbs.refusals:
         out.append(f"{iso(time)}: {text}")
     for run in assembly.instruments:
-        if run.tables and run.tables[-1].valid_from and assembly.settings.end - run.tables[-1].valid_from > 366 * 86_400 * 10**9:
-            out.append(f"{run.address}: the last known tier table is of {iso(run.tables[-1].valid_from)[:10]}; it was used to the end")
+        if (
+            run.tables
+            and run.tables[-1].valid_from
+            and assembly.settings.end - run.tables[-1].valid_from > 366 * 86_400 * 10**9
+        ):
+            out.append(
+                f"{run.address}: the last known tier table is of {iso(run.tables[-1].valid_from)[:10]}; it was used to the end"
+            )
     for account, time in assembly.loop.ruins:
-        out.append(f"{assembly.account_names[account]} was ruined at {iso(time)} (on_ruin={assembly.settings.on_ruin!r})")
+        out.append(
+            f"{assembly.account_names[account]} was ruined at {iso(time)} (on_ruin={assembly.settings.on_ruin!r})"
+        )
     return out
 
 
@@ -193,7 +240,9 @@ def findings(assembly: Assembly) -> list[str]:
     for row, asset in enumerate(assembly.assets):
         lost = -ledger.balance_of(ledger.unfunded, row)
         if lost:
-            out.append(f"{lost / 10 ** assembly.scales[row]:g} {asset} of losses were paid by nobody: the insurance fund was exhausted")
+            out.append(
+                f"{lost / 10 ** assembly.scales[row]:g} {asset} of losses were paid by nobody: the insurance fund was exhausted"
+            )
     return out
 
 

@@ -135,6 +135,7 @@ def _units(value: Any, run: RunInstrument) -> int:
 
 def _adl(assembly: "Assembly", run: RunInstrument, value: Any) -> Callable[[int], None]:
     """Reduce winning positions of accounts with adl='recorded' by the recorded share, at the mark."""
+
     def apply(time: int) -> None:
         share = 1.0 if value is None else min(1.0, float(value))
         for number, venue in enumerate(assembly.venues):

@@ -2,6 +2,7 @@
 
 from backtest.context cimport Context
 from libc.stdint cimport int32_t, int64_t
+from venues.state cimport AccountState
 
 cdef enum SizeKind:
     BY_QUANTITY = 0
@@ -20,3 +21,7 @@ cdef int64_t to_units(Context context, int32_t account, int32_t instrument, Size
 # Net position of the account (spot: balance of the base coin) plus `pending`, in quantity units.
 cdef int64_t effective_units(Context context, int32_t account, int32_t instrument, int64_t pending) noexcept nogil
 cdef tuple reading(Context context, object symbol)
+# What may back a new order, in units of the asset, may be negative; `locked` atoms are behind open spot orders.
+cdef double free_amount(AccountState state, int32_t asset, int64_t locked) noexcept nogil
+# Atoms that may leave, >= 0: of the wallet without isolated and locked money what is free without open profit.
+cdef int64_t withdrawable_atoms(AccountState state, int32_t asset, int64_t locked) noexcept nogil

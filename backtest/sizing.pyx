@@ -2,7 +2,7 @@
 
 import difflib
 
-from libc.math cimport fabs, isnan
+from libc.math cimport floor, fmax, isnan
 from venues.contract cimport INVERSE, SPOT, Contract
 from venues.state cimport AccountState, Slot
 
@@ -77,6 +77,29 @@ cdef int64_t effective_units(Context context, int32_t account, int32_t instrumen
             return units + pending
         slot = state.find(instrument, 0)
         return pending + (0 if slot == NULL else slot.position.quantity)
+
+
+cdef double free_amount(AccountState state, int32_t asset, int64_t locked) noexcept nogil:
+    cdef double amount = state.available(asset)
+    if state.multi_assets and state.cross_pool[asset] >= 0:
+        # One pool in US dollars: an asset backs its price times its collateral ratio.
+        amount = per_unit(state, asset, amount)
+    return amount - state.world.amount_value(asset, locked)
+
+
+cdef double per_unit(AccountState state, int32_t asset, double dollars) noexcept nogil:
+    cdef double worth = state.world.asset_usd[asset] * state.collateral_ratio[asset]
+    return dollars / worth if worth > 0.0 else 0.0
+
+
+cdef int64_t withdrawable_atoms(AccountState state, int32_t asset, int64_t locked) noexcept nogil:
+    cdef int64_t wallet = state.balances[asset] - state.earmarked[asset] - locked
+    cdef double amount = free_amount(state, asset, 0), profit
+    cdef int32_t pool = state.cross_pool[asset]
+    if pool >= 0:
+        profit = fmax(0.0, state.pools[pool].risk.unrealized)
+        amount -= per_unit(state, asset, profit) if state.multi_assets else profit
+    return max(<int64_t> 0, min(wallet, <int64_t> floor(amount * state.world.atoms[asset])))
 
 
 cdef tuple reading(Context context, object symbol):

@@ -3,6 +3,7 @@
 from libc.math cimport INFINITY, NAN, fabs, isnan
 from libc.stdint cimport int32_t, int64_t
 from backtest.context cimport Context
+from backtest.sizing cimport free_amount, withdrawable_atoms
 from venues.contract cimport INVERSE, SPOT, Contract
 from venues.margin cimport Leg, leg_notional, leg_unrealized, liquidation_price
 from venues.position cimport entry_price
@@ -116,17 +117,13 @@ cdef class AccountView:
     def free(self, asset):
         """Return what may back a new order in an asset, >= 0: spot balance not locked, or available margin."""
         cdef int32_t i = self._asset(asset)
-        cdef AccountState state = self.context.state(self.number)
-        cdef double out
-        out = state.available(i) - self.context.world.amount_value(i, self.context.locked[self.number][i])
-        return max(0.0, out)
+        return max(0.0, free_amount(self.context.state(self.number), i, self.context.locked[self.number][i]))
 
     def withdrawable(self, asset):
         """Return what may leave the account, >= 0: free, without unrealised profit."""
         cdef int32_t i = self._asset(asset)
-        cdef AccountState state = self.context.state(self.number)
-        cdef double wallet = self.context.world.amount_value(i, state.balances[i] - state.earmarked[i])
-        return max(0.0, min(wallet, self.free(asset)))
+        return self.context.world.amount_value(
+            i, withdrawable_atoms(self.context.state(self.number), i, self.context.locked[self.number][i]))
 
     @property
     def margin_ratio(self):

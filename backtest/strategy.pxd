@@ -5,6 +5,7 @@ A `const Event *` is good only during the call. Prices and quantities are mantis
 """
 
 from backtest.context cimport Context
+from backtest.sizing cimport Size
 from backtest.views cimport InstrumentInfo, OrderView
 from feeds.events cimport Event
 from libc.stdint cimport int32_t, int64_t, uint32_t
@@ -25,8 +26,17 @@ cdef class Strategy:
     cdef readonly int32_t number         # in the run
     cdef readonly str name
     cdef readonly uint32_t c_hooks       # Hook bits of overridden C hooks
+    cdef readonly list infos             # InstrumentInfo of each instrument, named as this strategy names it
     cdef dict _orders                    # id -> OrderView
     cdef dict _found                     # symbol -> (instrument, account)
+    cdef dict _told                      # (instrument, account) -> InstrumentInfo
+    cdef set _heard                      # accounts that it has named
+    cdef list _waiting                   # (instrument, key, call): orders that wait for a first price
+    cdef int64_t _early_orders
+    cdef list _trailing                  # OrderView of own working trailing stops
+    cdef object _schedule                # backtest.portfolio.Schedule that is under way
+    cdef int64_t *_bars                  # pairs of instrument and timeframe: the bars subscribed to
+    cdef int32_t _n_bars
     cdef bint _starting
 
     # C hooks, market
@@ -45,6 +55,7 @@ cdef class Strategy:
     cdef int32_t instrument(self, str symbol) except -1          # with the GIL: call it in on_start
     cdef int64_t position_units(self, int32_t instrument) noexcept nogil     # one-way position in the default account
     cdef int64_t now_ns(self) noexcept nogil
+    cdef int64_t bar_timeframe(self) noexcept nogil              # ns, of the bar that _on_bar was given
     cdef double price_divisor(self, int32_t instrument) noexcept nogil
     cdef double quantity_divisor(self, int32_t instrument) noexcept nogil
     cdef int64_t market_order(self, int32_t instrument, int64_t quantity, bint reduce_only) except? -1 nogil     # signed
@@ -52,6 +63,11 @@ cdef class Strategy:
     cdef int cancel_order(self, int64_t id) except -1 nogil
 
     cdef tuple find(self, object symbol)
+    cdef InstrumentInfo _claim(self, int32_t instrument, str name)
+    cdef InstrumentInfo told(self, int32_t instrument, int32_t account)
     cdef OrderView view(self, int64_t id)
+    cdef OrderView _early(self, int32_t account, int32_t instrument, int side, tag, double requested)
+    cdef bint wants_bar(self, int32_t instrument, int64_t timeframe) noexcept nogil
+    cdef bint _lacks_price(self, int32_t instrument, Size size)
     cdef int64_t _pending(self, int32_t instrument, int32_t account)
     cdef int32_t *_account_of            # default account of each instrument, for C verbs; -1 = none

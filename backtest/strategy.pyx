@@ -2,15 +2,17 @@
 
 import copy
 import difflib
+from functools import partial
 
-from libc.stdlib cimport calloc, free
+from libc.stdint cimport int8_t
+from libc.stdlib cimport calloc, free, realloc
 from backtest.agenda cimport TIMER
 from backtest.context cimport Context
-from backtest.sizing cimport Size, effective_units, reading, resolve_size, to_units
+from backtest.sizing cimport BY_QUANTITY, Size, effective_units, reading, resolve_size, to_units
 from backtest.views cimport InstrumentInfo, OrderView
 from venues.orders cimport (
-    CLOSE_POSITION, FOK, GTC, IOC, LIMIT, MARKET, NO_REASON, OFF_LOT, OFF_TICK, ON_INDEX, ON_LAST, ON_MARK, POST_ONLY,
-    PROTECTIVE, REDUCE_ONLY, SENT, STOP_MARKET, TAKE_MARKET, TRAILING_STOP, WORKING, Order,
+    BELOW_MINIMUM, BY_USER, CANCELED, CLOSE_POSITION, FOK, GTC, IOC, LIMIT, MARKET, NO_REASON, OFF_LOT, OFF_TICK, ON_INDEX,
+    ON_LAST, ON_MARK, POST_ONLY, PROTECTIVE, REDUCE_ONLY, REJECTED, STOP_MARKET, TAKE_MARKET, TRAILING_STOP, WORKING, Order,
 )
 from venues.records cimport LogRow, SeriesRow
 
@@ -61,21 +63,28 @@ cdef class Strategy:
 
     def __init__(self, **params):
         self.set_parameters(params)
+        missing = [name for name in type(self).parameters() if not hasattr(self, name)]
+        if missing:
+            raise ConfigError(f"{type(self).__name__} needs {missing[0]}=; it has no value of its own")
 
     def __dealloc__(self):
         free(self._account_of)
+        free(self._bars)
 
     # ------------------------------------------------------------------ parameters
 
     @classmethod
     def parameters(cls):
-        """Return the parameters of the class and their values: annotated attributes, or PARAMETERS of a compiled class."""
+        """Return the parameters of the class and their values: annotated attributes, or PARAMETERS of a compiled class.
+
+        One that is annotated without a value has None here and must be given.
+        """
         found = {}
         for base in reversed(cls.__mro__):
             found.update(base.__dict__.get("PARAMETERS", {}))
             for name in base.__dict__.get("__annotations__", {}):
-                if not name.startswith("_") and hasattr(cls, name):
-                    found[name] = getattr(cls, name)
+                if not name.startswith("_"):
+                    found[name] = getattr(cls, name, None)
         return found
 
     def set_parameters(self, params):
@@ -102,7 +111,7 @@ cdef class Strategy:
         new = type(self).__new__(type(self))
         for name, value in getattr(self, "__dict__", {}).items():
             setattr(new, name, copy.deepcopy(value))     # not through __dict__, which would slow every later look-up
-        Strategy.set_parameters(new, {**self.parameter_values(), **params})
+        Strategy.set_parameters(new, {**copy.deepcopy(self.parameter_values()), **params})
         return new
 
     def python_hooks(self):
@@ -118,6 +127,11 @@ cdef class Strategy:
         self.c_hooks = LEVDYN_C_HOOKS(<void *> self)
         self._orders = {}
         self._found = {}
+        self._told = {}
+        self._heard = set()
+        self._waiting = []
+        self._trailing = []
+        self.infos = [info.named(info.symbol) for info in context.infos]
         self._account_of = <int32_t *> calloc(len(context.infos) + 1, sizeof(int32_t))
         if self._account_of == NULL:
             raise MemoryError("strategy: no memory")
@@ -127,6 +141,10 @@ cdef class Strategy:
                 if context.account_venues[j] == context.infos[i].venue:
                     self._account_of[i] = j
                     break
+        for value in self.parameter_values().values():
+            for text in (value if isinstance(value, (list, tuple, set, frozenset, dict)) else (value,)):
+                if isinstance(text, str) and text.partition("@")[0] in context.addresses:
+                    self.find(text)
 
     # ------------------------------------------------------------------ C side
 
@@ -166,6 +184,9 @@ cdef class Strategy:
     cdef int64_t now_ns(self) noexcept nogil:
         return self.context.now
 
+    cdef int64_t bar_timeframe(self) noexcept nogil:
+        return self.context.bar_timeframe
+
     cdef double price_divisor(self, int32_t instrument) noexcept nogil:
         return self.context.world.divisors[instrument]
 
@@ -202,7 +223,26 @@ cdef class Strategy:
                 raise OrderError("this strategy is not in a run; verbs work inside hooks")
             found = reading(self.context, symbol)
             self._found[symbol] = found
+            self._heard.add(found[1])
+            if found not in self._told:
+                self._told[found] = self._claim(found[0], str(symbol))
         return found
+
+    cdef InstrumentInfo _claim(self, int32_t instrument, str name):
+        """From now on events tell an instrument by the name that the strategy gave it."""
+        cdef InstrumentInfo info = self.infos[instrument]
+        if any(info is told for told in self._told.values()):
+            return info.named(name)          # the same contract in another account
+        info.symbol = name
+        return info
+
+    cdef InstrumentInfo told(self, int32_t instrument, int32_t account):
+        """The instrument of an account's message, named as this strategy names it."""
+        return self._told.get((instrument, account)) or self.infos[instrument]
+
+    def hears(self, int account):
+        """Return whether the strategy has named an account or a symbol in it (the engine asks this)."""
+        return account in self._heard
 
     cdef OrderView view(self, int64_t id):
         """The object that follows an own order."""
@@ -212,7 +252,7 @@ cdef class Strategy:
             order = self.context.store.by_id(id)
             view = OrderView.__new__(OrderView)
             view.order = order[0]
-            view.info = self.context.infos[order.instrument]
+            view.info = self.told(order.instrument, order.account)
             view.account = self.context.accounts[order.account]
             view.tag = None if order.tag < 0 else list(self.context.tags)[order.tag]
             view.clock = self._clock
@@ -221,6 +261,16 @@ cdef class Strategy:
 
     def _clock(self):
         return self.context.now
+
+    def follow_stop(self, OrderView view):
+        """Begin to follow a trailing stop that works, or end with one that is over (the engine calls this)."""
+        known = any(each is view for each in self._trailing)
+        if view.is_open and not known:
+            self._trailing.append(view)
+            self.context.trailing += 1
+        elif known and not view.is_open:
+            self._trailing.remove(view)
+            self.context.trailing -= 1
 
     def order_answered(self, OrderView view):
         """Forget an order that is over (the engine calls this after its last message)."""
@@ -231,6 +281,9 @@ cdef class Strategy:
     def buy(self, symbol, *, quantity=None, value=None, notional=None, delta=None, leverage=None, limit=None,
             post_only=False, reduce_only=False, tif="GTC", tag=None, position=None):
         """Send a buy order and return it; None when the size rounds to nothing.
+
+        A market order whose size needs a price that nobody has told yet (in `on_start`, say) is sent with the first one; its
+        `id` is negative until then.
 
         Parameters
         ----------
@@ -258,7 +311,8 @@ cdef class Strategy:
         return self._trade(-1, symbol, (quantity, value, notional, delta, leverage), limit, post_only, reduce_only, tif, tag,
                            position)
 
-    def _trade(self, int side, symbol, tuple sizes, limit, bint post_only, bint reduce_only, tif, tag, position):
+    def _trade(self, int side, symbol, tuple sizes, limit, bint post_only, bint reduce_only, tif, tag, position,
+               OrderView early=None):
         cdef int32_t instrument, account
         cdef int64_t units, price = 0
         cdef int leg = 0
@@ -273,8 +327,18 @@ cdef class Strategy:
                 raise OrderError(f"limit must be a positive price, got {limit!r} for {symbol}")
         elif post_only:
             raise OrderError(f"post_only needs a limit price ({symbol})")
+        if early is None and price == 0 and self._lacks_price(instrument, size):
+            early = self._early(account, instrument, side, tag, size.value)
+            self._wait(instrument, early, partial(self._trade, side, symbol, sizes, None, post_only, reduce_only, tif, tag,
+                                                  position, early))
+            return early
         units = to_units(self.context, account, instrument, size, side, price)
+        if early is not None:
+            self._orders.pop(early.order.id)
         if units == 0:
+            if early is not None:
+                early.order.status = REJECTED
+                early.order.reason = BELOW_MINIMUM
             return None
         order = self.context.send(
             self.number, account, instrument, side, abs(units), LIMIT if price else MARKET, price, 0, 0,
@@ -282,7 +346,49 @@ cdef class Strategy:
             self.context.tag(tag), size.value)
         if limit is not None:
             order.requested_price = float(limit)
+        if early is not None:
+            early.order = order[0]
+            self._orders[order.id] = early
         return self.view(order.id)
+
+    cdef bint _lacks_price(self, int32_t instrument, Size size):
+        return size.kind != BY_QUANTITY and self.context.price(instrument) <= 0.0
+
+    cdef OrderView _early(self, int32_t account, int32_t instrument, int side, tag, double requested):
+        """An order that waits for the first price of its instrument."""
+        cdef OrderView view = OrderView.__new__(OrderView)
+        self._early_orders += 1
+        view.order.id = -self._early_orders
+        view.order.account = account
+        view.order.instrument = instrument
+        view.order.side = <int8_t> side
+        view.order.requested_quantity = requested
+        view.order.submitted = self.context.now
+        view.info = self.told(instrument, account)
+        view.account = self.context.accounts[account]
+        view.tag = None if tag is None else str(tag)
+        view.clock = self._clock
+        self._orders[view.order.id] = view
+        return view
+
+    def _wait(self, int32_t instrument, key, call):
+        """Call later, when an instrument has a price; a waiting call of the same key is replaced."""
+        self._forget(key)
+        self._waiting.append((instrument, key, call))
+        self.context.waiting += 1
+
+    def _forget(self, key):
+        kept = [each for each in self._waiting if each[1] != key]
+        self.context.waiting -= len(self._waiting) - len(kept)
+        self._waiting = kept
+
+    def first_prices(self):
+        """Send what waited for the first price of its instrument (the engine calls this)."""
+        due = [each for each in self._waiting if self.context.price(each[0]) > 0.0]
+        self._waiting = [each for each in self._waiting if each not in due]
+        self.context.waiting -= len(due)
+        for _, _, call in due:
+            call()
 
     def _leg(self, int32_t account, position):
         if position is not None and position != "long" and position != "short":
@@ -307,7 +413,8 @@ cdef class Strategy:
         """Reach an exposure and return the orders sent (possibly none).
 
         Working orders of this strategy count as filled, so that asking twice sends once. An order that would turn the
-        position is split at zero and its first part is reduce-only. An addition below the venue's minimum is skipped.
+        position is split at zero and its first part is reduce-only. An addition below the venue's minimum is skipped. An
+        instrument whose size needs a price that nobody has told yet is reached with the first one.
 
         Parameters
         ----------
@@ -333,6 +440,10 @@ cdef class Strategy:
         if self.context.state(account).hedge:
             raise OrderError("target and adjust are for one-way mode; in hedge mode use buy and sell with position=")
         size = resolve_size(sizes, True)
+        if limit is None and self._lacks_price(instrument, size):
+            self._wait(instrument, None if by else (account, instrument),
+                       partial(self._reach, symbol, sizes, limit, tif, tag, by))
+            return []
         held = effective_units(self.context, account, instrument, self._pending(instrument, account))
         wanted = to_units(self.context, account, instrument, size, 0, 0)
         change = wanted if by else wanted - held
@@ -529,6 +640,11 @@ cdef class Strategy:
         """Ask the venue to cancel an own order; its answer comes to `on_order`."""
         cdef OrderView view = order
         cdef Order *live = self.context.store.by_id(view.order.id)
+        if view.is_open and live == NULL:            # it still waits for a price
+            self._forget(view)
+            self._orders.pop(view.order.id)
+            view.order.status = CANCELED
+            view.order.reason = BY_USER
         if not view.is_open or live.canceling:
             return
         view.order.canceling = 1
@@ -546,9 +662,15 @@ cdef class Strategy:
         cdef OrderView view = order
         if view.order.type != LIMIT or not view.is_open:
             raise OrderError(f"only an open limit order can be amended, this is {order!r}")
+        if view.order.id < 0:
+            raise OrderError(f"{order!r} is not sent yet: it waits for a price")
         price = view.order.price if limit is None else self.context.price_units(view.info.index, float(limit), view.order.side)
         units = view.order.quantity if quantity is None else self.context.units_down(view.info.index, float(quantity))
-        self.context.add_verb(view.order.account, ("amend", self.number, view.order.id, price, units))
+        self._ask("amend", view.order.account, f"amend of order {view.order.id} ({view.info.address})", view.order.id, price, units)
+
+    def _ask(self, what, int32_t account, text, *arguments):
+        """Send a request other than an order; `text` is what a refusal is told with."""
+        self.context.add_verb(account, (what, self.number, account, *arguments, text))
 
     def orders(self, symbol=None):
         """Return the own open orders, of one symbol or of all."""
@@ -584,19 +706,19 @@ cdef class Strategy:
         instrument, account = self.find(symbol)
         if not float(leverage) >= 1:
             raise OrderError(f"leverage must be at least 1, got {leverage!r} for {symbol}")
-        self.context.add_verb(account, ("leverage", self.number, instrument, float(leverage)))
+        self._ask("leverage", account, f"set_leverage({symbol!r}, {leverage!r})", instrument, float(leverage))
 
     def set_margin_mode(self, symbol, mode):
         """Ask for ``cross`` or ``isolated`` margin of a symbol; the venue refuses it while a position or order is open."""
         instrument, account = self.find(symbol)
         if mode not in ("cross", "isolated"):
             raise OrderError(f"margin mode must be 'cross' or 'isolated', got {mode!r}")
-        self.context.add_verb(account, ("margin_mode", self.number, instrument, mode == "isolated"))
+        self._ask("margin_mode", account, f"set_margin_mode({symbol!r}, {mode!r})", instrument, mode == "isolated")
 
     def add_margin(self, symbol, amount, *, position=None):
         """Ask to move money of the settle asset from the cross wallet to an isolated position."""
         instrument, account = self.find(symbol)
-        self.context.add_verb(account, ("margin", self.number, instrument, self._leg(account, position), float(amount)))
+        self._ask("margin", account, f"add_margin({symbol!r}, {amount!r})", instrument, self._leg(account, position), float(amount))
 
     def remove_margin(self, symbol, amount, *, position=None):
         """Ask to take money out of an isolated position; its initial margin must stay."""
@@ -604,10 +726,10 @@ cdef class Strategy:
 
     def _account_number(self, account):
         name = account.name if isinstance(account, AccountView) else account
-        if name in self.context.accounts:
-            return self.context.accounts.index(name)
-        matches = [i for i, venue in enumerate(self.context.account_venues) if venue == name]
+        matches = [i for i, own in enumerate(self.context.accounts) if own == name]
+        matches = matches or [i for i, venue in enumerate(self.context.account_venues) if venue == name]
         if len(matches) == 1:
+            self._heard.add(matches[0])
             return matches[0]
         raise OrderError(f"account {name!r} is {'ambiguous' if matches else 'unknown'}; the run has {', '.join(self.context.accounts)}")
 
@@ -638,8 +760,8 @@ cdef class Strategy:
         if amount != "all" and not float(amount) > 0:
             raise OrderError(f"amount must be positive or 'all', got {amount!r}")
         self.context.next_transfer += 1
-        self.context.add_verb(one, ("transfer", self.number, self.context.next_transfer, self._asset_number(asset), amount, one,
-                                    other, self._asset_number(receive or asset)))
+        self._ask("transfer", one, f"transfer of {amount} {asset}", self.context.next_transfer, self._asset_number(asset), amount,
+                  other, self._asset_number(receive or asset))
         return self.context.next_transfer
 
     def convert(self, account, sell, buy, amount):
@@ -647,17 +769,18 @@ cdef class Strategy:
         number = self._account_number(account)
         if amount != "all" and not float(amount) > 0:
             raise OrderError(f"amount must be positive or 'all', got {amount!r}")
-        self.context.add_verb(number, ("convert", self.number, number, self._asset_number(sell), self._asset_number(buy), amount))
+        self._ask("convert", number, f"convert({sell!r} to {buy!r}, {amount!r})", self._asset_number(sell), self._asset_number(buy),
+                  amount)
 
     def deposit(self, account, asset, amount):
         """Pay money into an account from outside the run."""
         number = self._account_number(account)
-        self.context.add_verb(number, ("deposit", self.number, number, self._asset_number(asset), float(amount)))
+        self._ask("deposit", number, f"deposit({asset!r}, {amount!r})", self._asset_number(asset), float(amount))
 
     def withdraw(self, account, asset, amount):
         """Take money out of the run; the venue refuses more than is withdrawable."""
         number = self._account_number(account)
-        self.context.add_verb(number, ("withdraw", self.number, number, self._asset_number(asset), amount))
+        self._ask("withdraw", number, f"withdraw({asset!r}, {amount!r})", self._asset_number(asset), amount)
 
     def account(self, name):
         """Return the state of an account as delivered so far."""
@@ -679,8 +802,7 @@ cdef class Strategy:
         cdef OrderView view
         for view in self._orders.values():
             if view.order.instrument == instrument and view.is_open and view.order.type in (STOP_MARKET, TRAILING_STOP):
-                trigger = self.context.store.by_id(view.order.id).trigger
-                return trigger / view.info.price_divisor if trigger else None
+                return view.trigger
         return None
 
     @property
@@ -715,7 +837,11 @@ cdef class Strategy:
     # ------------------------------------------------------------------ data and time
 
     def subscribe_bars(self, symbol, timeframe):
-        """Return a series of completed bars with indicators; call it in `on_start`. `on_bar` waits until all are ready."""
+        """Return a series of completed bars with indicators; call it in `on_start`.
+
+        A strategy that subscribes is given the bars of its own series only, and `on_bar` waits until all of them are ready; a
+        compiled `_on_bar` does not wait.
+        """
         from backtest.series import BarSeries
         from feeds.schema import timeframe_ns
         instrument = self.find(symbol)[0]
@@ -725,8 +851,27 @@ cdef class Strategy:
         if key not in self.context.series:
             info = self.context.infos[instrument]
             self.context.series[key] = (BarSeries(info.symbol, info.venue, key[1]), set())
-        self.context.series[key][1].add(self.number)
+        if self.number not in self.context.series[key][1]:
+            self.context.series[key][1].add(self.number)
+            self._want_bar(instrument, key[1])
         return self.context.series[key][0]
+
+    def _want_bar(self, int64_t instrument, int64_t timeframe):
+        cdef int64_t *grown = <int64_t *> realloc(self._bars, 2 * (self._n_bars + 1) * sizeof(int64_t))
+        if grown == NULL:
+            raise MemoryError("strategy: no memory")
+        self._bars = grown
+        grown[2 * self._n_bars] = instrument
+        grown[2 * self._n_bars + 1] = timeframe
+        self._n_bars += 1
+
+    cdef bint wants_bar(self, int32_t instrument, int64_t timeframe) noexcept nogil:
+        """Whether `_on_bar` is for it: a bar that was subscribed to, or any where nothing was."""
+        cdef int32_t i
+        for i in range(self._n_bars):
+            if self._bars[2 * i] == instrument and self._bars[2 * i + 1] == timeframe:
+                return True
+        return self._n_bars == 0
 
     def start(self):
         """Call `on_start` (the engine calls this)."""
@@ -772,17 +917,20 @@ cdef class Strategy:
             **{"include": chosen})
 
     def every(self, interval, *, offset="0s", name=None):
-        """Have `on_timer` called at UTC-aligned times: every interval after the epoch, shifted by the offset (may be negative)."""
+        """Have `on_timer` called at UTC-aligned times: every interval after the epoch, shifted by the offset (may be negative).
+
+        Returns the number of the timer, which a compiled `_on_timer` is given.
+        """
         from backtest.timers import duration_ns
         period, shift = duration_ns(interval), duration_ns(offset)
         if period <= 0:
             raise OrderError(f"interval must be positive, got {interval!r}")
-        self._add_timer(period, shift, name or interval)
+        return self._add_timer(period, shift, name or str(interval))
 
     def at(self, clock_time, *, name=None):
-        """Have `on_timer` called every day at a UTC time such as ``"00:05"``."""
+        """Have `on_timer` called every day at a UTC time such as ``"00:05"``; see `every`."""
         from backtest.timers import DAY_NS, clock_ns
-        self._add_timer(DAY_NS, clock_ns(clock_time), name or clock_time)
+        return self._add_timer(DAY_NS, clock_ns(clock_time), name or clock_time)
 
     def _add_timer(self, int64_t period, int64_t shift, name):
         first = (self.context.now - shift) // period * period + shift
@@ -790,12 +938,17 @@ cdef class Strategy:
             first += period
         self.context.timers.append((self.number, period, name))
         self.context.local_agenda.push(first, TIMER, len(self.context.timers) - 1)
+        return len(self.context.timers) - 1
 
     def once(self, delay, *, name="once"):
-        """Have `on_timer` called once, so much later."""
+        """Have `on_timer` called once, so much later (in the warm-up: when it ends); see `every`.
+
+        A function as `name` is called itself, without arguments.
+        """
         from backtest.timers import duration_ns
         self.context.timers.append((self.number, 0, name))
         self.context.local_agenda.push(self.context.now + duration_ns(delay), TIMER, len(self.context.timers) - 1)
+        return len(self.context.timers) - 1
 
     def alert(self, symbol, *, distance=None, ratio=None):
         """Have `on_margin_call` called when the distance to liquidation falls below, or the account's ratio rises above."""
@@ -803,6 +956,8 @@ cdef class Strategy:
             raise OrderError(f"alert({symbol!r}) needs distance= or ratio=")
         instrument, account = self.find(symbol)
         self.context.alerts.append([self.number, instrument, account, distance, ratio, False])
+        self.context.alerts_due = True
+        self.context.marks_moved = True
 
     def record(self, **series):
         """Write values into the journal at simulated time; they appear in `Result.series` and the tear sheet."""

@@ -4,6 +4,7 @@ from libc.math cimport floor, isnan
 from libc.stdint cimport int32_t, int64_t
 from backtest.agenda cimport TRANSFER_ARRIVES
 from backtest.context cimport Context
+from backtest.sizing cimport withdrawable_atoms
 from venues.account cimport Account
 from venues.ledger cimport COUNTERPARTIES, VENUE_FEES, PostingContext
 from venues.matching cimport Market
@@ -73,44 +74,36 @@ cdef class Verbs:
             self.transfer_in(self.moving[number], time)
             return
         verb = self.context.verbs[number]
-        what = verb[0]
+        what, account = verb[0], verb[2]
         if what == "leverage":
-            self.answer(verb, self.leverage(verb[2], verb[3], time), time)
+            self.answer(verb, self.leverage(account, verb[3], verb[4], time), time)
         elif what == "margin_mode":
-            self.answer(verb, self.margin_mode(verb[2], verb[3], time), time)
+            self.answer(verb, self.margin_mode(account, verb[3], verb[4], time), time)
         elif what == "margin":
-            self.answer(verb, self.margin(verb[2], verb[3], verb[4], time), time)
+            self.answer(verb, self.margin(account, verb[3], verb[4], verb[5], time), time)
         elif what == "amend":
-            self.amend(verb[2], verb[3], verb[4], time)
+            self.answer(verb, self.amend(verb[3], verb[4], verb[5], time), time)
         elif what == "transfer":
-            self.transfer_out(verb[2], verb[3], verb[4], verb[5], verb[6], verb[7], time)
+            self.transfer_out(verb[3], verb[4], verb[5], account, verb[6], verb[7], time)
         elif what == "convert":
-            self.answer(verb, self.convert(verb[2], verb[3], verb[4], verb[5], time), time)
+            self.answer(verb, self.convert(account, verb[3], verb[4], verb[5], time), time)
         elif what == "deposit":
-            self.pay_in(verb[2], verb[3], self.atoms(verb[3], verb[4]), time)
+            self.pay_in(account, verb[3], self.atoms(verb[3], verb[4]), time)
         elif what == "withdraw":
-            self.answer(verb, self.withdraw(verb[2], verb[3], verb[4], time), time)
+            self.answer(verb, self.withdraw(account, verb[3], verb[4], time), time)
 
     def answer(self, verb, int reason, int64_t time):
         """Note a refusal: the strategy's log and the run's warnings carry it."""
         if reason != NO_REASON:
-            self.refusals.append((time, verb[1], f"{verb[0]} refused: {REASONS[reason]} ({', '.join(str(x) for x in verb[2:])})"))
+            self.refusals.append((time, verb[1], f"{verb[-1]} at {self.context.accounts[verb[2]]} refused: {REASONS[reason]}"))
 
     cdef int64_t atoms(self, int32_t asset, double amount) except? -1:
         return <int64_t> floor(amount * self.exchange.world.atoms[asset] * (1.0 + 1e-15) + 1e-9)
 
-    cdef int32_t account_at(self, int32_t instrument) except -1:
-        """The account of a request about an instrument: the first at its venue."""
-        cdef int32_t i
-        for i in range(self.exchange.n_accounts):
-            if (<Account> self.exchange.accounts[i]).venue == self.exchange.venue_of[instrument]:
-                return i
-        return 0
-
     # ------------------------------------------------------------------ settings
 
-    cdef int leverage(self, int32_t instrument, double leverage, int64_t time) except -1:
-        cdef Account account = self.exchange.account_list[self.account_at(instrument)]
+    cdef int leverage(self, int number, int32_t instrument, double leverage, int64_t time) except -1:
+        cdef Account account = self.exchange.account_list[number]
         cdef int reason
         if self.exchange.outage_until[account.venue] > time:
             return VENUE_UNAVAILABLE
@@ -118,8 +111,8 @@ cdef class Verbs:
         self.tell_setting(account, instrument, time)
         return reason
 
-    cdef int margin_mode(self, int32_t instrument, bint isolated, int64_t time) except -1:
-        cdef Account account = self.exchange.account_list[self.account_at(instrument)]
+    cdef int margin_mode(self, int number, int32_t instrument, bint isolated, int64_t time) except -1:
+        cdef Account account = self.exchange.account_list[number]
         cdef int reason = account.set_isolated(instrument, isolated)
         self.tell_setting(account, instrument, time)
         return reason
@@ -132,12 +125,12 @@ cdef class Verbs:
             account.message(STATE_ONLY, time, account.state.slot(instrument, leg), -1)
         return 0
 
-    cdef int margin(self, int32_t instrument, int leg, double amount, int64_t time) except -1:
-        cdef Account account = self.exchange.account_list[self.account_at(instrument)]
+    cdef int margin(self, int number, int32_t instrument, int leg, double amount, int64_t time) except -1:
+        cdef Account account = self.exchange.account_list[number]
         cdef int64_t atoms = self.atoms(account.world.contracts[instrument].settle, abs(amount))
         return account.move_margin(instrument, leg, atoms if amount >= 0.0 else -atoms, time)
 
-    def amend(self, int64_t id, int64_t price, int64_t quantity, int64_t time):
+    cdef int amend(self, int64_t id, int64_t price, int64_t quantity, int64_t time) except -1:
         """Change price or quantity of a resting limit order: it is taken out, judged anew, and put at the end."""
         cdef Order *order = self.exchange.store.by_id(id)
         cdef Account account
@@ -145,7 +138,7 @@ cdef class Verbs:
         cdef int reason
         cdef int64_t old_price, old_quantity
         if order == NULL or order.status != WORKING or order.type != LIMIT:
-            return
+            return NO_REASON             # over before this arrived: its own message says so
         account = self.exchange.account_list[order.account]
         market = self.exchange.market_list[order.instrument]
         old_price = order.price
@@ -155,7 +148,7 @@ cdef class Verbs:
         if quantity <= order.filled:
             market.add(order, time)
             market.cancel(order, BY_USER, time)
-            return
+            return NO_REASON
         order.price = price
         order.quantity = quantity
         order.status = SENT
@@ -166,8 +159,8 @@ cdef class Verbs:
             order.price = old_price
             order.quantity = old_quantity
             account.try_hold(order)
-            self.answer(("amend", order.strategy, id, price, quantity), reason, time)
         market.add(order, time)
+        return reason
 
     # ------------------------------------------------------------------ money
 
@@ -196,13 +189,7 @@ cdef class Verbs:
             self.pay_in(number, asset, atoms, time)
 
     cdef int64_t withdrawable(self, Account account, int32_t asset) except? -1:
-        """Atoms that may leave: the wallet less isolated wallets and locks, not more than is available without open profit."""
-        cdef int64_t wallet = account.state.balances[asset] - account.state.earmarked[asset] - account.locked[asset]
-        cdef double available = account.state.available(asset)
-        cdef double open_profit = 0.0
-        if account.state.cross_pool[asset] >= 0:
-            open_profit = max(0.0, account.state.pools[account.state.cross_pool[asset]].risk.unrealized)
-        return max(0, min(wallet, <int64_t> floor((available - open_profit) * account.world.atoms[asset])))
+        return withdrawable_atoms(account.state, asset, account.locked[asset])
 
     cdef int withdraw(self, int number, int32_t asset, object amount, int64_t time) except -1:
         cdef Account account = self.exchange.account_list[number]

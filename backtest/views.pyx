@@ -30,6 +30,23 @@ cdef class InstrumentInfo:
         self.rate_divisor = 10.0 ** rate_scale
         self.premium_divisor = 10.0 ** premium_scale
 
+    def named(self, str name):
+        """Return a copy under another name; the address stays."""
+        cdef InstrumentInfo info = InstrumentInfo.__new__(InstrumentInfo)
+        info.index = self.index
+        info.symbol = name
+        info.venue = self.venue
+        info.address = self.address
+        info.contract = self.contract
+        info.base = self.base
+        info.quote = self.quote
+        info.settle = self.settle
+        info.price_divisor = self.price_divisor
+        info.quantity_divisor = self.quantity_divisor
+        info.rate_divisor = self.rate_divisor
+        info.premium_divisor = self.premium_divisor
+        return info
+
     def __repr__(self):
         return f"InstrumentInfo({self.address!r})"
 

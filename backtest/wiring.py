@@ -104,7 +104,9 @@ def aggregators(assembly: "Assembly", plans: Sequence[Plan]) -> list[tuple[int, 
     """
     out = []
     for instrument, timeframe in sorted(assembly.context.series):
-        mine = [(number, plan) for number, plan in enumerate(plans) if plan.instrument == instrument and not plan.derived]
+        mine = [
+            (number, plan) for number, plan in enumerate(plans) if plan.instrument == instrument and not plan.derived
+        ]
         if any(plan.event_kind == BAR and plan.stream.timeframe_ns == timeframe for _, plan in mine):
             continue
         finer = [
@@ -122,5 +124,7 @@ def aggregators(assembly: "Assembly", plans: Sequence[Plan]) -> list[tuple[int, 
         else:
             run = assembly.instruments[instrument]
             have = ", ".join(sorted(s.kind for s in run.streams))
-            raise ConfigError(f"bars of {run.address} cannot be made: the data have {have}, they need trades or finer bars")
+            raise ConfigError(
+                f"bars of {run.address} cannot be made: the data have {have}, they need trades or finer bars"
+            )
     return out
