@@ -14,7 +14,7 @@ from feeds.formats.heads import Head
 from feeds.formats.heads import head as look
 from feeds.formats.rows import Day, at_one_scale, merged
 from feeds.formats.streams import Streams
-from feeds.schema import KINDS, RULE_KINDS, join_kind, split_kind, timeframe_ns
+from feeds.schema import ACCOUNT_KINDS, KINDS, RULE_KINDS, join_kind, split_kind, timeframe_ns
 from feeds.symbols import check_venue, parse_symbol
 from feeds.times import time_ns
 
@@ -56,7 +56,7 @@ class ImportResult:
     Attributes
     ----------
     dataset : Dataset
-        The rows: in memory, or backed by the partitions just written.
+        The rows: in memory, or backed by the partitions just written (without account kinds).
     streams : tuple of Imported
         One per venue, symbol and kind.
     format : str
@@ -256,7 +256,8 @@ def _finished(streams: Streams, formats: str, catalog: "Catalog | str | Path | N
         else:
             source = {"name": ", ".join(streams.sources[key]), "format": formats}
             written = _write(target, (venue, symbol, name), days, source)
-            dataset += target.dataset([(venue, symbol)], kinds=name)
+            # A run does not read accounts, so a catalog gives no dataset of them.
+            dataset += Dataset([]) if kind in ACCOUNT_KINDS else target.dataset([(venue, symbol)], kinds=name)
         done.append(Imported(venue, symbol, name, streams.rows[key].rows_in, rows_out, findings, written))
     left_out = tuple(f"{text}: {rows:,} rows" for text, rows in streams.left_out.items())
     left_out += tuple(f"{name}: empty, a day without data" for name in streams.empty)

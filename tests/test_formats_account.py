@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from feeds.catalog import Catalog
 from feeds.errors import FeedError
 from feeds.formats.binance_account import read_account_export
+from feeds.importing import import_file
 
 USDM_FILLS = """\
 Uid,Time(UTC),Symbol,Side,Position Side,Price,Quantity,Amount,Fee,Realized Profit,Buyer,Maker,Trade Id,Order Id
@@ -187,3 +189,30 @@ def test_the_kinds_of_a_catalog_take_the_tables(tmp_path: Path) -> None:
         table = export.canonical(kind)
         assert table.num_rows == rows
         assert "seq" not in table.column_names
+
+
+def test_the_importer_stores_the_rows_of_an_account_under_the_whole_venue(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    write(files, a=USDM_FILLS, b=USDM_ORDERS, c=LEDGER)
+    for _ in range(2):
+        result = import_file(files, catalog=tmp_path / "catalog")
+        assert {(item.venue, item.symbol, item.kind, item.rows_out) for item in result.streams} == {
+            ("binance_usdm", "*", "account_fills", 2),
+            ("binance_usdm", "*", "account_orders", 1),
+            ("binance_usdm", "*", "account_ledger", 5),
+        }
+    stored = Catalog(tmp_path / "catalog").read("binance_usdm", "*", "account_fills").to_pylist()
+    assert [(row["id"], row["price"], row["fee_asset"]) for row in stored] == [
+        ("11", Decimal("42000.1"), "BNB"),
+        ("12", Decimal("42000.2"), "USDT"),
+    ]
+
+
+def test_a_ledger_of_transfers_needs_its_venue(tmp_path: Path) -> None:
+    path = write(tmp_path, ledger="".join(LEDGER.splitlines(keepends=True)[:2])) / "ledger.csv"
+    with pytest.raises(FeedError, match="give venue='binance_usdm'"):
+        import_file(path)
+    assert import_file(path, venue="binance_coinm").streams[0].kind == "account_ledger"
+    with pytest.raises(FeedError, match=r"not an account export of binance_coinm \(symbol BTCUSDT\)"):
+        import_file(write(tmp_path, ledger=USDM_FILLS) / "ledger.csv", venue="binance_coinm")

@@ -1,7 +1,7 @@
 """One parser per vendor format; a format is recognised by content, never by date or name."""
 
 from feeds.errors import FeedError
-from feeds.formats import binance_vision, candles, ccxt_lists, plain, research, tardis, tiers
+from feeds.formats import binance_account_format, binance_vision, candles, ccxt_lists, plain, research, tardis, tiers
 from feeds.formats.files import Source
 from feeds.formats.heads import Head
 from feeds.formats.shape import Format, Piece, Wanted
@@ -10,6 +10,7 @@ __all__ = ["FORMATS", "Format", "Piece", "Wanted", "format_named", "recognise"]
 
 FORMATS: tuple[Format, ...] = (
     *binance_vision.FORMATS,
+    *binance_account_format.FORMATS,
     *tardis.FORMATS,
     *candles.FORMATS,
     *ccxt_lists.FORMATS,

@@ -1,5 +1,6 @@
 """A user's own Binance futures export: fills, orders, ledger and closed positions."""
 
+import csv
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from feeds.symbols import to_unified
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_VENUES = ("binance_usdm", "binance_coinm")
+VENUES = ("binance_usdm", "binance_coinm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +88,19 @@ def read_account_export(paths: str | Path | Iterable[str | Path], *, venue: str)
         If a file is not readable or not an export of `venue`, a value does not parse, the side contradicts the buyer
         flag, two rows share an id but differ, ledger files overlap in time, or there are no fills and no ledger.
     """
-    if venue not in _VENUES:
-        raise FeedError(f"venue must be one of {', '.join(_VENUES)} for a Binance account export, got {venue!r}")
+    if venue not in VENUES:
+        raise FeedError(f"venue must be one of {', '.join(VENUES)} for a Binance account export, got {venue!r}")
     given = [Path(paths)] if isinstance(paths, str | Path) else [Path(item) for item in paths]
     parts: dict[str, list[pa.Table]] = {role: [] for role in _layout.LAYOUTS}
     skipped: list[str] = []
     for source in find(given, strict=False):
-        role, raw, reason = _recognised(source, venue)
+        role, raw, reason = recognised(source, venue)
         if reason and source.path in given:
             raise FeedError(reason)
         if reason:
             skipped.append(reason)
         elif raw.num_rows:
-            parts[role].append(_typed(source, role, raw, venue))
+            parts[role].append(typed(source, role, raw, venue))
     if not parts["fills"] and not parts["ledger"]:
         left = "; ".join(skipped) or "nothing"
         raise FeedError(f"no fills and no ledger of {venue} in {', '.join(map(str, given))}; left out: {left}")
@@ -116,7 +117,16 @@ def _plain(name: str) -> str:
     return re.sub(r"\(utc[^)]*\)|[^a-z0-9]", "", name.strip().lower())
 
 
-def _recognised(source: Source, venue: str) -> tuple[str, "pa.Table", str]:
+def role_of(header: Iterable[str]) -> str | None:
+    """Return which of the four exports a header belongs to, None when it is none of them."""
+    names = {_plain(name) for name in header}
+    for role, layout in _layout.LAYOUTS.items():
+        if all(names & set(layout[column][1]) for column in _layout.REQUIRED[role]):
+            return role
+    return None
+
+
+def recognised(source: Source, venue: str) -> tuple[str, "pa.Table", str]:
     """Return the role of a file and its cells as text, or the reason why it is not an export of the venue."""
     import pyarrow as pa
     import pyarrow.csv as pacsv
@@ -126,14 +136,10 @@ def _recognised(source: Source, venue: str) -> tuple[str, "pa.Table", str]:
         return "", nothing, f"{source.where}: not a CSV file"
     with opened(source) as stream:
         data = stream.read()
-    header = [name.strip() for name in data.split(b"\n", 1)[0].decode("utf-8-sig", "replace").strip().split(",")]
-    names = {_plain(name) for name in header}
-    roles = [
-        role
-        for role in _layout.LAYOUTS
-        if all(names & set(_layout.LAYOUTS[role][item][1]) for item in _layout.REQUIRED[role])
-    ]
-    if not roles:
+    first = data.split(b"\n", 1)[0].decode("utf-8-sig", "replace")
+    header = [name.strip() for name in next(csv.reader([first.strip()]), [])]
+    role = role_of(header)
+    if role is None:
         return "", nothing, f"{source.where}: not an account export of {venue} (header {','.join(header)})"
     read = pacsv.ReadOptions(column_names=header, skip_rows=1)
     text = pacsv.ConvertOptions(
@@ -147,7 +153,7 @@ def _recognised(source: Source, venue: str) -> tuple[str, "pa.Table", str]:
     natives = raw[next(name for name in header if _plain(name) == "symbol")].unique().drop_null().to_pylist()
     foreign = next((native for native in natives if not _is_contract(venue, native)), None)
     reason = f"{source.where}: not an account export of {venue} (symbol {foreign})" if foreign else ""
-    return roles[0], raw, reason
+    return role, raw, reason
 
 
 def _is_contract(venue: str, native: str) -> bool:
@@ -158,7 +164,7 @@ def _is_contract(venue: str, native: str) -> bool:
         return False
 
 
-def _typed(source: Source, role: str, raw: "pa.Table", venue: str) -> "pa.Table":
+def typed(source: Source, role: str, raw: "pa.Table", venue: str) -> "pa.Table":
     """Columns of the role in their target types, nulls where the export lacks one."""
     import pyarrow as pa
 
