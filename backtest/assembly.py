@@ -319,6 +319,8 @@ class Assembly:
             venue_of=[self.venue_names.index(run.venue) for run in self.instruments],
             liquidator=liquidator,
             limits=self.settings.limits,
+            seed=self.settings.seed,
+            order_limits=[self._order_limits(name) for name in self.venue_names],
         )
         for index, mark in self.marks.items():
             self.exchange.mark_source(index, mark)
@@ -399,6 +401,14 @@ class Assembly:
         for strategy in self.strategies:
             strategy.start()
         self._loop(start)
+
+    def _order_limits(self, name: str) -> tuple[int, int]:
+        """Return how many open and conditional orders an account may have in a contract at a venue; 0 = not known."""
+        book = next(venue.book for venue in self.venues if venue.name == name)
+        if not book.facts.orders:
+            return 0, 0
+        rules = book.order_rules(self.settings.start)
+        return rules.max_open_orders, rules.max_conditional_orders
 
     def _time_limit(self) -> int:
         """Return the longest time limit of a liquidation among the venues, ns; a minute where none has one."""

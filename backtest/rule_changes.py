@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from backtest.assembly import Assembly
 
 WHAT = ("outage", "cancel_only", "overload", "adl", "transfer_suspended", "delisting", "failure")
-BUILT = ("outage", "adl", "transfer_suspended", "delisting")
+BUILT = ("outage", "cancel_only", "overload", "adl", "transfer_suspended", "delisting")
 Event = tuple[int, Callable[[int], None]]
 
 
@@ -114,6 +114,13 @@ def _venue_events(assembly: "Assembly") -> list[Event]:
         value = row.get("value")
         if what == "outage":
             events.append((ts, lambda _, number=number, until=until: assembly.exchange.outage(number, until)))  # type: ignore[misc]
+        elif what == "cancel_only":
+            events.append((ts, lambda _, number=number, until=until: assembly.exchange.cancel_only(number, until)))  # type: ignore[misc]
+        elif what == "overload":
+            share = _share(value, venue)
+            events.append(
+                (ts, lambda _, number=number, until=until, share=share: assembly.exchange.overload(number, until, share))  # type: ignore[misc]
+            )
         elif what == "transfer_suspended":
             assembly.suspensions.append((venue, ts, until))
         elif what == "delisting":
@@ -127,6 +134,12 @@ def _venue_events(assembly: "Assembly") -> list[Event]:
         elif what == "adl":
             events += [(ts, _adl(assembly, run, value)) for run in runs]
     return events
+
+
+def _share(value: Any, venue: str) -> float:
+    if value is None or not 0 <= float(value) <= 1:
+        raise ConfigError(f"venue event 'overload' of {venue} needs value= the share of orders refused, in [0, 1]; got {value!r}")
+    return float(value)
 
 
 def _units(value: Any, run: RunInstrument) -> int:

@@ -27,6 +27,12 @@ cdef class Exchange:
     cdef uint8_t *mark_from_last     # the run's mark of this instrument is its last price
     cdef uint8_t *mark_from_index
     cdef int64_t *outage_until       # ns, by venue: orders and cancels are answered VENUE_UNAVAILABLE
+    cdef int64_t *cancel_only_until  # ns, by venue: cancels are taken, orders are not
+    cdef int64_t *overload_until     # ns, by venue: a share of the orders is refused
+    cdef double *overload_share
+    cdef int32_t *most_orders        # open limit orders that an account may have in a contract, by venue; 0 = no limit
+    cdef int32_t *most_conditional   # the same for stops and take-profits
+    cdef int64_t seed
     cdef bint limits
 
     cdef int trade(self, int32_t instrument, int64_t price, int64_t quantity, int8_t side, int64_t time) except -1 nogil
@@ -38,6 +44,7 @@ cdef class Exchange:
     cdef int deadlines(self, int64_t time) except -1 nogil
     cdef int arrive(self, Order *order, int64_t time) except -1 nogil
     cdef int validate(self, Order *order, int64_t time) except -1 nogil
+    cdef int too_many(self, Order *order) noexcept nogil
     cdef bint would_trigger(self, Order *order) noexcept nogil
     cdef int forced(self, int32_t account, int32_t instrument, int8_t leg, int64_t quantity, int64_t price, int64_t time,
                     int what) except -1 nogil

@@ -5,6 +5,7 @@ from libc.math cimport rint
 from libc.stdint cimport INT64_MAX
 from libc.stdlib cimport calloc, free
 from venues.account cimport Account
+from venues.draws cimport OVERLOAD_REFUSAL, uniform
 from venues.contract cimport SPOT, Contract, notional
 from venues.ledger cimport Ledger
 from venues.liquidation cimport Liquidator
@@ -12,7 +13,7 @@ from venues.matching cimport Market, Move
 from venues.orders cimport (
     ABOVE_MAXIMUM, BELOW_MINIMUM, BY_USER, BY_VENUE, CLOSE_POSITION, DELISTED, IN_LIQUIDATION, LIMIT, MARKET, NOTHING_TO_REDUCE,
     NO_REASON, OFF_LOT, OFF_TICK, OUTSIDE_BAND, POSITION_CLOSED, REDUCE_ONLY, REJECTED, SENT, SIDE_NOT_ALLOWED,
-    STOP_MARKET, TAKE_MARKET, VENUE_UNAVAILABLE, WORKING, WOULD_TRIGGER, Order, OrderStore,
+    STOP_MARKET, TAKE_MARKET, TOO_MANY_ORDERS, VENUE_OVERLOADED, VENUE_UNAVAILABLE, WORKING, WOULD_TRIGGER, Order, OrderStore,
 )
 from venues.position cimport unrealized
 from venues.outbox cimport SETTLED, Message, Outbox
@@ -38,11 +39,15 @@ cdef class Exchange:
         Venue of each instrument.
     liquidator : Liquidator
     limits : bool
-        Enforce tick, lot, minimum, maximum and price band.
+        Enforce tick, lot, minimum, maximum, price band and the number of open orders.
+    seed : int
+        Of the draws.
+    order_limits : list of (int, int)
+        For each venue: open and conditional orders that an account may have in a contract; 0 = no limit.
     """
 
     def __cinit__(self, *, World world, Ledger ledger, Journal journal, Outbox outbox, OrderStore store, list accounts,
-                  list markets, list venue_of, Liquidator liquidator, bint limits):
+                  list markets, list venue_of, Liquidator liquidator, bint limits, int64_t seed, list order_limits):
         cdef int32_t i
         cdef Market market
         self.world = world
@@ -61,10 +66,20 @@ cdef class Exchange:
         self.venue_of = <int32_t *> calloc(self.n_markets + 1, sizeof(int32_t))
         self.mark_from_last = <uint8_t *> calloc(self.n_markets + 1, sizeof(uint8_t))
         self.mark_from_index = <uint8_t *> calloc(self.n_markets + 1, sizeof(uint8_t))
+        self.seed = seed
         self.outage_until = <int64_t *> calloc(ledger.n_venues + 1, sizeof(int64_t))
+        self.cancel_only_until = <int64_t *> calloc(ledger.n_venues + 1, sizeof(int64_t))
+        self.overload_until = <int64_t *> calloc(ledger.n_venues + 1, sizeof(int64_t))
+        self.overload_share = <double *> calloc(ledger.n_venues + 1, sizeof(double))
+        self.most_orders = <int32_t *> calloc(ledger.n_venues + 1, sizeof(int32_t))
+        self.most_conditional = <int32_t *> calloc(ledger.n_venues + 1, sizeof(int32_t))
         if (self.accounts == NULL or self.markets == NULL or self.venue_of == NULL or self.mark_from_last == NULL
-                or self.mark_from_index == NULL or self.outage_until == NULL):
+                or self.mark_from_index == NULL or self.outage_until == NULL or self.cancel_only_until == NULL
+                or self.overload_until == NULL or self.overload_share == NULL or self.most_orders == NULL
+                or self.most_conditional == NULL):
             raise MemoryError("exchange: no memory")
+        for i in range(ledger.n_venues):
+            self.most_orders[i], self.most_conditional[i] = order_limits[i]
         for i in range(self.n_accounts):
             self.accounts[i] = <PyObject *> accounts[i]
         for i in range(self.n_markets):
@@ -87,6 +102,11 @@ cdef class Exchange:
         free(self.mark_from_last)
         free(self.mark_from_index)
         free(self.outage_until)
+        free(self.cancel_only_until)
+        free(self.overload_until)
+        free(self.overload_share)
+        free(self.most_orders)
+        free(self.most_conditional)
 
     def mark_source(self, int instrument, str source):
         """Take an instrument's mark from its ``last`` or ``index`` price instead of a feed."""
@@ -101,6 +121,15 @@ cdef class Exchange:
     def outage(self, int venue, int64_t until):
         """Answer orders and cancels of a venue with VENUE_UNAVAILABLE until a time."""
         self.outage_until[venue] = until
+
+    def cancel_only(self, int venue, int64_t until):
+        """Take cancels but no orders at a venue until a time."""
+        self.cancel_only_until[venue] = until
+
+    def overload(self, int venue, int64_t until, double share):
+        """Refuse a share of the orders of a venue until a time, drawn by order."""
+        self.overload_until[venue] = until
+        self.overload_share[venue] = share
 
     def settle_at(self, int instrument, int64_t price, int64_t time):
         """Close every position in an instrument at a settlement price (price units) and end its market."""
@@ -224,8 +253,12 @@ cdef class Exchange:
         cdef double mark, price, value
         cdef int64_t lot, most, last
         cdef Slot *slot
-        if self.outage_until[self.venue_of[order.instrument]] > time:
+        cdef int32_t venue = self.venue_of[order.instrument]
+        if self.outage_until[venue] > time or self.cancel_only_until[venue] > time:
             return VENUE_UNAVAILABLE
+        if (self.overload_until[venue] > time
+                and uniform(self.seed, OVERLOAD_REFUSAL, venue, order.id) < self.overload_share[venue]):
+            return VENUE_OVERLOADED
         if (<Market> self.markets[order.instrument]).closed:
             return DELISTED
         if c.kind != SPOT:
@@ -244,6 +277,8 @@ cdef class Exchange:
             return SIDE_NOT_ALLOWED
         last = self.world.prices[order.instrument].last
         if self.limits:
+            if self.too_many(order):
+                return TOO_MANY_ORDERS
             lot = c.market_lot if order.type != LIMIT and c.market_lot > 0 else c.lot
             if lot > 0 and order.quantity % lot != 0:
                 return OFF_LOT
@@ -271,6 +306,20 @@ cdef class Exchange:
             if self.would_trigger(order):
                 return WOULD_TRIGGER
         return NO_REASON
+
+    cdef int too_many(self, Order *order) noexcept nogil:
+        """Whether the account has as many open orders of that kind in the contract as the venue allows."""
+        cdef int32_t row = (<Market> self.markets[order.instrument]).head
+        cdef int32_t count = 0
+        cdef bint conditional = order.type >= STOP_MARKET
+        cdef int32_t most = (self.most_conditional if conditional else self.most_orders)[self.venue_of[order.instrument]]
+        if most == 0 or (<Market> self.markets[order.instrument]).active < most:
+            return False
+        while row >= 0:
+            if self.store.at(row).account == order.account and (self.store.at(row).type >= STOP_MARKET) == conditional:
+                count += 1
+            row = self.store.at(row).next
+        return count >= most
 
     cdef bint would_trigger(self, Order *order) noexcept nogil:
         cdef int64_t price
