@@ -93,6 +93,7 @@ class Backtest:
         self.strategies = _strategies(strategy)
         self.venues = _venues(venues)
         self.cash_rate = float(cash_rate)
+        self._loop: Any = None
         self.settings = self._settings(
             start, end, warmup, reporting, prices, mark, bar_path, seed, transfers, on_gap, on_ruin, limits
         )
@@ -168,7 +169,11 @@ class Backtest:
         assembly.decide()
         assembly.build(copies)
         check_hooks(assembly, copies)
-        assembly.loop.run()
+        self._loop = assembly.loop
+        try:
+            assembly.loop.run()
+        finally:
+            self._loop = None
         for strategy in copies:
             if hasattr(strategy, "on_stop"):
                 strategy.on_stop()
@@ -178,6 +183,11 @@ class Backtest:
                 f"money is not conserved: the sums over all accounts are {totals} atoms of {assembly.assets}"
             )
         return outcome(assembly, config=self._config(copies), cash_rate=self.cash_rate)
+
+    def progress(self) -> float:
+        """Return the share of simulated time that the run in another thread has covered, 0 to 1."""
+        loop, first = self._loop, self._first()
+        return 0.0 if loop is None else max(0.0, min(1.0, (loop.now - first) / (self.settings.end - first)))
 
     def _first(self) -> int:
         return self.settings.start - self.settings.warmup

@@ -57,7 +57,9 @@ def shown_lines(attribution: Attribution, decimals: int) -> list[tuple[str, Frac
     return [(LINE_NAMES[line], amount) for line, amount in zip(lines, rounded, strict=True)]
 
 
-def screen(meta: Mapping[str, Any], summary: Mapping[str, float], attribution: Attribution) -> str:
+def screen(
+    meta: Mapping[str, Any], summary: Mapping[str, float], attribution: Attribution, *, width: int = WIDTH
+) -> str:
     """Return the screen.
 
     Parameters
@@ -68,6 +70,8 @@ def screen(meta: Mapping[str, Any], summary: Mapping[str, float], attribution: A
         From `result_summary.summary`.
     attribution : Attribution
         Of the whole run.
+    width : int
+        Columns at which sentences are wrapped.
 
     Returns
     -------
@@ -77,7 +81,7 @@ def screen(meta: Mapping[str, Any], summary: Mapping[str, float], attribution: A
     """
     asset = meta["reporting"]
     out = ["ASSUMPTIONS (* = your choice)"]
-    out += _assumptions(meta["assumptions"])
+    out += _assumptions(meta["assumptions"], width)
     out += ["", f"RESULT in {asset}, {_period(meta)}"]
     decimals = decimals_of(max(abs(summary["start_equity"]), abs(summary["end_equity"])))
     out += _pairs(
@@ -112,11 +116,11 @@ def screen(meta: Mapping[str, Any], summary: Mapping[str, float], attribution: A
     out += ["", "  " + ", ".join(_count(int(summary[key]), key.replace("_", " ")) for key in counts)]
     for title, rows in (("FINDINGS", meta["findings"]), ("WARNINGS", meta["warnings"])):
         if rows:
-            out += ["", title, *(line for row in rows for line in _wrapped("  - ", row))]
+            out += ["", title, *(line for row in rows for line in _wrapped("  - ", row, width))]
     return "\n".join(out)
 
 
-def _assumptions(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _assumptions(rows: Sequence[Mapping[str, Any]], screen_width: int) -> list[str]:
     if not rows:
         return ["  none recorded"]
     width = min(26, max(len(row["name"]) for row in rows))
@@ -124,7 +128,7 @@ def _assumptions(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for row in rows:
         note = f" ({row['note']})" if row.get("note") else ""
         head = f"{'*' if row.get('is_choice') else ' '} {row['name']:<{width}}  "
-        out += _wrapped(head, f"{row['value']}{note}")
+        out += _wrapped(head, f"{row['value']}{note}", screen_width)
     return out
 
 
@@ -149,13 +153,13 @@ def _pairs(pairs: Sequence[tuple[str, str]]) -> list[str]:
     return [f"  {name:<34}{value:>20}" for name, value in pairs if value]
 
 
-def _wrapped(head: str, text: str) -> list[str]:
+def _wrapped(head: str, text: str, width: int) -> list[str]:
     """Return text after a head, its later lines below its first word."""
     import textwrap
 
     return textwrap.wrap(
         text,
-        WIDTH,
+        width,
         initial_indent=head,
         subsequent_indent=" " * len(head),
         break_long_words=False,
