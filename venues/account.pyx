@@ -101,9 +101,12 @@ cdef class Account(MarginWatch):
             self.post(context, self.ledger.pseudo(self.venue, INSURANCE_FUND_ACCOUNT), c.settle, INSURANCE,
                       -slot.position.isolated_wallet, slot)
         if effect.closed > 0:
-            # The closed share of the isolated wallet, profit and fee in it, goes back to the cross wallet.
+            # The closed share of the isolated wallet, profit and fee in it, goes back to the cross wallet; while the
+            # leg is being liquidated all of it stays, to bring what is left back to its requirement.
             closing = slot.position.isolated_wallet
-            if effect.closed < whole:
+            if effect.closed < whole and forced == BY_LIQUIDATION:
+                closing = 0
+            elif effect.closed < whole:
                 closing = <int64_t> (<int128_t> closing * <int128_t> effect.closed / <int128_t> whole)
             self.earmark(slot, -closing)
         if effect.opened > 0:
@@ -159,7 +162,7 @@ cdef class Account(MarginWatch):
         cdef int32_t settle = self.world.contracts[slot.position.instrument].settle
         pool.step += 1
         row.time = time
-        row.trigger_mark = self.world.prices[slot.position.instrument].mark
+        row.trigger_mark = self.world.prices[slot.position.instrument].mark if forced == BY_ADL else slot.trigger_mark
         row.price = price
         row.quantity = quantity
         row.fee = cost

@@ -37,6 +37,8 @@ cdef class MarginWatch(OrderMargin):
         cdef double ratio, threshold
         cdef Message *m
         cdef MarginCallRow *call
+        cdef Slot *slot
+        cdef int32_t i
         self.state.look(pool)
         ratio = self.state.ratio(pool)
         if pool.condition == LIQUIDATING:
@@ -52,6 +54,9 @@ cdef class MarginWatch(OrderMargin):
         if ratio >= 1.0:
             pool.condition = LIQUIDATING
             pool.trigger_ratio = ratio
+            for i in range(pool.pool.count):
+                slot = self.state.slots[pool.slots[i]]
+                slot.trigger_mark = self.world.prices[slot.position.instrument].mark
             pool.step = 0
             pool.episode = 0
             self.liquidating = True

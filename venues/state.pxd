@@ -45,6 +45,7 @@ cdef struct Slot:            # where a position stands
     double bids
     double asks
     double open_loss
+    int64_t trigger_mark     # price units, when the liquidation of its pool began
 
 cdef class AccountState:
     cdef World world
