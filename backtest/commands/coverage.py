@@ -1,0 +1,129 @@
+"""`levdyn coverage`: what a catalog holds, day by day."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backtest.commands import output
+
+if TYPE_CHECKING:
+    from feeds.store import Partition
+
+STATES = ("present", "partial", "gap", "absent", "refused")
+
+
+@dataclass(slots=True)
+class Series:
+    """One kind of one instrument: its days (months for funding and the like) by state.
+
+    Attributes
+    ----------
+    days : dict of str to str
+        ``present``: whole; ``partial``: the source was cut short; ``gap``: rows are missing inside; ``absent``: none
+        between the first and the last; ``refused``: suspect or contradicted, a run would not use it.
+    """
+
+    symbol: str
+    kind: str
+    days: dict[str, str] = field(default_factory=dict)
+    rows: int = 0
+    bytes: int = 0
+
+    def count(self, state: str) -> int:
+        """Return the number of days in a state."""
+        return sum(each == state for each in self.days.values())
+
+
+def coverage(
+    catalog: Annotated[str, typer.Argument(help="Folder of the catalog.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print every day as JSON.")] = False,
+) -> None:
+    """List what a catalog holds: days that are present, partial, with gaps, absent, refused.
+
+    Exit code 1: not everything between the first and the last day is there.
+
+    \b
+    Examples:
+      levdyn coverage history
+      levdyn coverage history --json
+    """
+    from feeds.catalog import Catalog
+    from feeds.errors import FeedError
+
+    with output.working(f"reading {catalog}"):
+        series = collect(Catalog(catalog).partitions())
+    if not series:
+        raise FeedError(f"{catalog}: no catalog, or an empty one; levdyn import FILE... --catalog {catalog} fills it")
+    if as_json:
+        output.print_json([asdict(each) for each in series])
+    else:
+        _print(series)
+    is_whole = all(state == "present" for each in series for state in each.days.values())
+    raise typer.Exit(output.DONE if is_whole else output.FINDINGS)
+
+
+def collect(partitions: "Iterable[Partition]") -> list[Series]:
+    """Return the series of a catalog with the state of each of their days."""
+    found: dict[tuple[str, str, str], Series] = {}
+    for part in partitions:
+        key = (part.venue, part.symbol, part.kind)
+        series = found.setdefault(key, Series(f"{part.symbol}@{part.venue}", part.kind))
+        state = {"complete": "present", "partial": "partial", "absent": "absent"}.get(part.status, "refused")
+        series.days[part.name] = "gap" if state == "present" and part.gaps else state
+        series.rows += part.rows
+        series.bytes += int(part.ledger["file"]["size"])
+    for series in found.values():
+        first, last = min(series.days), max(series.days)
+        series.days = {name: series.days.get(name, "absent") for name in between(first, last)}
+    return list(found.values())
+
+
+def between(first: str, last: str) -> list[str]:
+    """Return the names of all days, or of all months, from the first to the last."""
+    from feeds.times import day_bounds, day_text, month_bounds
+
+    names, bounds = [first], day_bounds if len(first) == len("2024-01-01") else month_bounds
+    while names[-1] < last:
+        names.append(day_text(bounds(names[-1])[1])[: len(first)])
+    return names
+
+
+def ranges(names: Iterable[str], days: Iterable[str]) -> str:
+    """Return days among all names as ranges: ``2024-11-03, 2024-11-05 to 2024-11-09``."""
+    position = {name: number for number, name in enumerate(names)}
+    runs: list[list[str]] = []
+    for day in days:
+        if runs and position[day] == position[runs[-1][-1]] + 1:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return ", ".join(run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
+
+
+def _print(series: list[Series]) -> None:
+    shown = [state for state in STATES if state != "refused" or any(each.count(state) for each in series)]
+    rows = [
+        (
+            each.symbol,
+            each.kind,
+            min(each.days),
+            max(each.days),
+            *(each.count(state) if each.count(state) else "." for state in shown),
+            f"{each.rows:,}",
+            f"{each.bytes / 1e6:,.1f}",
+        )
+        for each in series
+    ]
+    heads = ("symbol", "kind", "first", "last", *shown, "rows", "MB")
+    output.table(heads, rows, right=heads[4:])
+    lacking = [
+        (each.symbol, each.kind, state, ranges(each.days, (day for day, found in each.days.items() if found == state)))
+        for each in series
+        for state in STATES[1:]
+        if each.count(state)
+    ]
+    if lacking:
+        output.heading("NOT WHOLE")
+        output.table(("symbol", "kind", "state", "days or months"), lacking)

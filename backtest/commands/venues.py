@@ -1,0 +1,236 @@
+"""`levdyn venues`: the dated rules of each venue with their sources."""
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from backtest.commands import output
+
+if TYPE_CHECKING:
+    from venues import VenueRules
+    from venues.facts import Dated
+
+UNVERIFIED = "no source seen"
+Row = dict[str, Any]
+
+
+def venues(
+    name: Annotated[str | None, typer.Argument(help="Venue; without it all are listed.", show_default=False)] = None,
+    as_of: Annotated[str | None, typer.Option(help="Rules in force on this date; the latest by default.")] = None,
+    symbol: Annotated[str | None, typer.Option(help="Show facts and tiers of one symbol.")] = None,
+    history: Annotated[bool, typer.Option("--history", help="Show every dated rule, not only those in force.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """List the venues, or the rules of one: value, since when, source, and which no source confirms.
+
+    \b
+    Examples:
+      levdyn venues
+      levdyn venues binance_usdm --as-of 2021-06-01
+      levdyn venues binance_usdm --symbol BTC/USDT:USDT
+    """
+    import venues as rulebook
+
+    if name is None:
+        _print_names(as_json)
+        return
+    rules = rulebook.get(name, as_of=as_of)
+    if symbol is not None:
+        _print_symbol(rules, symbol, as_json)
+    else:
+        _print_rules(rules, history, as_json)
+
+
+def _print_names(as_json: bool) -> None:
+    import venues as rulebook
+
+    rows = []
+    for name in rulebook.names():
+        rules = rulebook.get(name)
+        found = list(facts(rules, history=True))
+        unsure = sum(not row["verified"] for row in found)
+        rows.append((name, rules.facts.title, ", ".join(rules.contracts), len(found), unsure))
+    heads = ("venue", "title", "contracts", "rules", "unverified")
+    if as_json:
+        output.print_json([dict(zip(heads, row, strict=True)) for row in rows])
+    else:
+        output.table(heads, rows, right=heads[3:])
+        output.line("levdyn venues NAME lists the rules of one")
+
+
+def facts(rules: "VenueRules", *, history: bool) -> Iterator[Row]:
+    """Yield the dated rules of a venue: rule, since (ns), value, source, verified.
+
+    Parameters
+    ----------
+    rules : VenueRules
+    history : bool
+        All of them, else those in force at the time of the rules.
+    """
+    whole = rules.facts
+    for name in ("rounding", "orders", "mark", "liquidation", "exchange", "ranks_adl"):
+        yield from _dated(name.replace("_", " "), getattr(whole, name), rules, history)
+    for name in ("fees", "funding", "clearance_fees", "collateral", "tiers"):
+        for key, dated in getattr(whole, name).items():
+            place = " ".join(part for part in key if part) if isinstance(key, tuple) else key
+            yield from _dated(f"{name.replace('_', ' ')} {place}".strip(), dated, rules, history)
+    for symbol, records in whole.instruments.items():
+        current = rules.instrument(symbol)
+        for record in records:
+            if history or record is current:
+                known = ("tick_size", "lot_size", "min_notional", "market_lot")
+                given = {name: getattr(record, name) for name in known if getattr(record, name)}
+                yield {
+                    "rule": f"instrument {symbol}",
+                    "since": record.valid_from,
+                    "value": ", ".join(f"{name.replace('_', ' ')} {in_words(value)}" for name, value in given.items()),
+                    "source": record.source,
+                    "verified": not record.unverified,
+                }
+
+
+def _dated(name: str, dated: "Dated[Any]", rules: "VenueRules", history: bool) -> Iterator[Row]:
+    from venues.facts import in_force
+
+    current = in_force(dated, rules.as_of)
+    for fact in dated:
+        if history or fact is current:
+            yield {
+                "rule": name,
+                "since": fact.since,
+                "value": in_words(fact.value),
+                "source": fact.source,
+                "verified": not fact.is_unverified,
+            }
+
+
+def in_words(value: Any) -> str:
+    """Return the value of a rule for a reader."""
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return ", ".join(f"{name} {rate:.4%}" for name, rate in zip(value._fields, value, strict=True))
+    if isinstance(value, tuple):
+        first, last = value[0], value[-1]
+        rates = f"{first.maintenance_rate:.2%} to {last.maintenance_rate:.2%}"
+        return f"{len(value)} tiers, maintenance {rates}, at most {first.max_leverage:g}x"
+    if is_dataclass(value):
+        return ", ".join(
+            f"{field.name.replace('_', ' ')} {in_words(getattr(value, field.name))}" for field in fields(value)
+        )
+    if isinstance(value, dict):
+        return "; ".join(f"{key} {in_words(item)}" for key, item in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _print_rules(rules: "VenueRules", history: bool, as_json: bool) -> None:
+    found = list(facts(rules, history=history))
+    used = {row["source"] for row in found}
+    sources = {key: text for key, text in rules.sources.items() if key in used}
+    if as_json:
+        rows = [row | {"since": _day(row["since"])} for row in found]
+        output.print_json({"venue": rules.name, "title": rules.facts.title, "rules": rows, "sources": sources})
+        return
+    from rich.text import Text
+
+    output.line(
+        f"{rules.facts.title} ({rules.name}), rules {'of all dates' if history else f'in force {_moment(rules)}'}",
+        style="bold",
+    )
+    output.table(
+        ("rule", "since", "value", "source"),
+        [
+            (
+                row["rule"],
+                _day(row["since"]),
+                row["value"],
+                row["source"] if row["verified"] else Text(f"{row['source']} ({UNVERIFIED})", style="yellow"),
+            )
+            for row in found
+        ],
+    )
+    output.heading("SOURCES")
+    output.table(("key", "document"), sources.items(), with_heads=False)
+    unsure = sum(not row["verified"] for row in found)
+    output.line()
+    output.line(f"{unsure} of {len(found)} rules are remembered or inferred: {UNVERIFIED} that states them")
+
+
+def _moment(rules: "VenueRules") -> str:
+    from venues.facts import LATEST
+
+    return "now (the latest known)" if rules.as_of == LATEST else f"at the end of {_day(rules.as_of)}"
+
+
+def _day(ns: int) -> str:
+    from venues.checks import day
+
+    return day(ns)
+
+
+def _print_symbol(rules: "VenueRules", symbol: str, as_json: bool) -> None:
+    from venues.facts import in_force
+
+    record = rules.instrument(symbol)
+    shown = record if record is not None else rules.default_instrument(symbol)
+    names = (
+        "contract",
+        "contract_size",
+        "quantity_unit",
+        "tick_size",
+        "lot_size",
+        "min_notional",
+        "market_lot",
+        "source",
+    )
+    known = {name: getattr(shown, name) for name in names}
+    tables = [] if shown.contract == "spot" else [t for t in rules.tier_tables(symbol) if t.valid_from <= rules.as_of]
+    table = tables[-1] if tables else None
+    if as_json:
+        tiers = [] if table is None else [{f.name: getattr(row, f.name) for f in fields(row)} for row in table.tiers]
+        since = None if table is None else _day(table.valid_from)
+        output.print_json(
+            {"symbol": symbol, "venue": rules.name, "instrument": known, "tiers": tiers, "tiers_since": since}
+        )
+        return
+    output.line(f"{symbol}@{rules.name}, rules in force {_moment(rules)}", style="bold")
+    output.table(
+        ("fact", "value"),
+        [(key.replace("_", " "), in_words(value)) for key, value in known.items() if value],
+        with_heads=False,
+    )
+    if shown.contract == "spot":
+        return
+    if table is None:
+        output.line(str(_why_none(rules, symbol)))
+        return
+    mark = f" ({UNVERIFIED})" if table.is_unverified else ""
+    output.heading(f"TIERS since {_day(table.valid_from)}, source {table.source}{mark}, in {shown.settle}")
+    rows = [
+        (
+            f"{row.floor:,.0f}" if row.floor >= 100 or row.floor == 0 else f"{row.floor:g}",
+            f"{row.maintenance_rate:.2%}",
+            f"{row.max_leverage:g}x",
+            f"{row.amount:,.8g}",
+        )
+        for row in table.tiers
+    ]
+    heads = ("notional from", "maintenance rate", "largest leverage", "maintenance amount")
+    output.table(heads, rows, right=heads)
+    fact = in_force(rules.facts.tiers.get(symbol, ()), rules.as_of)
+    if fact is not None and fact.source in rules.sources:
+        output.line()
+        output.line(f"{fact.source}: {rules.sources[fact.source]}")
+
+
+def _why_none(rules: "VenueRules", symbol: str) -> Exception:
+    """Return the error that a run without tiers would end with."""
+    from venues import VenueError
+
+    try:
+        rules.tiers(symbol)
+    except VenueError as error:
+        return error
+    return VenueError(f"no tiers of {symbol}")
