@@ -143,6 +143,7 @@ def summary(store: Store, run: Curve, attribution: Attribution, time_in_market: 
     daily = statistics.returns(run.times, run.worth)
     figures = statistics.plain(daily, float(store.meta["cash_rate"]))
     order_ids, rejected = _orders(store)
+    unfunded = _unfunded(store)
     values: dict[str, float | int] = {
         "start_equity": float(attribution.start),
         "end_equity": float(attribution.end),
@@ -172,8 +173,8 @@ def summary(store: Store, run: Curve, attribution: Attribution, time_in_market: 
         "orders": order_ids,
         "rejected_orders": rejected,
         "funding_payments": store.rows("funding"),
-        "insurance_paid": _paid(store, "insurance_fund", shortfall),
-        "unfunded_loss": _paid(store, "unfunded", shortfall),
+        "insurance_paid": _paid(store, ("insurance_fund", "unfunded"), shortfall) - unfunded,
+        "unfunded_loss": unfunded,
         "turnover": _turnover(store),
         "time_in_market": time_in_market,
         "days": figures["days"],
@@ -210,8 +211,16 @@ def _in_reporting(
     return scaled(amounts, store.asset_scales[assets]) * asset_prices(store).at(assets, times)
 
 
-def _paid(store: Store, who: str, shortfall: NDArray[np.float64]) -> float:
-    return float(shortfall[store.columns("liquidations")["paid_by"] == PAID_BY.index(who)].sum())
+def _paid(store: Store, who: tuple[str, ...], shortfall: NDArray[np.float64]) -> float:
+    codes = [PAID_BY.index(name) for name in who]
+    return float(shortfall[np.isin(store.columns("liquidations")["paid_by"], codes)].sum())
+
+
+def _unfunded(store: Store) -> float:
+    """Return the losses that nobody paid: a row marked so may have been paid in part by the fund's last money."""
+    ledger = store.columns("ledger")
+    rows = np.flatnonzero(ledger["kind"] == LEDGER_KINDS.index("unfunded_loss"))
+    return float(_in_reporting(store, ledger["asset"][rows], ledger["amount"][rows], ledger["time"][rows]).sum())
 
 
 def _orders(store: Store) -> tuple[int, int]:
