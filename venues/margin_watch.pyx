@@ -103,7 +103,8 @@ cdef class MarginWatch(OrderMargin):
         row.maintenance = risk.maintenance
         row.ratio = 0.0 if risk.maintenance <= 0.0 else INFINITY if risk.equity <= 0.0 else risk.maintenance / risk.equity
         row.leverage = 0.0 if risk.notional <= 0.0 else INFINITY if risk.equity <= 0.0 else risk.notional / risk.equity
-        row.distance = distance
+        # At or beyond the liquidation price nothing is left, however far the mark has leapt over it.
+        row.distance = 0.0 if 0.0 < risk.maintenance and risk.equity <= risk.maintenance else distance
         row.account = self.index
         row.asset = pool.asset
         row.instrument = -1 if pool.isolated < 0 else self.state.slots[pool.isolated].position.instrument
