@@ -11,7 +11,7 @@ from backtest.attribution import Attribution
 from backtest.attribution_entries import FLOWS, LINES
 from backtest.attribution_sums import round_to_sum
 from backtest.report_html import Html, definitions, element, join, section, table
-from backtest.result_text import ALWAYS, LINE_NAMES, decimals_of, money, percent, shown_lines
+from backtest.result_text import ALWAYS, LINE_NAMES, against_equity, decimals_of, money, percent, shown_lines
 
 if TYPE_CHECKING:
     from backtest.result import Result
@@ -83,12 +83,8 @@ def headline(result: "Result") -> Html:
         ("max drawdown", percent(found["max_drawdown"]), f"longest {found['longest_drawdown_days']:.1f} days"),
         ("liquidations", f"{found['liquidations']:d}", closed),
         ("nearest liquidation", percent(found["min_distance"]), "distance of the mark"),
-        ("highest margin ratio", percent(found["max_margin_ratio"], 1), "100 % is liquidation"),
-        (
-            "highest leverage",
-            f"{found['max_leverage']:,.{2 if found['max_leverage'] < 100 else 0}f}x",
-            "notional / equity",
-        ),
+        ("highest margin ratio", against_equity(found["max_margin_ratio"], "%"), "100 % is liquidation"),
+        ("highest leverage", against_equity(found["max_leverage"]), "notional / equity"),
         ("Sharpe", number(found["sharpe"]), few),
         ("funding", lines["funding"], f"{found['funding_payments']:,d} payments"),
         ("fees", lines["fees"], _bps(found["fees"], found["turnover"])),

@@ -50,6 +50,13 @@ def percent(value: float, decimals: int = 2) -> str:
     return f"{text.lstrip('-') if float(text.replace(',', '')) == 0.0 else text} %"
 
 
+def against_equity(value: float, unit: str = "x") -> str:
+    """Return a leverage (``x``) or a margin ratio (``%``); infinite is where no equity was left."""
+    if math.isinf(value):
+        return "no equity left"
+    return percent(value, 1) if unit == "%" else f"{value:,.{2 if value < 100 else 0}f}x"
+
+
 def shown_lines(attribution: Attribution, decimals: int) -> list[tuple[str, Fraction]]:
     """Return name and amount of the lines worth showing, rounded so that they add up to the rounded change."""
     lines = [line for line in LINES if line in ALWAYS or attribution.total(line) != 0]
@@ -107,8 +114,8 @@ def screen(
             ("liquidations", f"{summary['liquidations']:d}"),
             ("shortfall", money(summary["shortfall"], decimals) if summary["liquidations"] else ""),
             ("smallest distance to liquidation", percent(summary["min_distance"])),
-            ("highest margin ratio", percent(summary["max_margin_ratio"], 1)),
-            ("highest leverage", f"{summary['max_leverage']:.2f}x"),
+            ("highest margin ratio", against_equity(summary["max_margin_ratio"], "%")),
+            ("highest leverage", against_equity(summary["max_leverage"])),
             ("margin calls", f"{summary['margin_calls']:d}"),
         ]
     )
