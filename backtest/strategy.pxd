@@ -26,7 +26,7 @@ cdef class Strategy:
     cdef readonly int32_t number         # in the run
     cdef readonly str name
     cdef readonly uint32_t c_hooks       # Hook bits of overridden C hooks
-    cdef readonly list infos             # InstrumentInfo of each instrument, named as this strategy names it
+    cdef list infos                      # InstrumentInfo of each instrument, named as this strategy names it
     cdef dict _orders                    # id -> OrderView
     cdef dict _found                     # symbol -> (instrument, account)
     cdef dict _told                      # (instrument, account) -> InstrumentInfo
@@ -34,7 +34,7 @@ cdef class Strategy:
     cdef list _waiting                   # (instrument, key, call): orders that wait for a first price
     cdef int64_t _early_orders
     cdef list _trailing                  # OrderView of own working trailing stops
-    cdef object _schedule                # backtest.portfolio.Schedule that is under way
+    cdef public object _portfolio        # backtest.portfolio.Portfolio, once there was a plan
     cdef int64_t *_bars                  # pairs of instrument and timeframe: the bars subscribed to
     cdef int32_t _n_bars
     cdef bint _starting

@@ -8,13 +8,14 @@ from libc.stdint cimport int8_t
 from libc.stdlib cimport calloc, free, realloc
 from backtest.agenda cimport TIMER
 from backtest.context cimport Context
-from backtest.sizing cimport BY_QUANTITY, Size, effective_units, reading, resolve_size, to_units
+from backtest.sizing cimport BY_LEVERAGE, BY_QUANTITY, Size, effective_units, reading, resolve_size, to_units
 from backtest.views cimport InstrumentInfo, OrderView
 from venues.orders cimport (
     BELOW_MINIMUM, BY_USER, CANCELED, CLOSE_POSITION, FOK, GTC, IOC, LIMIT, MARKET, NO_REASON, OFF_LOT, OFF_TICK, ON_INDEX,
     ON_LAST, ON_MARK, POST_ONLY, PROTECTIVE, REDUCE_ONLY, REJECTED, STOP_MARKET, TAKE_MARKET, TRAILING_STOP, WORKING, Order,
 )
 from venues.records cimport LogRow, SeriesRow
+from venues.state cimport AccountState
 
 from backtest.errors import ConfigError, OrderError
 from backtest.state_views import AccountView, FundingInfo, PositionView, delta_of, equity_of, ratio_of
@@ -477,6 +478,10 @@ cdef class Strategy:
         cdef bint is_spot = self.context.infos[instrument].contract == "spot"
         if limit is not None:
             price = self.context.price_units(instrument, float(limit), side)
+        if is_spot:
+            units -= units % max(<int64_t> 1, self.context.world.contracts[instrument].lot)      # fees leave dust
+            if units == 0:
+                return None
         if not reduces:
             if units < self.context.world.contracts[instrument].minimum_quantity:
                 return None
@@ -494,7 +499,7 @@ cdef class Strategy:
         Parameters
         ----------
         weights : mapping of str to float
-            Signed leverage of each symbol; held symbols of the same accounts that are not named are closed.
+            Signed leverage of each symbol; contracts that these accounts hold and that are not named are closed.
         tolerance : float
             A change smaller than this share of the weight is left alone.
         over : str, optional
@@ -503,7 +508,46 @@ cdef class Strategy:
             Send what reduces before what increases.
         """
         from backtest.portfolio import plan
+        self._may_trade()
         return plan(self, weights, tolerance=tolerance, over=over, reduce_first=reduce_first, tag=tag)
+
+    def _place(self, symbol):
+        """Instrument and account of a symbol."""
+        return self.find(symbol)
+
+    def _has_price(self, symbol):
+        return self.context.price(self.find(symbol)[0]) > 0.0
+
+    def _working_quantity(self, symbol):
+        """The position with own working orders counted as filled, in the instrument's unit."""
+        cdef int32_t instrument, account
+        instrument, account = self.find(symbol)
+        return self.context.world.quantity_value(
+            instrument, effective_units(self.context, account, instrument, self._pending(instrument, account)))
+
+    def _quantity_at(self, symbol, double leverage):
+        """The signed quantity that a leverage means now, toward zero on the lot."""
+        cdef int32_t instrument, account
+        cdef Size size
+        if leverage == 0.0:
+            return 0.0
+        instrument, account = self.find(symbol)
+        size.kind = BY_LEVERAGE
+        size.value = leverage
+        return self.context.world.quantity_value(instrument, to_units(self.context, account, instrument, size, 0, 0))
+
+    def _contracts_held(self, accounts):
+        """Names of the contracts that accounts hold, by instrument and account."""
+        cdef AccountState state
+        cdef int32_t i
+        held = {}
+        for account in sorted(accounts):
+            state = self.context.state(account)
+            for i in range(state.n_slots):
+                if state.slots[i].position.quantity != 0:
+                    instrument = state.slots[i].position.instrument
+                    held[instrument, account] = f"{self.context.infos[instrument].symbol}@{self.context.accounts[account]}"
+        return held
 
     def close(self, symbol, *, tag=None):
         """Close a position at market with reduce-only orders and return them; own working orders there are cancelled."""
