@@ -1,6 +1,6 @@
 """Builds a run: from data, strategies and accounts as the user gave them to the engine's own objects."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -149,7 +149,20 @@ class Assembly:
             for asset in self.assets
         ]  # fmt: skip
 
+    def _known(self, names: Iterable[str], where: str, venue: str | None = None) -> None:
+        """Refuse a name that no derivative of the run has: what is said of it would have no effect."""
+        runs = [run for run in self.instruments if run.is_derivative and venue in (None, run.venue)]
+        for name in names:
+            if not any(name == run.symbol or (venue is None and name == run.address) for run in runs):
+                have = ", ".join(run.address for run in runs) or "no derivative"
+                raise ConfigError(f"{where} names {name!r}, which is no derivative in the data; they have {have}")
+
     def _marks(self) -> None:
+        if not isinstance(self.settings.mark, str):
+            self._known(self.settings.mark, "mark=")
+        for venue in self.venues:
+            if isinstance(venue.leverage, Mapping):
+                self._known(venue.leverage, f"Venue({venue.name!r}): leverage=", venue.name)
         for run in self.instruments:
             if not run.is_derivative:
                 continue
