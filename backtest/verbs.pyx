@@ -95,7 +95,7 @@ cdef class Verbs:
     def answer(self, verb, int reason, int64_t time):
         """Note a refusal: the strategy's log and the run's warnings carry it."""
         if reason != NO_REASON:
-            self.refusals.append((time, verb[1], f"{verb[-1]} at {self.context.accounts[verb[2]]} refused: {REASONS[reason]}"))
+            self.refusals.append((time, verb[1], f"{verb[len(verb) - 1]} at {self.context.accounts[verb[2]]} refused: {REASONS[reason]}"))
 
     cdef int64_t atoms(self, int32_t asset, double amount) except? -1:
         return <int64_t> floor(amount * self.exchange.world.atoms[asset] * (1.0 + 1e-15) + 1e-9)
