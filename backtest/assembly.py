@@ -171,9 +171,7 @@ class Assembly:
                 mark = mark.get(run.address, mark.get(run.symbol, "feed"))
             if mark not in ("feed", "last", "index", "formula"):
                 raise ConfigError(f"mark of {run.address} must be feed, last, index or formula, got {mark!r}")
-            if mark == "formula":
-                raise ConfigError(f"mark='formula' of {run.address} is not built; use 'feed', 'last' or 'index'")
-            need = {"feed": ("mark",), "last": ("trades", "bars"), "index": ("index",)}[mark]
+            need = {"feed": ("mark",), "last": ("trades", "bars"), "index": ("index",), "formula": ("index",)}[mark]
             if not any(run.stream(kind) for kind in need):
                 have = ", ".join(sorted({s.kind for s in run.streams}))
                 hint = (
@@ -479,6 +477,7 @@ class Assembly:
             max_mark_age=ages,
             premium_scales=[run.premium_scale for run in self.instruments],
             rate_scales=[run.rate_scale for run in self.instruments],
+            mark_formulas=[self._mark_formula(run) for run in self.instruments],
             path_rule=PATHS[settings.bar_path],
             on_ruin=ON_RUIN[settings.on_ruin],
             on_gap=ON_GAP[settings.on_gap],
@@ -489,6 +488,16 @@ class Assembly:
         self.loop.connect(bound, bars_due=wants_bars)
         for made in aggregators(self, found):
             self.loop.add_aggregator(*made)
+
+    def _mark_formula(self, run: RunInstrument) -> tuple[int, int] | None:
+        """Return samples and spacing (ns) of the basis in the venue's mark formula, None where the mark comes from elsewhere."""
+        if self.marks.get(run.index) != "formula":
+            return None
+        book = next(venue.book for venue in self.venues if venue.name == run.venue)
+        if not run.stream("index")[0].timeframe_ns == 0:
+            raise ConfigError(f"mark='formula' of {run.address} needs index points, the data have index bars; use mark='index'")
+        rules = book.mark_rules(self.settings.start)
+        return rules.points, int(rules.spacing_seconds * 1_000_000_000)
 
     def _formula(self, run: RunInstrument) -> tuple[float, float, float, float, bool] | None:
         """Return interest, clamp, cap, floor and weighting of the venue's funding formula, None without one."""

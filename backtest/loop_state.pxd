@@ -6,7 +6,7 @@ from backtest.hooks cimport Hooks
 from cpython.ref cimport PyObject
 from feeds.events cimport Event
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t
-from venues.funding cimport FundingFormula, PremiumAverage
+from venues.funding cimport BasisAverage, FundingFormula, PremiumAverage
 from venues.matching cimport Move
 from venues.outbox cimport Message
 from venues.venue cimport Exchange
@@ -32,6 +32,14 @@ cdef struct Aggregator:      # bars of a timeframe made from trades or finer bar
     int32_t source           # stream
     uint8_t is_open
     uint8_t from_trades
+
+cdef struct FormulaMark:     # mark price by the venue's formula (binance.md section 2), on the venue's clock
+    BasisAverage basis
+    int64_t spacing          # ns between two samples of the basis; 0 = this instrument's mark comes from elsewhere
+    int64_t next_sample
+    int64_t rate_ts          # latest settled funding
+    int64_t interval         # ns
+    double rate
 
 cdef class LoopState:
     cdef readonly Exchange exchange
@@ -67,6 +75,7 @@ cdef class LoopState:
     cdef int32_t reporting
     cdef int32_t usd_of_reporting        # asset whose US dollar price values the reporting asset
     cdef FundingFormula *formulas        # by instrument
+    cdef FormulaMark *formula_marks
     cdef PremiumAverage *premiums
     cdef int64_t *max_mark_age           # ns, by instrument
     cdef double *premium_divisors

@@ -8,6 +8,7 @@ from feeds.cursor cimport Cursor
 from feeds.events cimport BAR, MARK, MARK_BAR
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint32_t, uint8_t
 from libc.stdlib cimport calloc, free
+from venues.funding cimport basis_reset
 from venues.matching cimport Move
 from venues.venue cimport Exchange
 
@@ -23,7 +24,7 @@ cdef class LoopState:
 
     def __init__(self, *, Exchange exchange, Context context, Hooks hooks, list cursors, list strategies, verbs, rules, list assets_of_streams,
                  list passive, list response_latency, list priced_asset, int reporting, int64_t start, int64_t end,
-                 list formulas, list max_mark_age, list premium_scales, list rate_scales, int path_rule, int on_ruin, int on_gap):
+                 list formulas, list max_mark_age, list premium_scales, list rate_scales, list mark_formulas, int path_rule, int on_ruin, int on_gap):
         cdef int32_t i, j, n = len(cursors), m = exchange.n_markets
         cdef Cursor cursor
         self.exchange = exchange
@@ -59,6 +60,7 @@ cdef class LoopState:
         self.response_latency = <int64_t *> calloc(exchange.n_accounts + 1, sizeof(int64_t))
         self.priced_asset = <int32_t *> calloc(m + 1, sizeof(int32_t))
         self.formulas = <FundingFormula *> calloc(m + 1, sizeof(FundingFormula))
+        self.formula_marks = <FormulaMark *> calloc(m + 1, sizeof(FormulaMark))
         self.premiums = <PremiumAverage *> calloc(m + 1, sizeof(PremiumAverage))
         self.has_formula = <uint8_t *> calloc(m + 1, sizeof(uint8_t))
         self.max_mark_age = <int64_t *> calloc(m + 1, sizeof(int64_t))
@@ -69,7 +71,7 @@ cdef class LoopState:
         self.infos = <PyObject **> calloc(self.n_strategies * m + 1, sizeof(PyObject *))
         if (self.cursor == NULL or self.strategy == NULL or self.venue_time == NULL or self.local_time == NULL
                 or self.kind == NULL or self.early == NULL or self.passive == NULL or self.asset == NULL or self.paths == NULL
-                or self.moves == NULL or self.response_latency == NULL or self.priced_asset == NULL or self.formulas == NULL
+                or self.moves == NULL or self.response_latency == NULL or self.priced_asset == NULL or self.formulas == NULL or self.formula_marks == NULL
                 or self.premiums == NULL or self.has_formula == NULL or self.max_mark_age == NULL
                 or self.premium_divisors == NULL or self.rate_scales == NULL or self.c_hooks == NULL or self.bound == NULL
                 or self.infos == NULL):
@@ -92,6 +94,9 @@ cdef class LoopState:
             self.max_mark_age[i] = max_mark_age[i]
             self.premium_divisors[i] = 10.0 ** <int> premium_scales[i]
             self.rate_scales[i] = rate_scales[i]
+            if mark_formulas[i] is not None:
+                points, self.formula_marks[i].spacing = mark_formulas[i]
+                basis_reset(&self.formula_marks[i].basis, points)
             if formulas[i] is not None:
                 self.has_formula[i] = 1
                 (self.formulas[i].interest_rate, self.formulas[i].clamp, self.formulas[i].cap, self.formulas[i].floor,
@@ -130,6 +135,7 @@ cdef class LoopState:
         free(self.response_latency)
         free(self.priced_asset)
         free(self.formulas)
+        free(self.formula_marks)
         free(self.premiums)
         free(self.has_formula)
         free(self.max_mark_age)

@@ -186,7 +186,7 @@ def _market_rows(assembly: Assembly, add: Any) -> None:
         if run.assumed:
             assumed.append(run.address)
     for mark, symbols in by_mark.items():
-        words = {"feed": "the venue's own rows", "last": "the last traded price", "index": "the index"}[mark]
+        words = {"feed": "the venue's own rows", "last": "the last traded price", "index": "the index", "formula": "the venue's formula, last trade for mid"}[mark]
         add("mark", words, _some(symbols), mark != "feed")
     forced, paid = assembly.exchange.journal.liquidations.rows, assembly.exchange.journal.funding.rows
     for source, symbols in by_tiers.items():

@@ -194,7 +194,7 @@ def mark_age(run: RunInstrument, mark: str) -> int:
     Bars: two of them. Points: twenty times their median spacing, at least a minute. Trades as marks: an hour, since a quiet
     market is not a gap.
     """
-    kind = {"feed": "mark", "index": "index"}.get(mark)
+    kind = {"feed": "mark", "index": "index", "formula": "index"}.get(mark)
     streams = run.stream(kind) if kind else run.stream("trades") or run.stream("bars")
     if not streams:
         return 0

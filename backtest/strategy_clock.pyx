@@ -195,6 +195,11 @@ cdef class StrategyClock(VenueClock):
             self.local_world.set_price(k, MARK_PRICE, event.a, event.delivered)
         elif event.kind == INDEX and k >= 0:
             self.local_world.set_price(k, INDEX_PRICE, event.a, event.delivered)
+            if self.exchange.mark_from_index[k]:
+                self.local_world.set_price(k, MARK_PRICE, event.a, event.delivered)
+            elif self.formula_marks[k].spacing > 0 and event.delivered == event.ts:
+                # The venue publishes its mark beside the index; with a delay it is not known here which one it was then.
+                self.local_world.set_price(k, MARK_PRICE, self.venue_world.prices[k].mark, event.delivered)
         elif event.kind == BAR:
             self.local_world.set_price(k, LAST_PRICE, event.d, event.delivered)
         elif event.kind == MARK_BAR:

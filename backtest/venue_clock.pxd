@@ -2,11 +2,12 @@
 
 from backtest.bar_paths cimport BarPaths
 from feeds.events cimport Event
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 
 cdef class VenueClock(BarPaths):
     cdef int venue_event(self, int64_t time) except -1 nogil
     cdef int settle_funding(self, const Event *event, int64_t time) except -1 nogil
+    cdef int formula_mark(self, int32_t instrument, int64_t time) except -1 nogil
     cdef int look_for_ruin(self, int64_t time) except -1 nogil
     cdef int arrivals(self, int64_t time) except -1 nogil
     cdef int flush(self, int64_t time) except -1 nogil

@@ -2,12 +2,14 @@
 
 from backtest.agenda cimport ANSWER, CANCEL_ARRIVES, Entry, ORDER_ARRIVES, TRANSFER_ARRIVES
 from backtest.bar_paths cimport BarPaths
+from backtest.loop_state cimport FormulaMark
 from feeds.cursor cimport Cursor
 from feeds.events cimport BAR, Event, FUNDING, INDEX, MARK, MARK_BAR, TRADE
-from libc.math cimport isnan
+from libc.math cimport isnan, rint
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, int8_t, uint8_t
 from libc.stdlib cimport realloc
 from venues.account cimport Account
+from venues.funding cimport basis_add, basis_mean, mark_price
 from venues.outbox cimport Message
 from venues.state cimport Slot
 
@@ -15,6 +17,7 @@ from feeds.errors import FeedError
 
 # Streams of collateral prices have no instrument; their cursors bring them to ten decimals.
 cdef double COLLATERAL_DIVISOR = 1e10
+cdef double HOUR = 3.6e12
 
 
 cdef class VenueClock(BarPaths):
@@ -75,10 +78,15 @@ cdef class VenueClock(BarPaths):
                     self.collateral(self.asset[s], event.a, <double> event.a / COLLATERAL_DIVISOR, time)
                 else:
                     self.exchange.index(event.instrument, event.a, time)
+                    if self.formula_marks[event.instrument].spacing > 0:
+                        self.formula_mark(event.instrument, time)
                     if self.exchange.mark_from_index[event.instrument]:
                         self.mark_changed(event.instrument, time)
             elif kind == FUNDING:
                 if event.d == 0:
+                    self.formula_marks[event.instrument].rate_ts = time
+                    self.formula_marks[event.instrument].interval = event.b * 1000000000
+                    self.formula_marks[event.instrument].rate = <double> event.a / 10.0 ** self.rate_scales[event.instrument]
                     self.settle_funding(&event, time)
         if self.venue_time[s] >= self.venue_second_time or kind >= BAR:
             self.find_venue()
@@ -90,6 +98,24 @@ cdef class VenueClock(BarPaths):
             if self.on_ruin != 1:
                 self.look_for_ruin(time)
         return 0
+
+    cdef int formula_mark(self, int32_t instrument, int64_t time) except -1 nogil:
+        """The mark from index, last funding rate and basis; the last trade stands for the mid price, which a tape lacks."""
+        cdef FormulaMark *f = &self.formula_marks[instrument]
+        cdef double index = self.venue_world.prices[instrument].index_value
+        cdef double last = self.venue_world.price_value(instrument, self.venue_world.prices[instrument].last)
+        cdef double left, mark
+        if last <= 0.0:
+            last = index                 # nothing has traded yet
+        if time >= f.next_sample:
+            basis_add(&f.basis, last - index)
+            f.next_sample = (time // f.spacing + 1) * f.spacing
+        left = 0.0
+        if f.rate_ts > 0 and f.interval > 0:
+            left = max(0.0, <double> (f.rate_ts + f.interval - time) / HOUR)
+        mark = mark_price(index, f.rate, left, max(<double> f.interval / HOUR, 1.0), basis_mean(&f.basis), last)
+        self.exchange.mark(instrument, <int64_t> rint(mark * self.venue_world.divisors[instrument]), time)
+        return self.mark_changed(instrument, time)
 
     cdef int look_for_ruin(self, int64_t time) except -1 nogil:
         cdef int32_t i
