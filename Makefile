@@ -77,7 +77,7 @@ test-all: build  ## the others: packaging, faults, real data, and the properties
 
 lint: build  ## ruff, mypy, cython-lint, stubs against the compiled modules
 	@export PATH="$(abspath $(BIN)):$$PATH" PYTHONSAFEPATH=1; failed=; \
-	for tool in "ruff check ." "ruff format --check ." mypy "cython-lint $(PACKAGES) tests" "python .ci/check_stubs.py"; do \
+	for tool in "ruff check ." "ruff format --check ." mypy "cython-lint $(PACKAGES) tests benchmarks" "python .ci/check_stubs.py"; do \
 		echo "$$tool"; $$tool || failed+=" $${tool%% *}"; \
 	done; \
 	[ -z "$$failed" ] || { echo "lint failed:$$failed"; exit 1; }
