@@ -25,6 +25,7 @@ cdef class Context:
     cdef readonly bint warming               # trading verbs are refused
     cdef World world                         # prices on this clock
     cdef readonly list states                # AccountState of each account on this clock
+    cdef PyObject **state_rows               # the same
     cdef int64_t **locked                    # spot: atoms behind open orders, by account and asset
     cdef OrderStore store
     cdef Agenda venue_agenda
@@ -72,6 +73,6 @@ cdef class Context:
     cdef int add_verb(self, int32_t account, tuple verb) except -1
     cdef int apply(self, const Message *message) except -1 nogil    # a message arrives
     cdef int note_transfer(self, const Message *message) except -1
-    cdef double equity(self, int32_t account) noexcept              # reporting asset
+    cdef double equity(self, int32_t account) noexcept nogil        # reporting asset
     cdef double asset_value(self, int32_t asset) noexcept nogil     # reporting asset per unit; nan = unknown
     cdef double pool_value(self, const PoolState *pool) noexcept nogil

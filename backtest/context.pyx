@@ -1,5 +1,6 @@
 """The strategy's side of a run: what has been delivered so far, and what may be asked for. No strategy reads a venue."""
 
+from cpython.ref cimport PyObject
 from libc.math cimport NAN, fabs, floor, isnan, rint
 from libc.stdint cimport INT64_MAX
 from libc.stdlib cimport calloc, free
@@ -66,14 +67,16 @@ cdef class Context:
         self.order_latency = <int64_t *> calloc(m + 1, sizeof(int64_t))
         self.taker_fees = <int64_t *> calloc(m * n + 1, sizeof(int64_t))
         self.slippage = <double *> calloc(m + 1, sizeof(double))
+        self.state_rows = <PyObject **> calloc(m + 1, sizeof(PyObject *))
         self.funding = <FundingView *> calloc(n + 1, sizeof(FundingView))
         self.locked = <int64_t **> calloc(m + 1, sizeof(int64_t *))
         if (self.order_latency == NULL or self.taker_fees == NULL or self.slippage == NULL or self.funding == NULL
-                or self.locked == NULL):
+                or self.locked == NULL or self.state_rows == NULL):
             raise MemoryError("context: no memory")
         for i in range(m):
             self.order_latency[i] = order_latency[i]
             self.slippage[i] = slippage[i]
+            self.state_rows[i] = <PyObject *> states[i]
             self.locked[i] = <int64_t *> calloc(len(assets) + 1, sizeof(int64_t))
             if self.locked[i] == NULL:
                 raise MemoryError("context: no memory")
@@ -93,6 +96,7 @@ cdef class Context:
                 free(self.locked[i])
                 i += 1
         free(self.locked)
+        free(self.state_rows)
         free(self.order_latency)
         free(self.taker_fees)
         free(self.slippage)
@@ -232,15 +236,17 @@ cdef class Context:
     cdef double asset_value(self, int32_t asset) noexcept nogil:
         return 1.0 if asset == self.reporting else self.world.asset_prices[asset]
 
-    cdef double equity(self, int32_t account) noexcept:
-        cdef AccountState state = <AccountState> self.states[account]
+    cdef double equity(self, int32_t account) noexcept nogil:
         cdef int32_t i
         cdef double sum = 0.0
         for i in range(self.world.n_assets):
-            if state.balances[i] != 0:
-                sum += self.world.amount_value(i, state.balances[i]) * self.asset_value(i)
-        for i in range(state.n_pools):
-            sum += state.unrealized(state.pools[i]) * self.pool_value(state.pools[i])
+            if (<AccountState> self.state_rows[account]).balances[i] != 0:
+                sum += (self.world.amount_value(i, (<AccountState> self.state_rows[account]).balances[i])
+                        * self.asset_value(i))
+        for i in range((<AccountState> self.state_rows[account]).n_pools):
+            sum += ((<AccountState> self.state_rows[account]).unrealized(
+                        (<AccountState> self.state_rows[account]).pools[i])
+                    * self.pool_value((<AccountState> self.state_rows[account]).pools[i]))
         return sum
 
     cdef double pool_value(self, const PoolState *pool) noexcept nogil:

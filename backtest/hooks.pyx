@@ -110,6 +110,7 @@ cdef class Hooks:
         cdef set names = <set> self.names[m.strategy]
         if not names and not strategy.c_hooks and not strategy._orders:
             return 0
+        strategy._follow_order(&m.order)
         view = strategy.view(m.order.id)
         canceling = view.order.canceling
         view.order = m.order

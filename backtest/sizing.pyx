@@ -66,17 +66,15 @@ cdef int64_t effective_units(Context context, int32_t account, int32_t instrumen
     cdef int32_t down
     if account < 0:
         return pending
-    with gil:
-        state = <AccountState> context.states[account]
-        if c.kind == SPOT:
-            units = state.balances[c.base]
-            down = context.world.asset_scales[c.base] - c.quantity_scale
-            while down > 0:
-                units //= 10
-                down -= 1
-            return units + pending
-        slot = state.find(instrument, 0)
-        return pending + (0 if slot == NULL else slot.position.quantity)
+    if c.kind == SPOT:
+        units = (<AccountState> context.state_rows[account]).balances[c.base]
+        down = context.world.asset_scales[c.base] - c.quantity_scale
+        while down > 0:
+            units //= 10
+            down -= 1
+        return units + pending
+    slot = (<AccountState> context.state_rows[account]).find(instrument, 0)
+    return pending + (0 if slot == NULL else slot.position.quantity)
 
 
 cdef double free_amount(AccountState state, int32_t asset, int64_t locked) noexcept nogil:

@@ -9,6 +9,7 @@ from backtest.sizing cimport Size
 from backtest.views cimport InstrumentInfo, OrderView
 from feeds.events cimport Event
 from libc.stdint cimport int32_t, int64_t, uint32_t
+from venues.orders cimport Order
 
 cdef enum Hook:              # bits of the hooks that a class overrides
     HOOK_TRADE = 1
@@ -20,6 +21,11 @@ cdef enum Hook:              # bits of the hooks that a class overrides
     HOOK_OPEN_INTEREST = 64
     HOOK_TIMER = 128
     HOOK_FILL = 256
+
+cdef struct OpenOrder:       # one that a compiled strategy sent, as far as told
+    int64_t id
+    int64_t rest             # signed quantity units that may still fill
+    int32_t instrument
 
 cdef class Strategy:
     cdef readonly Context context        # None outside a run
@@ -37,6 +43,9 @@ cdef class Strategy:
     cdef public object _portfolio        # backtest.portfolio.Portfolio, once there was a plan
     cdef int64_t *_bars                  # pairs of instrument and timeframe: the bars subscribed to
     cdef int32_t _n_bars
+    cdef OpenOrder *_open
+    cdef int32_t _n_open
+    cdef int32_t _open_capacity
     cdef bint _starting
 
     # C hooks, market
@@ -54,6 +63,10 @@ cdef class Strategy:
     # C verbs
     cdef int32_t instrument(self, str symbol) except -1          # with the GIL: call it in on_start
     cdef int64_t position_units(self, int32_t instrument) noexcept nogil     # one-way position in the default account
+    cdef int64_t expected_units(self, int32_t instrument) noexcept nogil     # with own C orders that work counted as filled
+    cdef int64_t units_of(self, int32_t instrument, double notional) noexcept nogil    # signed, on the lot; 0 without a price
+    cdef double equity_value(self, int32_t instrument) noexcept nogil        # of the instrument's account, reporting currency
+    cdef double price(self, int32_t instrument) noexcept nogil               # mark, else last; 0 = none yet
     cdef int64_t now_ns(self) noexcept nogil
     cdef int64_t bar_timeframe(self) noexcept nogil              # ns, of the bar that _on_bar was given
     cdef double price_divisor(self, int32_t instrument) noexcept nogil
@@ -62,6 +75,8 @@ cdef class Strategy:
     cdef int64_t limit_order(self, int32_t instrument, int64_t quantity, int64_t price, bint post_only) except? -1 nogil
     cdef int cancel_order(self, int64_t id) except -1 nogil
 
+    cdef int64_t _send_units(self, int32_t instrument, int64_t quantity, int type, int64_t price, int flags) except? -1 nogil
+    cdef void _follow_order(self, const Order *order) noexcept nogil
     cdef tuple find(self, object symbol)
     cdef InstrumentInfo _claim(self, int32_t instrument, str name)
     cdef InstrumentInfo told(self, int32_t instrument, int32_t account)

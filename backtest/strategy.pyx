@@ -10,6 +10,7 @@ from backtest.agenda cimport TIMER
 from backtest.context cimport Context
 from backtest.sizing cimport BY_LEVERAGE, BY_QUANTITY, Size, effective_units, reading, resolve_size, to_units
 from backtest.views cimport InstrumentInfo, OrderView
+from venues.contract cimport INVERSE, Contract
 from venues.orders cimport (
     BELOW_MINIMUM, BY_USER, CANCELED, CLOSE_POSITION, FOK, GTC, IOC, LIMIT, MARKET, NO_REASON, OFF_LOT, OFF_TICK, ON_INDEX,
     ON_LAST, ON_MARK, POST_ONLY, PROTECTIVE, REDUCE_ONLY, REJECTED, STOP_MARKET, TAKE_MARKET, TRAILING_STOP, WORKING, Order,
@@ -71,6 +72,7 @@ cdef class Strategy:
     def __dealloc__(self):
         free(self._account_of)
         free(self._bars)
+        free(self._open)
 
     # ------------------------------------------------------------------ parameters
 
@@ -194,24 +196,74 @@ cdef class Strategy:
     cdef double quantity_divisor(self, int32_t instrument) noexcept nogil:
         return self.context.world.quantity_divisors[instrument]
 
-    cdef int64_t market_order(self, int32_t instrument, int64_t quantity, bint reduce_only) except? -1 nogil:
-        if quantity == 0 or self.context.warming:
+    cdef int64_t expected_units(self, int32_t instrument) noexcept nogil:
+        cdef int64_t sum = 0
+        cdef int32_t i
+        for i in range(self._n_open):
+            if self._open[i].instrument == instrument:
+                sum += self._open[i].rest
+        return effective_units(self.context, self._account_of[instrument], instrument, sum)
+
+    cdef int64_t units_of(self, int32_t instrument, double notional) noexcept nogil:
+        cdef const Contract *c = self.context.world.contracts[instrument]
+        cdef double price = self.context.price(instrument)
+        if price <= 0.0:
             return 0
-        return self.context.send(
-            self.number, self._account_of[instrument], instrument, 1 if quantity > 0 else -1,
-            quantity if quantity > 0 else -quantity, MARKET, 0, 0, 0, REDUCE_ONLY if reduce_only else 0, GTC, 0, -1, 0.0).id
+        return self.context.units_down(
+            instrument, notional / c.multiplier if c.kind == INVERSE else notional / (c.multiplier * price))
+
+    cdef double equity_value(self, int32_t instrument) noexcept nogil:
+        return self.context.equity(self._account_of[instrument])
+
+    cdef double price(self, int32_t instrument) noexcept nogil:
+        return self.context.price(instrument)
+
+    cdef int64_t market_order(self, int32_t instrument, int64_t quantity, bint reduce_only) except? -1 nogil:
+        return self._send_units(instrument, quantity, MARKET, 0, REDUCE_ONLY if reduce_only else 0)
 
     cdef int64_t limit_order(self, int32_t instrument, int64_t quantity, int64_t price, bint post_only) except? -1 nogil:
+        return self._send_units(instrument, quantity, LIMIT, price, POST_ONLY if post_only else 0)
+
+    cdef int64_t _send_units(self, int32_t instrument, int64_t quantity, int type, int64_t price, int flags) except? -1 nogil:
+        cdef OpenOrder *grown
+        cdef OpenOrder *open
         if quantity == 0 or self.context.warming:
             return 0
-        return self.context.send(
+        if self._n_open == self._open_capacity:
+            grown = <OpenOrder *> realloc(self._open, (2 * self._open_capacity + 8) * sizeof(OpenOrder))
+            if grown == NULL:
+                with gil:
+                    raise MemoryError("strategy: no memory for an order")
+            self._open = grown
+            self._open_capacity = 2 * self._open_capacity + 8
+        open = &self._open[self._n_open]
+        open.id = self.context.send(
             self.number, self._account_of[instrument], instrument, 1 if quantity > 0 else -1,
-            quantity if quantity > 0 else -quantity, LIMIT, price, 0, 0, POST_ONLY if post_only else 0, GTC, 0, -1, 0.0).id
+            quantity if quantity > 0 else -quantity, type, price, 0, 0, flags, GTC, 0, -1, 0.0).id
+        open.rest = quantity
+        open.instrument = instrument
+        self._n_open += 1
+        return open.id
+
+    cdef void _follow_order(self, const Order *order) noexcept nogil:
+        """A message about an order has come: what may still fill of it."""
+        cdef int32_t i
+        for i in range(self._n_open):
+            if self._open[i].id == order.id:
+                self._open[i].rest = order.side * (order.quantity - order.filled)
+                if order.status > WORKING:
+                    self._n_open -= 1
+                    self._open[i] = self._open[self._n_open]
+                return
 
     cdef int cancel_order(self, int64_t id) except -1 nogil:
         cdef Order *order = self.context.store.by_id(id)
+        cdef int32_t i
         if order == NULL or order.canceling:
             return 0
+        for i in range(self._n_open):
+            if self._open[i].id == id:
+                self._open[i].rest = 0
         return self.context.send_cancel(order)
 
     # ------------------------------------------------------------------ names
@@ -769,13 +821,17 @@ cdef class Strategy:
         self.add_margin(symbol, -float(amount), position=position)
 
     def _account_number(self, account):
-        name = account.name if isinstance(account, AccountView) else account
+        """The row of an account: its name, its venue where that has only one, or a symbol that is traded in it."""
+        name = account.name if isinstance(account, AccountView) else str(account)
+        if name.partition("@")[0] in self.context.addresses:
+            return self.find(name)[1]
+        name = name.removesuffix("/main")
         matches = [i for i, own in enumerate(self.context.accounts) if own == name]
         matches = matches or [i for i, venue in enumerate(self.context.account_venues) if venue == name]
         if len(matches) == 1:
             self._heard.add(matches[0])
             return matches[0]
-        raise OrderError(f"account {name!r} is {'ambiguous' if matches else 'unknown'}; the run has {', '.join(self.context.accounts)}")
+        raise OrderError(f"account {account!r} is {'ambiguous' if matches else 'unknown'}; the run has {', '.join(self.context.accounts)}")
 
     def _asset_number(self, asset):
         if asset not in self.context.assets:
@@ -790,6 +846,7 @@ cdef class Strategy:
         asset : str
         amount : number or "all"
         source, target : str or account
+            As in `account`.
         receive : str, optional
             Asset on arrival; a conversion at the index when it differs.
 
@@ -827,7 +884,13 @@ cdef class Strategy:
         self._ask("withdraw", number, f"withdraw({asset!r}, {amount!r})", self._asset_number(asset), amount)
 
     def account(self, name):
-        """Return the state of an account as delivered so far."""
+        """Return the state of an account as delivered so far.
+
+        Parameters
+        ----------
+        name : str
+            ``VENUE`` (where it has one account), ``VENUE/ACCOUNT``, or a symbol: the account that trades it.
+        """
         return AccountView(self.context, self._account_number(name))
 
     @property
