@@ -40,8 +40,9 @@ def coverage(
     catalog: Annotated[str, typer.Argument(help="Folder of the catalog.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print every day as JSON.")] = False,
 ) -> None:
-    """List what a catalog holds: days that are present, partial, with gaps, absent, refused.
+    """List what a catalog holds, day by day.
 
+    Days are present, partial (cut short), gap (rows missing inside), absent, or refused (suspect or contradicted).
     Exit code 1: not everything between the first and the last day is there.
 
     \b
@@ -104,20 +105,18 @@ def ranges(names: Iterable[str], days: Iterable[str]) -> str:
 
 def _print(series: list[Series]) -> None:
     shown = [state for state in STATES if state != "refused" or any(each.count(state) for each in series)]
-    rows = [
-        (
-            each.symbol,
-            each.kind,
-            min(each.days),
-            max(each.days),
-            *(each.count(state) if each.count(state) else "." for state in shown),
-            f"{each.rows:,}",
-            f"{each.bytes / 1e6:,.1f}",
-        )
-        for each in series
-    ]
-    heads = ("symbol", "kind", "first", "last", *shown, "rows", "MB")
-    output.table(heads, rows, right=heads[4:])
+    width = max(12, *(len(each.kind) for each in series))
+    heads = "".join(f"{state:>8}" for state in shown)
+    output.line(f"  {'kind':<{width}} {'first':<10} {'last':<10}{heads}{'rows':>10}", style="bold")
+    symbol = ""
+    for each in series:
+        if each.symbol != symbol:
+            symbol = each.symbol
+            output.line(symbol)
+        counts = "".join(f"{each.count(state) if each.count(state) else '.':>8}" for state in shown)
+        output.line(f"  {each.kind:<{width}} {min(each.days):<10} {max(each.days):<10}{counts}{each.rows:>10,}")
+    size = sum(each.bytes for each in series)
+    output.line(f"{len(series)} series, {sum(each.rows for each in series):,} rows, {size / 1e6:,.1f} MB")
     lacking = [
         (each.symbol, each.kind, state, ranges(each.days, (day for day, found in each.days.items() if found == state)))
         for each in series

@@ -21,7 +21,9 @@ def demo(
     ] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print figures and story as JSON.")] = False,
 ) -> None:
-    """See a leveraged position pay funding, come near liquidation and be closed by force. Offline, a few seconds.
+    """Watch leverage to its end, every cent explained.
+
+    A position on the built-in sample pays funding, comes near liquidation and is closed by force. Offline.
 
     \b
     Examples:
@@ -60,6 +62,8 @@ def demo(
     output.heading("WRITTEN")
     output.line(f"  {sheet}: the tear sheet, one file for a browser")
     output.line(f"  {out}: all tables of the run, for backtest.Result.load")
+    output.line()
+    output.line("next: levdyn run --example > my.toml && levdyn run my.toml", style="dim")
 
 
 def _print_run(result: "Result", leverage: float) -> None:

@@ -28,7 +28,7 @@ def import_files(
     valid_from: Annotated[str | None, typer.Option(help="For tables of tiers: since when they hold.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was imported as JSON.")] = False,
 ) -> None:
-    """Read files of any known format, check every row, and store them in a catalog.
+    """Read downloaded files, check every row, store them in a catalog.
 
     Known are the files of Binance Vision, tardis, freqtrade, ccxt and plain CSV; what is not known is said with the
     argument that would explain it. An error in any file leaves the catalog as it was. Exit code 1: rows were kept that
@@ -36,9 +36,11 @@ def import_files(
 
     \b
     Examples:
-      levdyn import BTCUSDT-1h-2025-*.zip --catalog history --venue binance_usdm
-      levdyn import funding.csv --catalog history --kind funding --symbol BTC/USDT:USDT --venue binance_usdm
-      levdyn import mine.csv --format csv --kind bars --column ts=Date --column close=Last
+      levdyn import BTCUSDT-1h-*.zip --catalog history --venue binance_usdm
+      levdyn import funding.csv --catalog history --symbol BTC/USDT:USDT \\
+          --venue binance_usdm
+      levdyn import mine.csv --format csv --kind bars --timeframe 1h \\
+          --symbol BTC/USDT:USDT --venue binance_usdm --column ts=Date
     """
     from feeds.importing import import_file
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def margin(
-    venue: Annotated[str, typer.Argument(help="Venue, as binance_usdm.")],
+    venue: Annotated[str, typer.Argument(metavar="VENUE", help="As binance_usdm; `levdyn venues` lists them.")],
     positions: Annotated[
         list[str],
         typer.Option("--position", metavar='"SYMBOL QTY@ENTRY [20x]"', help="Signed quantity; repeat for more."),
@@ -38,16 +38,19 @@ def margin(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Say what margin an account needs, how near liquidation is, and how it would be closed.
+    """Say how near liquidation an account is, and how it would end.
 
     A position is written "SYMBOL QUANTITY@ENTRY", with what else there is behind it: 20x (margin leverage), isolated
     or cross, wallet=500 (isolated), long or short (hedge mode). A short has a negative quantity.
 
     \b
     Examples:
-      levdyn margin binance_usdm --balance USDT=10000 --position "BTC/USDT:USDT 1@60000 20x" --mark 58000
-      levdyn margin binance_usdm --position "ETH/USDT:USDT -5@2500 10x isolated wallet=1300" --mark 2600
-      levdyn margin binance_coinm --balance BTC=1 --position "BTC/USD:BTC -600@60000" --mark 60000 --json
+      levdyn margin binance_usdm --balance USDT=10000 --mark 58000 \\
+          --position "BTC/USDT:USDT 1@60000 20x"
+      levdyn margin binance_usdm --mark 2600 \\
+          --position "ETH/USDT:USDT -5@2500 10x isolated wallet=1300"
+      levdyn margin binance_coinm --balance BTC=1 --mark 60000 \\
+          --position "BTC/USD:BTC -600@60000"
     """
     import venues
 
@@ -142,10 +145,16 @@ def _with_tiers(rules: "VenueRules", symbols: list[str], missing: str, own: "lis
     """Return rules that have tiers for every symbol, as far as the user said where from."""
     from dataclasses import replace
 
+    from venues import VenueError
     from venues.checks import choice
 
     choice(missing, "--missing-tiers", ("error", "nearest"))
     for symbol in symbols:
+        if not own and missing == "error" and not rules.tier_tables(symbol):
+            raise VenueError(
+                f"{rules.name} has no tiers of {symbol}; --missing-tiers nearest takes the strictest comparable table "
+                "of the venue, --tier FLOOR,RATE,MAX_LEVERAGE your own"
+            )
         known = rules.instrument(symbol)
         instrument = known if known is not None else rules.default_instrument(symbol)
         if own:
@@ -173,8 +182,7 @@ def _print(account: "Account", risk: "AccountRisk", marks: dict[str, Any], steps
         decimals = decimals_of(found.notional)
         rows.append(
             (
-                name,
-                f"{position.quantity:,g} @ {position.entry_price:,g}",
+                f"{name} {position.quantity:,g} @ {position.entry_price:,g}",
                 money(found.unrealized_pnl, decimals),
                 money(found.initial_margin, decimals),
                 money(found.maintenance_margin, decimals),
@@ -182,15 +190,20 @@ def _print(account: "Account", risk: "AccountRisk", marks: dict[str, Any], steps
                 "none" if price is None else percent(abs(mark - price) / mark, 1),
             )
         )
-    heads = ("position", "quantity", "profit", "initial", "maintenance", "liquidation", "away")
-    output.table(heads, rows, right=heads[2:])
+    heads = ("position", "profit", "initial", "maintenance", "liquidation", "away")
+    output.table(heads, rows, right=heads[1:])
     output.heading(f"ACCOUNT in {risk.asset}")
     decimals = decimals_of(risk.equity)
     totals = [
         (name, money(getattr(risk, name), decimals)) for name in ("equity", "initial_margin", "maintenance_margin")
     ]
     totals.append(("available", money(risk.available, decimals)))
-    totals.append(("margin ratio (1 = liquidation)", f"{risk.margin_ratio:.4f}"))
+    totals.append(
+        (
+            "margin ratio (1 = liquidation)",
+            f"{risk.margin_ratio:.4f}" if risk.margin_ratio < float("inf") else "no equity is left",
+        )
+    )
     output.table(
         ("figure", "value"),
         [(name.replace("_", " "), value) for name, value in totals],
@@ -203,9 +216,9 @@ def _print(account: "Account", risk: "AccountRisk", marks: dict[str, Any], steps
             plan = [
                 (
                     step.kind.replace("_", " "),
-                    f"{step.quantity:,g}",
+                    f"{step.quantity:,g}" if step.quantity else "",
                     "" if step.price is None else f"{step.price:,.2f}",
-                    f"{step.fee:,.2f}",
+                    money(step.fee, decimals) if step.kind == "reduce" else "",
                 )
                 for step in planned
             ]

@@ -15,33 +15,56 @@ if TYPE_CHECKING:
 
 DONE, FINDINGS, CANNOT = 0, 1, 2  # exit codes
 REFRESH_S = 0.1
+NARROWEST = 24  # columns of a wrapped cell
 
 
-def screen(*, errors: bool = False) -> "Console":
-    """Return a console on standard output, or on standard error."""
+def screen(*, errors: bool = False, at_least: int = 0) -> "Console":
+    """Return a console on standard output, or on standard error, as wide as the terminal or wider."""
     from rich.console import Console
 
-    return Console(stderr=errors, highlight=False, markup=False, emoji=False)
+    console = Console(stderr=errors, highlight=False, markup=False, emoji=False)
+    console.width = max(console.width, at_least)
+    return console
 
 
 def table(
     heads: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[str] = (), with_heads: bool = True
 ) -> None:
-    """Print rows under heads, the columns named in `right` aligned to the right; long cells are wrapped, never cut."""
+    """Print rows under heads, those of `right` aligned to the right.
+
+    Where the terminal is too narrow, the widest of the other columns is wrapped, down to `NARROWEST`.
+    """
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
+    cells = [[cell if isinstance(cell, Text) else Text(str(cell)) for cell in row] for row in rows]
+    widths = {
+        head: max([len(head) * with_heads, *(row[at].cell_len for row in cells)]) for at, head in enumerate(heads)
+    }
     numbers = set(right)
+    widest = max((head for head in heads if head not in numbers), key=lambda head: widths[head], default="")
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=with_heads)
     for head in heads:
-        made.add_column(head, justify="right" if head in numbers else "left", overflow="fold", no_wrap=head in numbers)
-    for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else str(cell) for cell in row))
-    console = screen()
+        is_right = head in numbers
+        made.add_column(head, justify="right" if is_right else "left", overflow="fold", no_wrap=head != widest)
+    for row in cells:
+        made.add_row(*row)
+    least = sum(min(width, NARROWEST) if head == widest else width for head, width in widths.items())
+    console = screen(at_least=least + 2 * len(widths))
     with console.capture() as drawn:
         console.print(Padding(made, (0, 0, 0, 2)))
     sys.stdout.write("".join(f"{text.rstrip()}\n" for text in drawn.get().splitlines()))
+
+
+def paragraph(head: str, note: str, text: str) -> None:
+    """Print a head with a dim note, and an indented text below."""
+    from rich.text import Text
+
+    out = screen()
+    out.print(Text.assemble("  ", (head, "bold"), (note, "dim")))
+    indent = " " * 6
+    out.print(textwrap.fill(text, out.width, initial_indent=indent, subsequent_indent=indent), soft_wrap=True)
 
 
 def heading(text: str) -> None:

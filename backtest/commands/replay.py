@@ -33,7 +33,7 @@ def replay(
     out: Annotated[Path | None, typer.Option(help="Folder for the result and its tear sheet.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
 ) -> None:
-    """Replay your own exported history and compare it row by row with the export's ledger.
+    """Put an account export through our accounts and compare.
 
     Orders and fills are inputs; profits, fees, funding and wallet are outputs. With --scale there is nothing to compare
     with: it says whether the smaller (or larger) account would have survived. Exit code 1: rows without a counterpart.

@@ -13,7 +13,9 @@ def report(
     out: Annotated[Path | None, typer.Option(help="HTML file; by default tear_sheet.html in the folder.")] = None,
     show: Annotated[bool, typer.Option("--show", help="Print the first screen of the result too.")] = False,
 ) -> None:
-    """Write the tear sheet of a saved result: one HTML file that needs nothing else.
+    """Write the tear sheet of a saved result.
+
+    One HTML file that needs nothing else.
 
     \b
     Examples:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    config: Annotated[Path | None, typer.Argument(help="Configuration, TOML.", show_default=False)] = None,
+    config: Annotated[Path | None, typer.Argument(metavar="CONFIG", help="TOML file.", show_default=False)] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the result and its tear sheet.")] = None,
     settings: Annotated[
         list[str] | None,
@@ -25,7 +25,9 @@ def run(
         bool, typer.Option("--example", help="Print a configuration with every table, and stop.")
     ] = False,
 ) -> None:
-    """Run a backtest described in TOML and print what it assumed and what came out.
+    """Run the backtest that a TOML file describes.
+
+    Printed is what it assumed, what came out, and where the money went.
 
     Every error of the configuration is reported at once, before anything is run. Findings (gaps accepted, losses that
     nobody paid) end with exit code 1.
@@ -34,7 +36,7 @@ def run(
     Examples:
       levdyn run --example > my.toml
       levdyn run my.toml --out result
-      levdyn run my.toml --set venue.leverage=5 --set strategy.parameters.leverage=3 --json
+      levdyn run my.toml --set venue.leverage=5 --set run.seed=1 --json
     """
     if example:
         sys.stdout.write((files("backtest") / "templates" / "example.toml").read_text(encoding="utf-8"))

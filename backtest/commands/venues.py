@@ -12,18 +12,19 @@ if TYPE_CHECKING:
     from venues import VenueRules
     from venues.facts import Dated
 
-UNVERIFIED = "no source seen"
 Row = dict[str, Any]
 
 
 def venues(
-    name: Annotated[str | None, typer.Argument(help="Venue; without it all are listed.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Venue.", show_default=False)] = None,
     as_of: Annotated[str | None, typer.Option(help="Rules in force on this date; the latest by default.")] = None,
     symbol: Annotated[str | None, typer.Option(help="Show facts and tiers of one symbol.")] = None,
     history: Annotated[bool, typer.Option("--history", help="Show every dated rule, not only those in force.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """List the venues, or the rules of one: value, since when, source, and which no source confirms.
+    """Show the dated rules of a venue and their sources.
+
+    Without a name the venues are listed. A question mark stands behind what no source seen confirms.
 
     \b
     Examples:
@@ -130,44 +131,36 @@ def _print_rules(rules: "VenueRules", history: bool, as_json: bool) -> None:
     used = {row["source"] for row in found}
     sources = {key: text for key, text in rules.sources.items() if key in used}
     if as_json:
-        rows = [row | {"since": _day(row["since"])} for row in found]
+        rows = [row | {"since": _date(row["since"])} for row in found]
         output.print_json({"venue": rules.name, "title": rules.facts.title, "rules": rows, "sources": sources})
         return
-    from rich.text import Text
-
-    output.line(
-        f"{rules.facts.title} ({rules.name}), rules {'of all dates' if history else f'in force {_moment(rules)}'}",
-        style="bold",
-    )
-    output.table(
-        ("rule", "since", "value", "source"),
-        [
-            (
-                row["rule"],
-                _day(row["since"]),
-                row["value"],
-                row["source"] if row["verified"] else Text(f"{row['source']} ({UNVERIFIED})", style="yellow"),
-            )
-            for row in found
-        ],
-    )
+    when = "of all dates" if history else f"in force {_moment(rules)}"
+    output.line(f"{rules.facts.title} ({rules.name}), rules {when}", style="bold")
+    output.line("? = remembered or inferred: no source seen states it", style="dim")
+    for row in found:
+        note = f"{_since(row['since'])}, {row['source']}{'' if row['verified'] else ' ?'}"
+        output.paragraph(f"{row['rule']}  ", note, row["value"])
     output.heading("SOURCES")
     output.table(("key", "document"), sources.items(), with_heads=False)
-    unsure = sum(not row["verified"] for row in found)
     output.line()
-    output.line(f"{unsure} of {len(found)} rules are remembered or inferred: {UNVERIFIED} that states them")
+    output.line(f"{sum(not row['verified'] for row in found)} of {len(found)} rules are unverified")
 
 
 def _moment(rules: "VenueRules") -> str:
     from venues.facts import LATEST
 
-    return "now (the latest known)" if rules.as_of == LATEST else f"at the end of {_day(rules.as_of)}"
+    return "now (the latest known)" if rules.as_of == LATEST else f"at the end of {_date(rules.as_of)}"
 
 
-def _day(ns: int) -> str:
+def _date(ns: int) -> str | None:
     from venues.checks import day
 
-    return day(ns)
+    return day(ns) if ns else None
+
+
+def _since(ns: int) -> str:
+    date = _date(ns)
+    return "always" if date is None else f"since {date}"
 
 
 def _print_symbol(rules: "VenueRules", symbol: str, as_json: bool) -> None:
@@ -190,7 +183,7 @@ def _print_symbol(rules: "VenueRules", symbol: str, as_json: bool) -> None:
     table = tables[-1] if tables else None
     if as_json:
         tiers = [] if table is None else [{f.name: getattr(row, f.name) for f in fields(row)} for row in table.tiers]
-        since = None if table is None else _day(table.valid_from)
+        since = None if table is None else _date(table.valid_from)
         output.print_json(
             {"symbol": symbol, "venue": rules.name, "instrument": known, "tiers": tiers, "tiers_since": since}
         )
@@ -206,15 +199,10 @@ def _print_symbol(rules: "VenueRules", symbol: str, as_json: bool) -> None:
     if table is None:
         output.line(str(_why_none(rules, symbol)))
         return
-    mark = f" ({UNVERIFIED})" if table.is_unverified else ""
-    output.heading(f"TIERS since {_day(table.valid_from)}, source {table.source}{mark}, in {shown.settle}")
+    mark = " ?" if table.is_unverified else ""
+    output.heading(f"TIERS {_since(table.valid_from)}, source {table.source}{mark}, in {shown.settle}")
     rows = [
-        (
-            f"{row.floor:,.0f}" if row.floor >= 100 or row.floor == 0 else f"{row.floor:g}",
-            f"{row.maintenance_rate:.2%}",
-            f"{row.max_leverage:g}x",
-            f"{row.amount:,.8g}",
-        )
+        (_amount(row.floor), f"{row.maintenance_rate:.2%}", f"{row.max_leverage:g}x", _amount(row.amount))
         for row in table.tiers
     ]
     heads = ("notional from", "maintenance rate", "largest leverage", "maintenance amount")
@@ -223,6 +211,12 @@ def _print_symbol(rules: "VenueRules", symbol: str, as_json: bool) -> None:
     if fact is not None and fact.source in rules.sources:
         output.line()
         output.line(f"{fact.source}: {rules.sources[fact.source]}")
+
+
+def _amount(value: float | None) -> str:
+    """Return an amount of money, coins with their decimals."""
+    number = 0.0 if value is None else value
+    return f"{number:,.0f}" if number >= 1000 or number == int(number) else f"{number:,.6g}"
 
 
 def _why_none(rules: "VenueRules", symbol: str) -> Exception:
