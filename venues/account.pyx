@@ -110,10 +110,11 @@ cdef class Account(MarginWatch):
                 closing = <int64_t> (<int128_t> closing * <int128_t> effect.closed / <int128_t> whole)
             self.earmark(slot, -closing)
         if effect.opened > 0:
+            # A value within 1e-15 of an atom is on it: floats must not cost an atom.
             opening = <int64_t> ceil(
                 notional(c, self.world.quantity_value(slot.position.instrument, effect.opened),
                          self.world.price_value(slot.position.instrument, price))
-                / slot.position.leverage * self.world.atoms[c.settle])
+                / slot.position.leverage * self.world.atoms[c.settle] * (1.0 - 1e-15))
             if effect.closed == 0:
                 opening += cost              # the wallet is the initial margin after its fee
             self.earmark(slot, opening)
