@@ -81,11 +81,13 @@ cdef class OrderMargin(Wallet):
         cdef int64_t out = 0, extra = 0
         cdef int64_t price
         if order.side > 0:
-            price = <int64_t> ceil(order.margin_price * self.world.divisors[order.instrument])
+            price = order.price
+            if price == 0:
+                price = <int64_t> ceil(order.margin_price * self.world.divisors[order.instrument] * (1.0 - 1e-15))
             fee(c, quantity, price, 10000000000, &out)
             if not self.fee_in_received:
                 fee(c, quantity, price, self.taker_fees[order.instrument], &extra)
-            return out + extra + 1
+            return out + extra           # truncated as the postings will be: a balance of just that much is enough
         return self.base_atoms(c, quantity)
 
     cdef int64_t base_atoms(self, const Contract *c, int64_t quantity) noexcept nogil:
