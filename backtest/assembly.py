@@ -254,6 +254,7 @@ class Assembly:
         from backtest.verbs import Verbs
         from backtest.views import InstrumentInfo
         from venues.account import Account
+        from venues.auto_exchange import AutoExchange
         from venues.engine import MarginEngine
         from venues.ledger import Ledger
         from venues.liquidation import Liquidator
@@ -329,6 +330,7 @@ class Assembly:
             markets=[Market(world, store, run.index, share=BAR_SHARE) for run in self.instruments],
             venue_of=[self.venue_names.index(run.venue) for run in self.instruments],
             liquidator=liquidator,
+            auto_exchange=AutoExchange(world, ledger, thresholds=[self._exchange_thresholds(name) for name in self.venue_names]),
             limits=self.settings.limits,
             seed=self.settings.seed,
             order_limits=[self._order_limits(name) for name in self.venue_names],
@@ -412,6 +414,14 @@ class Assembly:
         for strategy in self.strategies:
             strategy.start()
         self._loop(start)
+
+    def _exchange_thresholds(self, name: str) -> list[int]:
+        """Return the balance of each asset below which multi-assets mode covers it, atoms; 0 where the venue has no such rule."""
+        book = next(venue.book for venue in self.venues if venue.name == name)
+        if not book.facts.exchange:
+            return [0] * len(self.assets)
+        rules = book.auto_exchange_rules(self.settings.start)
+        return [round(rules.thresholds.get(asset, 0.0) * 10**scale) for asset, scale in zip(self.assets, self.scales, strict=True)]
 
     def _order_limits(self, name: str) -> tuple[int, int]:
         """Return how many open and conditional orders an account may have in a contract at a venue; 0 = not known."""

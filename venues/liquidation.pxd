@@ -3,6 +3,7 @@
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t
 from venues.account cimport Account
+from venues.auto_exchange cimport AutoExchange
 from venues.ledger cimport Ledger
 from venues.orders cimport OrderStore
 from venues.records cimport Journal
@@ -14,6 +15,7 @@ cdef class Liquidator:
     cdef Ledger ledger
     cdef OrderStore store
     cdef Journal journal
+    cdef AutoExchange auto_exchange
     cdef PyObject **accounts         # borrowed arrays
     cdef PyObject **markets
     cdef int32_t n_markets

@@ -201,6 +201,7 @@ cdef class Liquidator:
         if pool.asset >= 0:
             self.settle_rest(account, pool.asset, pool, time)
         else:
+            self.auto_exchange.cover_all(account, time, True)
             for i in range(self.world.n_assets):
                 self.settle_rest(account, i, pool, time)
         return 0

@@ -2,6 +2,7 @@
 
 from cpython.ref cimport PyObject
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
+from venues.auto_exchange cimport AutoExchange
 from venues.ledger cimport Ledger
 from venues.liquidation cimport Liquidator
 from venues.matching cimport Market, Move
@@ -17,6 +18,7 @@ cdef class Exchange:
     cdef readonly Outbox outbox
     cdef readonly OrderStore store
     cdef readonly Liquidator liquidator
+    cdef AutoExchange auto_exchange
     cdef readonly list account_list
     cdef readonly list market_list
     cdef PyObject **accounts

@@ -5,6 +5,7 @@ from libc.math cimport rint
 from libc.stdint cimport INT64_MAX
 from libc.stdlib cimport calloc, free
 from venues.account cimport Account
+from venues.auto_exchange cimport AutoExchange
 from venues.draws cimport OVERLOAD_REFUSAL, uniform
 from venues.contract cimport SPOT, Contract, notional
 from venues.ledger cimport Ledger
@@ -38,6 +39,7 @@ cdef class Exchange:
     venue_of : list of int
         Venue of each instrument.
     liquidator : Liquidator
+    auto_exchange : AutoExchange
     limits : bool
         Enforce tick, lot, minimum, maximum, price band and the number of open orders.
     seed : int
@@ -47,7 +49,7 @@ cdef class Exchange:
     """
 
     def __cinit__(self, *, World world, Ledger ledger, Journal journal, Outbox outbox, OrderStore store, list accounts,
-                  list markets, list venue_of, Liquidator liquidator, bint limits, int64_t seed, list order_limits):
+                  list markets, list venue_of, Liquidator liquidator, AutoExchange auto_exchange, bint limits, int64_t seed, list order_limits):
         cdef int32_t i
         cdef Market market
         self.world = world
@@ -87,6 +89,9 @@ cdef class Exchange:
             market.accounts = self.accounts
             self.markets[i] = <PyObject *> market
             self.venue_of[i] = venue_of[i]
+        self.auto_exchange = auto_exchange
+        auto_exchange.accounts = self.accounts
+        liquidator.auto_exchange = auto_exchange
         liquidator.world = world
         liquidator.ledger = ledger
         liquidator.store = store
@@ -210,6 +215,8 @@ cdef class Exchange:
             guard += 1
             self.world.attention = False
             for i in range(self.n_accounts):
+                if (<Account> self.accounts[i]).state.multi_assets:
+                    self.auto_exchange.cover_all(i, time, False)
                 if (<Account> self.accounts[i]).flagged:
                     (<Account> self.accounts[i]).check(time)
                 if (<Account> self.accounts[i]).liquidating:

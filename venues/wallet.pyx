@@ -88,6 +88,8 @@ cdef class Wallet:
             isolated.position.isolated_wallet += amount
             self.state.earmarked[asset] = self.state.earmarked[asset] + amount
         self.state.refresh_wallets(asset)
+        if self.state.multi_assets and self.state.balances[asset] < 0:
+            self.world.attention = True      # it may have to be covered by other assets
         return 0
 
     cdef int earmark(self, Slot *slot, int64_t atoms) except -1 nogil:

@@ -1,0 +1,16 @@
+"""Multi-assets mode: a negative balance is covered by selling other assets of the account at their haircut."""
+
+from cpython.ref cimport PyObject
+from libc.stdint cimport int32_t, int64_t
+from venues.ledger cimport Ledger
+from venues.world cimport World
+
+cdef class AutoExchange:
+    cdef World world
+    cdef Ledger ledger
+    cdef PyObject **accounts         # borrowed array
+    cdef int64_t *thresholds         # atoms, <= 0, by venue and asset: a balance below it is covered
+
+    cdef bint is_due(self, int32_t account, int32_t asset) noexcept nogil
+    cdef int cover(self, int32_t account, int32_t asset, int64_t time) except -1 nogil
+    cdef int cover_all(self, int32_t account, int64_t time, bint whatever) except -1 nogil

@@ -1,0 +1,86 @@
+"""Multi-assets mode: a negative balance is covered by selling other assets of the account at their haircut.
+
+Binance (venues/binance.md section 6, B16): below a threshold of the asset (-5,000 USDT for a regular user), and at a
+liquidation whatever the amount, assets of a value of deficit / haircut ratio are sold; the haircut is the price of it.
+"""
+
+from libc.math cimport ceil, floor, isnan
+from libc.stdlib cimport calloc, free
+from venues.account cimport Account
+from venues.ledger cimport COUNTERPARTIES, PostingContext
+from venues.order_cost cimport auto_exchange_sale
+from venues.outbox cimport STATE_ONLY
+from venues.records cimport CONVERSION
+
+
+cdef class AutoExchange:
+    """Covers negative balances.
+
+    Parameters
+    ----------
+    world : World
+    ledger : Ledger
+    thresholds : list of list of int
+        Atoms (<= 0) of each asset, for each venue.
+    """
+
+    def __cinit__(self, World world, Ledger ledger, *, list thresholds):
+        cdef int32_t i, j
+        self.world = world
+        self.ledger = ledger
+        self.thresholds = <int64_t *> calloc(ledger.n_venues * ledger.n_assets + 1, sizeof(int64_t))
+        if self.thresholds == NULL:
+            raise MemoryError("auto-exchange: no memory")
+        for i in range(ledger.n_venues):
+            for j in range(ledger.n_assets):
+                self.thresholds[i * ledger.n_assets + j] = thresholds[i][j]
+
+    def __dealloc__(self):
+        free(self.thresholds)
+
+    cdef bint is_due(self, int32_t account, int32_t asset) noexcept nogil:
+        cdef int32_t venue = (<Account> self.accounts[account]).venue
+        return self.ledger.balance(account, asset) < self.thresholds[venue * self.ledger.n_assets + asset]
+
+    cdef int cover(self, int32_t account, int32_t asset, int64_t time) except -1 nogil:
+        """Sell other assets, in the order of the run's table, until the balance is zero or nothing is left to sell."""
+        cdef int32_t other, others = self.ledger.pseudo((<Account> self.accounts[account]).venue, COUNTERPARTIES)
+        cdef int64_t deficit, have, sold, received
+        cdef double ratio, value
+        cdef PostingContext context
+        context.time = time
+        context.ref = 0
+        context.instrument = -1
+        context.strategy = -1
+        context.tag = -1
+        for other in range(self.ledger.n_assets):
+            deficit = -self.ledger.balance(account, asset)
+            if deficit <= 0:
+                return 0
+            have = (self.ledger.balance(account, other) - (<Account> self.accounts[account]).state.earmarked[other]
+                    - (<Account> self.accounts[account]).locked[other])
+            ratio = (<Account> self.accounts[account]).state.collateral_ratio[other]
+            if other == asset or have <= 0 or ratio <= 0.0 or isnan(self.world.asset_usd[other]):
+                continue
+            # Rounded against the account: what is sold up, what is received never above the deficit.
+            value = auto_exchange_sale(self.world.amount_value(asset, deficit) * self.world.asset_usd[asset], ratio)
+            sold = <int64_t> ceil(value / self.world.asset_usd[other] * self.world.atoms[other])
+            received = deficit
+            if sold > have:
+                sold = have
+                received = min(deficit, <int64_t> floor(
+                    self.world.amount_value(other, sold) * self.world.asset_usd[other] * ratio
+                    / self.world.asset_usd[asset] * self.world.atoms[asset]))
+            (<Account> self.accounts[account]).post(&context, others, other, CONVERSION, -sold, NULL)
+            (<Account> self.accounts[account]).post(&context, others, asset, CONVERSION, received, NULL)
+            (<Account> self.accounts[account]).message(STATE_ONLY, time, NULL, other)
+        (<Account> self.accounts[account]).message(STATE_ONLY, time, NULL, asset)
+        return 0
+
+    cdef int cover_all(self, int32_t account, int64_t time, bint whatever) except -1 nogil:
+        """Cover each negative balance that is below its threshold, or every one."""
+        cdef int32_t asset
+        for asset in range(self.ledger.n_assets):
+            if self.ledger.balance(account, asset) < 0 and (whatever or self.is_due(account, asset)):
+                self.cover(account, asset, time)
+        return 0
