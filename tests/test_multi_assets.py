@@ -52,7 +52,7 @@ def test_worked_case_8_of_binance_five_thousand_from_bitcoin():
 
 
 def test_falling_collateral_alone_can_liquidate():
-    # An ETH-like hedge would keep the profit at zero; here the contract's mark stands still while the coin behind it falls.
+    # The mark stands still while the coin behind the position falls.
     steps = [("00:00", 60_000), ("00:02", 60_000), ("01:00", 60_000), ("02:00", 60_000)]
     data = marks(steps) + trades([(t, p, 1000) for t, p in steps])
     data = data + points("index", [("00:00", 60_000), ("01:00", 150)], BTC) + points("index", [("00:00", 1)], USDT)

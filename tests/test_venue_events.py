@@ -1,4 +1,4 @@
-"""Recorded events of venues: what is refused while they last, what settles, and how the draws of an overload are made."""
+"""Recorded events of venues: what is refused while they last, what settles, and the draws of an overload."""
 
 import pytest
 from engine_data import LINEAR, USDM, Listener, account, constant, marks, ns, reasons, run, trades
@@ -55,9 +55,9 @@ def test_an_overload_refuses_its_share(share):
 
 
 def test_the_draws_of_an_overload_follow_from_seed_and_order_alone():
-    def outcome(seed, extra=()):
+    def outcome(seed):
         script = Listener(*[(ns("01:00") + k * 10**9, buy) for k in range(200)])
-        return reasons(run(flat() + event("overload", "01:00", "02:00", value=0.3), script, seed=seed, *extra))
+        return reasons(run(flat() + event("overload", "01:00", "02:00", value=0.3), script, seed=seed))
 
     first = outcome(1)
     refused = first.count("rejected venue_overloaded")
