@@ -1,0 +1,42 @@
+"""Which orders a venue takes: outages, limits of a contract, sides, triggers, numbers of open orders."""
+
+from cpython.ref cimport PyObject
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
+from venues.auto_exchange cimport AutoExchange
+from venues.ledger cimport Ledger
+from venues.liquidation cimport Liquidator
+from venues.matching cimport Market, Move
+from venues.orders cimport Order, OrderStore
+from venues.outbox cimport Outbox
+from venues.records cimport Journal
+from venues.world cimport PriceSource, World
+
+cdef class Admission:
+    cdef readonly World world
+    cdef readonly Ledger ledger
+    cdef readonly Journal journal
+    cdef readonly Outbox outbox
+    cdef readonly OrderStore store
+    cdef readonly Liquidator liquidator
+    cdef AutoExchange auto_exchange
+    cdef readonly list account_list
+    cdef readonly list market_list
+    cdef PyObject **accounts
+    cdef PyObject **markets
+    cdef readonly int32_t n_accounts
+    cdef readonly int32_t n_markets
+    cdef int32_t *venue_of           # venue of each instrument
+    cdef uint8_t *mark_from_last     # the run's mark of this instrument is its last price
+    cdef uint8_t *mark_from_index
+    cdef int64_t *outage_until       # ns, by venue: orders and cancels are answered VENUE_UNAVAILABLE
+    cdef int64_t *cancel_only_until  # ns, by venue: cancels are taken, orders are not
+    cdef int64_t *overload_until     # ns, by venue: a share of the orders is refused
+    cdef double *overload_share
+    cdef int32_t *most_orders        # open limit orders that an account may have in a contract, by venue; 0 = no limit
+    cdef int32_t *most_conditional   # the same for stops and take-profits
+    cdef int64_t seed
+    cdef bint limits
+
+    cdef int validate(self, Order *order, int64_t time) except -1 nogil
+    cdef int too_many(self, Order *order) noexcept nogil
+    cdef bint would_trigger(self, Order *order) noexcept nogil

@@ -1,0 +1,212 @@
+"""Which orders a venue takes: outages, limits of a contract, sides, triggers, numbers of open orders."""
+
+from cpython.ref cimport PyObject
+from libc.stdlib cimport calloc, free
+from venues.account cimport Account
+from venues.auto_exchange cimport AutoExchange
+from venues.contract cimport SPOT, Contract
+from venues.draws cimport OVERLOAD_REFUSAL, uniform
+from venues.ledger cimport Ledger
+from venues.liquidation cimport Liquidator
+from venues.matching cimport Market
+from venues.orders cimport (
+    ABOVE_MAXIMUM, BELOW_MINIMUM, CLOSE_POSITION, DELISTED, IN_LIQUIDATION, LIMIT, NOTHING_TO_REDUCE, NO_REASON,
+    OFF_LOT, OFF_TICK, OUTSIDE_BAND, REDUCE_ONLY, SIDE_NOT_ALLOWED, STOP_MARKET, TAKE_MARKET, TOO_MANY_ORDERS,
+    VENUE_OVERLOADED, VENUE_UNAVAILABLE, WOULD_TRIGGER, Order, OrderStore,
+)
+from venues.outbox cimport Outbox
+from venues.records cimport Journal
+from venues.state cimport LIQUIDATING, Slot
+from venues.world cimport World
+
+
+cdef class Admission:
+    """What venues take and refuse, and when they are not there.
+
+    Parameters
+    ----------
+    world : World
+    ledger : Ledger
+    journal : Journal
+    outbox : Outbox
+    store : OrderStore
+    accounts : list of Account
+    markets : list of Market
+        One per instrument.
+    venue_of : list of int
+        Venue of each instrument.
+    liquidator : Liquidator
+    auto_exchange : AutoExchange
+    limits : bool
+        Enforce tick, lot, minimum, maximum, price band and the number of open orders.
+    seed : int
+        Of the draws.
+    order_limits : list of (int, int)
+        For each venue: open and conditional orders that an account may have in a contract; 0 = no limit.
+    """
+
+    def __cinit__(self, *, World world, Ledger ledger, Journal journal, Outbox outbox, OrderStore store, list accounts,
+                  list markets, list venue_of, Liquidator liquidator, AutoExchange auto_exchange, bint limits, int64_t seed, list order_limits):
+        cdef int32_t i
+        cdef Market market
+        self.world = world
+        self.ledger = ledger
+        self.journal = journal
+        self.outbox = outbox
+        self.store = store
+        self.account_list = accounts
+        self.market_list = markets
+        self.liquidator = liquidator
+        self.limits = limits
+        self.n_accounts = len(accounts)
+        self.n_markets = len(markets)
+        self.accounts = <PyObject **> calloc(self.n_accounts + 1, sizeof(PyObject *))
+        self.markets = <PyObject **> calloc(self.n_markets + 1, sizeof(PyObject *))
+        self.venue_of = <int32_t *> calloc(self.n_markets + 1, sizeof(int32_t))
+        self.mark_from_last = <uint8_t *> calloc(self.n_markets + 1, sizeof(uint8_t))
+        self.mark_from_index = <uint8_t *> calloc(self.n_markets + 1, sizeof(uint8_t))
+        self.seed = seed
+        self.outage_until = <int64_t *> calloc(ledger.n_venues + 1, sizeof(int64_t))
+        self.cancel_only_until = <int64_t *> calloc(ledger.n_venues + 1, sizeof(int64_t))
+        self.overload_until = <int64_t *> calloc(ledger.n_venues + 1, sizeof(int64_t))
+        self.overload_share = <double *> calloc(ledger.n_venues + 1, sizeof(double))
+        self.most_orders = <int32_t *> calloc(ledger.n_venues + 1, sizeof(int32_t))
+        self.most_conditional = <int32_t *> calloc(ledger.n_venues + 1, sizeof(int32_t))
+        if (self.accounts == NULL or self.markets == NULL or self.venue_of == NULL or self.mark_from_last == NULL
+                or self.mark_from_index == NULL or self.outage_until == NULL or self.cancel_only_until == NULL
+                or self.overload_until == NULL or self.overload_share == NULL or self.most_orders == NULL
+                or self.most_conditional == NULL):
+            raise MemoryError("exchange: no memory")
+        for i in range(ledger.n_venues):
+            self.most_orders[i], self.most_conditional[i] = order_limits[i]
+        for i in range(self.n_accounts):
+            self.accounts[i] = <PyObject *> accounts[i]
+        for i in range(self.n_markets):
+            market = markets[i]
+            market.accounts = self.accounts
+            self.markets[i] = <PyObject *> market
+            self.venue_of[i] = venue_of[i]
+        self.auto_exchange = auto_exchange
+        auto_exchange.accounts = self.accounts
+        liquidator.auto_exchange = auto_exchange
+        liquidator.world = world
+        liquidator.ledger = ledger
+        liquidator.store = store
+        liquidator.journal = journal
+        liquidator.accounts = self.accounts
+        liquidator.markets = self.markets
+        liquidator.n_markets = self.n_markets
+
+    def __dealloc__(self):
+        free(self.accounts)
+        free(self.markets)
+        free(self.venue_of)
+        free(self.mark_from_last)
+        free(self.mark_from_index)
+        free(self.outage_until)
+        free(self.cancel_only_until)
+        free(self.overload_until)
+        free(self.overload_share)
+        free(self.most_orders)
+        free(self.most_conditional)
+
+    def outage(self, int venue, int64_t until):
+        """Answer orders and cancels of a venue with VENUE_UNAVAILABLE until a time."""
+        self.outage_until[venue] = until
+
+    def cancel_only(self, int venue, int64_t until):
+        """Take cancels but no orders at a venue until a time."""
+        self.cancel_only_until[venue] = until
+
+    def overload(self, int venue, int64_t until, double share):
+        """Refuse a share of the orders of a venue until a time, drawn by order."""
+        self.overload_until[venue] = until
+        self.overload_share[venue] = share
+
+    cdef int validate(self, Order *order, int64_t time) except -1 nogil:
+        """A Reason to refuse it, or NO_REASON. Limits are the venue's, dated per symbol (design.md section 6)."""
+        cdef const Contract *c = self.world.contracts[order.instrument]
+        cdef double mark, price, value
+        cdef int64_t lot, most, last
+        cdef Slot *slot
+        cdef int32_t venue = self.venue_of[order.instrument]
+        if self.outage_until[venue] > time or self.cancel_only_until[venue] > time:
+            return VENUE_UNAVAILABLE
+        if (self.overload_until[venue] > time
+                and uniform(self.seed, OVERLOAD_REFUSAL, venue, order.id) < self.overload_share[venue]):
+            return VENUE_OVERLOADED
+        if (<Market> self.markets[order.instrument]).closed:
+            return DELISTED
+        if c.kind != SPOT:
+            if (<Account> self.accounts[order.account]).state.hedge != (order.leg != 0):
+                return SIDE_NOT_ALLOWED
+            slot = (<Account> self.accounts[order.account]).state.find(order.instrument, order.leg)
+            if slot != NULL and slot.pool >= 0:
+                if (<Account> self.accounts[order.account]).state.pools[slot.pool].condition == LIQUIDATING:
+                    return IN_LIQUIDATION
+            if order.leg != 0 and order.side != order.leg:
+                order.flags |= REDUCE_ONLY       # hedge mode: against its leg an order can only reduce
+            if order.flags & (REDUCE_ONLY | CLOSE_POSITION):
+                if (<Market> self.markets[order.instrument]).reducible(order) == 0:
+                    return NOTHING_TO_REDUCE
+        elif order.leg != 0:
+            return SIDE_NOT_ALLOWED
+        last = self.world.prices[order.instrument].last
+        if self.limits:
+            if self.too_many(order):
+                return TOO_MANY_ORDERS
+            lot = c.market_lot if order.type != LIMIT and c.market_lot > 0 else c.lot
+            if lot > 0 and order.quantity % lot != 0:
+                return OFF_LOT
+            if c.tick > 0 and (order.price % c.tick != 0 or (order.type != LIMIT and order.trigger % c.tick != 0)):
+                return OFF_TICK
+            if not order.flags & CLOSE_POSITION:
+                if order.quantity <= 0 or order.quantity < c.minimum_quantity:
+                    return BELOW_MINIMUM
+                most = c.maximum_quantity if order.type == LIMIT else c.maximum_market_quantity
+                if most > 0 and order.quantity > most:
+                    return ABOVE_MAXIMUM
+            price = self.world.price_value(order.instrument, order.price if order.price != 0 else last)
+            value = self.world.quantity_value(order.instrument, order.quantity) * c.multiplier * price
+            if c.minimum_notional > 0.0 and price > 0.0 and value < c.minimum_notional and not order.flags & (REDUCE_ONLY | CLOSE_POSITION):
+                return BELOW_MINIMUM
+            mark = self.world.prices[order.instrument].mark_value
+            if order.type == LIMIT and mark > 0.0:
+                if order.side > 0 and c.band_up > 0.0 and price > mark * c.band_up * (1.0 + 1e-9):
+                    return OUTSIDE_BAND
+                if order.side < 0 and c.band_down > 0.0 and price < mark * c.band_down * (1.0 - 1e-9):
+                    return OUTSIDE_BAND
+        elif order.quantity <= 0 and not order.flags & CLOSE_POSITION:
+            return BELOW_MINIMUM
+        if order.type == STOP_MARKET or order.type == TAKE_MARKET:
+            if self.would_trigger(order):
+                return WOULD_TRIGGER
+        return NO_REASON
+
+    cdef int too_many(self, Order *order) noexcept nogil:
+        """Whether the account has as many open orders of that kind in the contract as the venue allows."""
+        cdef int32_t row = (<Market> self.markets[order.instrument]).head
+        cdef int32_t count = 0
+        cdef bint conditional = order.type >= STOP_MARKET
+        cdef int32_t most = (self.most_conditional if conditional else self.most_orders)[self.venue_of[order.instrument]]
+        if most == 0 or (<Market> self.markets[order.instrument]).active < most:
+            return False
+        while row >= 0:
+            if self.store.at(row).account == order.account and (self.store.at(row).type >= STOP_MARKET) == conditional:
+                count += 1
+            row = self.store.at(row).next
+        return count >= most
+
+    cdef bint would_trigger(self, Order *order) noexcept nogil:
+        cdef int64_t price
+        if order.trigger_source == 0:
+            price = self.world.prices[order.instrument].mark
+        elif order.trigger_source == 1:
+            price = self.world.prices[order.instrument].last
+        else:
+            price = self.world.prices[order.instrument].index
+        if price == 0:
+            return False
+        if order.type == STOP_MARKET:
+            return order.side * (price - order.trigger) >= 0
+        return order.side * (order.trigger - price) >= 0
