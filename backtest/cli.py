@@ -82,16 +82,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return end.code if isinstance(end.code, int) else output.CANNOT if end.code else output.DONE
     except LevdynError as error:
         if is_traced:
-            traceback.print_exc()
+            _print_traceback(error)
         output.report_error(f"{error}{_place(error)}")
     except OSError as error:
         if is_traced:
-            traceback.print_exc()
+            _print_traceback(error)
         output.report_error(f"{error.strerror}: {error.filename}" if error.filename else str(error))
     except Exception as error:
-        traceback.print_exc()
+        _print_traceback(error)
         output.report_error(f"{type(error).__name__}: {error}{_place(error)}")
     return output.CANNOT
+
+
+def _print_traceback(error: BaseException) -> None:
+    """Print a traceback from the command's own function on; what leads there is the same for all."""
+    frames = error.__traceback__
+    commands = str(Path(__file__).resolve().parent / "commands")
+    while frames is not None and not str(Path(frames.tb_frame.f_code.co_filename).resolve()).startswith(commands):
+        frames = frames.tb_next
+    traceback.print_exception(type(error), error, frames if frames is not None else error.__traceback__)
 
 
 def _place(error: BaseException) -> str:

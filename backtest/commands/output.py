@@ -126,6 +126,21 @@ def pair(text: str, option: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
+def lines(text: str) -> None:
+    """Print text, each of its lines wrapped below its own indent."""
+    console = screen()
+    for each in text.split("\n"):
+        indent = " " * (len(each) - len(each.lstrip()))
+        shown = textwrap.fill(
+            each.strip(),
+            console.width,
+            initial_indent=indent,
+            subsequent_indent=f"{indent}    ",
+            break_on_hyphens=False,
+        )
+        console.print(shown, soft_wrap=True)
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON; what is not finite becomes null, times become text."""
     sys.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -181,9 +196,14 @@ def working(text: str, fraction: Callable[[], float] | None = None) -> Iterator[
         columns += [BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f} %")]
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True, auto_refresh=False) as progress:
         task = progress.add_task(text, total=1.0 if fraction is not None else None)
-        with _refreshed(
-            lambda: progress.update(task, completed=fraction() if fraction is not None else 0, refresh=True)
-        ):
+        done = 0.0
+
+        def draw() -> None:
+            nonlocal done
+            done = done if fraction is None else max(done, fraction())
+            progress.update(task, completed=done, refresh=True)
+
+        with _refreshed(draw):
             yield
 
 

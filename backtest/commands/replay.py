@@ -57,7 +57,8 @@ def replay(
     if as_json:
         output.print_json(_as_json(result, written))
     else:
-        output.line(str(result.report))
+        output.lines(str(result.report))
+        output.line()
         output.result(result)
         if written:
             output.line()
