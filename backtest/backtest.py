@@ -4,8 +4,9 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from backtest.assembly import ON_GAP, ON_RUIN, PATHS, Assembly, Settings
+from backtest.assembly import ON_GAP, ON_RUIN, PATHS, Assembly
 from backtest.errors import ConfigError, InvariantError
+from backtest.run_decisions import Settings
 from backtest.timers import duration_ns
 from feeds.dataset import Dataset
 from feeds.times import iso, time_ns

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backtest.assembly import BAR_SHARE, DEFAULT_SLIPPAGE_BPS, Assembly
+from backtest.assembly import BAR_SHARE, Assembly
 from backtest.result import Result
+from backtest.run_decisions import DEFAULT_SLIPPAGE_BPS
 from backtest.tables import TABLES, empty_meta
 from feeds.schema import join_kind
 from feeds.times import iso
@@ -186,7 +187,12 @@ def _market_rows(assembly: Assembly, add: Any) -> None:
         if run.assumed:
             assumed.append(run.address)
     for mark, symbols in by_mark.items():
-        words = {"feed": "the venue's own rows", "last": "the last traded price", "index": "the index", "formula": "the venue's formula, last trade for mid"}[mark]
+        words = {
+            "feed": "the venue's own rows",
+            "last": "the last traded price",
+            "index": "the index",
+            "formula": "the venue's formula, last trade for mid",
+        }[mark]
         add("mark", words, _some(symbols), mark != "feed")
     forced, paid = assembly.exchange.journal.liquidations.rows, assembly.exchange.journal.funding.rows
     for source, symbols in by_tiers.items():

@@ -1,0 +1,226 @@
+"""What a run is about: instruments, assets, reporting currency, marks and prices, decided before anything is built."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from backtest.errors import ConfigError
+from backtest.run_instruments import RunInstrument, resolve
+from backtest.run_streams import check_funding
+from feeds.dataset import Dataset
+from venues.config import Transfers, Venue
+
+ATOM_SCALE = 8  # decimals of one atom, unless an asset's spot quantities need more
+DEFAULT_SLIPPAGE_BPS = 2.0  # half-spread included; never zero by default (design.md section 6)
+DEFAULT_LEVERAGE = 20.0
+
+
+@dataclass
+class Settings:
+    """Arguments of a Backtest that the engine needs as they are."""
+
+    start: int
+    end: int
+    warmup: int
+    reporting: str | None
+    prices: Mapping[str, float]
+    mark: str | Mapping[str, str]
+    bar_path: str
+    seed: int
+    transfers: Transfers
+    on_gap: str
+    on_ruin: str
+    limits: bool
+    batch_rows: int | None = None
+
+
+@dataclass
+class Decisions:
+    """What follows from data, accounts and settings alone."""
+
+    dataset: Dataset
+    venues: Sequence[Venue]
+    settings: Settings
+    instruments: list[RunInstrument] = field(default_factory=list)
+    assets: list[str] = field(default_factory=list)
+    scales: list[int] = field(default_factory=list)
+    marks: dict[int, str] = field(default_factory=dict)
+    gaps: list[str] = field(default_factory=list)
+    price_notes: dict[str, str] = field(default_factory=dict)
+    venue_names: list[str] = field(default_factory=list)
+    account_names: list[str] = field(default_factory=list)
+    reporting: str = ""
+
+    @property
+    def first(self) -> int:
+        """Return the time at which the data begin to be read, ns."""
+        return self.settings.start - self.settings.warmup
+
+    @property
+    def asset_rows(self) -> dict[str, int]:
+        """Return the row of each asset."""
+        return {asset: row for row, asset in enumerate(self.assets)}
+
+    def slippage(self, venue: Venue) -> float:
+        """Return the slippage of an account as a fraction of the price."""
+        bps = DEFAULT_SLIPPAGE_BPS if venue.slippage == "default" else float(venue.slippage)
+        return bps * 1e-4
+
+    def leverage(self, venue: Venue, run: RunInstrument) -> float:
+        """Return the margin leverage that a contract starts with."""
+        given = venue.leverage_of(run.symbol)
+        most = run.tables[0].tiers[0].max_leverage if run.tables else DEFAULT_LEVERAGE
+        if given is None:
+            return min(DEFAULT_LEVERAGE, most)
+        if given > most:
+            raise ConfigError(
+                f"Venue({venue.name!r}): leverage {given:g} of {run.symbol} exceeds the {most:g} that its first tier allows"
+            )
+        return given
+
+    def decide(self) -> None:
+        """Settle instruments, assets, reporting currency, marks and collateral prices, or say what is missing."""
+        self.venue_names = list(dict.fromkeys(venue.name for venue in self.venues))
+        self.account_names = [v.name if v.account == "main" else f"{v.name}/{v.account}" for v in self.venues]
+        twice = {name for name in self.account_names if self.account_names.count(name) > 1}
+        if twice:
+            raise ConfigError(f"account {sorted(twice)[0]!r} is given twice in venues=; name one with account='...'")
+        self.instruments = resolve(self.dataset, self.venues, self.first, self.settings.end)
+        self._assets()
+        self._marks()
+        for run in self.instruments:
+            self.gaps += check_funding(run, self.settings.start, self.settings.end, self.settings.on_gap)
+
+    def _assets(self) -> None:
+        held = list(dict.fromkeys(asset for venue in self.venues for asset, x in venue.balances.items() if x))
+        if not held:
+            raise ConfigError("every balance is zero; give venues.Venue(..., balances={'USDT': 10_000}) some money")
+        self.reporting = self.settings.reporting or (held[0] if len(held) == 1 else "USD")
+        names = {self.reporting, *held}
+        for venue in self.venues:
+            names |= set(venue.balances)
+        for run in self.instruments:
+            names |= {run.instrument.base, run.instrument.quote, run.instrument.settle}
+        self.assets = sorted(names)
+        known = {
+            asset
+            for run in self.instruments
+            for asset in (run.instrument.base, run.instrument.quote, run.instrument.settle)
+        }
+        for venue in self.venues:
+            mine = [run for run in self.instruments if run.venue == venue.name]
+            usable = {
+                a
+                for run in mine
+                for a in (
+                    run.instrument.settle,
+                    *((run.instrument.base, run.instrument.quote) if not run.is_derivative else ()),
+                )
+            }
+            for asset in venue.balances:
+                if (
+                    asset not in usable
+                    and venue.collateral != "multi"
+                    and not (asset in known and len(self.venues) > 1)
+                ):
+                    raise ConfigError(
+                        f"Venue({venue.name!r}): balance in {asset!r}, which nothing in the data settles in "
+                        f"({', '.join(sorted(usable))})"
+                    )
+        self.scales = [
+            max([ATOM_SCALE, *(run.quantity_scale for run in self.instruments
+                               if not run.is_derivative and run.instrument.base == asset)])
+            for asset in self.assets
+        ]  # fmt: skip
+
+    def _known(self, names: Iterable[str], where: str, venue: str | None = None) -> None:
+        """Refuse a name that no derivative of the run has: what is said of it would have no effect."""
+        runs = [run for run in self.instruments if run.is_derivative and venue in (None, run.venue)]
+        for name in names:
+            if not any(name == run.symbol or (venue is None and name == run.address) for run in runs):
+                have = ", ".join(run.address for run in runs) or "no derivative"
+                raise ConfigError(f"{where} names {name!r}, which is no derivative in the data; they have {have}")
+
+    def _marks(self) -> None:
+        if not isinstance(self.settings.mark, str):
+            self._known(self.settings.mark, "mark=")
+        for venue in self.venues:
+            if isinstance(venue.leverage, Mapping):
+                self._known(venue.leverage, f"Venue({venue.name!r}): leverage=", venue.name)
+        for run in self.instruments:
+            if not run.is_derivative:
+                continue
+            mark = self.settings.mark
+            if not isinstance(mark, str):
+                mark = mark.get(run.address, mark.get(run.symbol, "feed"))
+            if mark not in ("feed", "last", "index", "formula"):
+                raise ConfigError(f"mark of {run.address} must be feed, last, index or formula, got {mark!r}")
+            need = {"feed": ("mark",), "last": ("trades", "bars"), "index": ("index",), "formula": ("index",)}[mark]
+            if not any(run.stream(kind) for kind in need):
+                have = ", ".join(sorted({s.kind for s in run.streams}))
+                hint = (
+                    "mark='last' accepts its traded price as the mark"
+                    if run.stream("trades") or run.stream("bars")
+                    else ("give rows of kind mark")
+                )
+                raise ConfigError(
+                    f"{run.address}: mark={mark!r} needs {' or '.join(need)} rows, the data have {have}; "
+                    f"{hint} (or mark={{{run.symbol!r}: ...}} for one symbol)"
+                )
+            self.marks[run.index] = mark
+
+    def pricing(self) -> tuple[list[int], dict[str, float], dict[str, float]]:
+        """Return the asset that each instrument's mark prices (-1 = none), reporting prices and US dollar prices at the start.
+
+        An asset is valued by its `index` rows of ASSET/USD, by `prices=`, or by the mark of an instrument that quotes it in
+        the reporting currency; a held or settled asset without any of these is an error.
+        """
+        rows = {
+            s.symbol.partition("/")[0] for s in self.dataset.streams if s.kind == "index" and s.symbol.endswith("/USD")
+        }
+        usd = {asset: float(price) for asset, price in self.settings.prices.items()}
+        unknown = [asset for asset in usd if asset not in self.assets]
+        if unknown:
+            raise ConfigError(f"prices= names {unknown[0]!r}, which is no asset of the run ({', '.join(self.assets)})")
+        usd.setdefault("USD", 1.0)
+        priced = [-1] * len(self.instruments)
+        reporting = {self.reporting: 1.0}
+        needed = {asset for venue in self.venues for asset in venue.balances}
+        needed |= {run.instrument.settle for run in self.instruments if run.is_derivative}
+        needed |= {run.instrument.base for run in self.instruments if not run.is_derivative}
+        needed |= {run.instrument.quote for run in self.instruments if not run.is_derivative}
+        for asset in sorted(needed - {self.reporting}):
+            if asset in usd and self.reporting in usd:
+                reporting[asset] = usd[asset] / usd[self.reporting]
+                self.price_notes[asset] = f"fixed at {reporting[asset]:g} {self.reporting}"
+            elif (asset in rows or asset in usd) and (self.reporting in rows or self.reporting in usd):
+                self.price_notes[asset] = "index rows"
+            else:
+                source = self._source(asset)
+                if source is None:
+                    raise ConfigError(
+                        f"{asset} has no price in {self.reporting}: give index rows of {asset}/USD and {self.reporting}/USD, or "
+                        f"prices={{{asset!r}: ..., {self.reporting!r}: ...}} in US dollars"
+                    )
+                priced[source.index] = self.assets.index(asset)
+                self.price_notes[asset] = f"mark of {source.address}"
+        return priced, reporting, usd
+
+    def _source(self, asset: str) -> RunInstrument | None:
+        """Return the instrument whose price values an asset in the reporting currency."""
+
+        def fits(run: RunInstrument) -> bool:
+            return (
+                run.instrument.base == asset
+                and run.instrument.contract_size > 0
+                and (
+                    run.instrument.quote == self.reporting
+                    or {run.instrument.quote, self.reporting} <= {"USD", "USDT", "USDC"}
+                )
+            )
+
+        found = [run for run in self.instruments if fits(run)]
+        order = {"spot": 0, "linear": 1, "inverse": 2}
+        found.sort(
+            key=lambda run: (run.instrument.quote != self.reporting, order.get(run.instrument.contract, 3), run.index)
+        )
+        return found[0] if found else None

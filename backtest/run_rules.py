@@ -1,0 +1,65 @@
+"""What the rule books of the venues say for one run, in the engine's units."""
+
+from backtest.errors import ConfigError
+from backtest.run_decisions import Decisions
+from backtest.run_instruments import RunInstrument
+from venues.rulebook import VenueRules
+
+MINUTE_NS = 60_000_000_000
+
+
+class VenueFigures(Decisions):
+    """Figures of the venues as of the start of a run."""
+
+    def _book(self, name: str) -> VenueRules:
+        return next(venue.book for venue in self.venues if venue.name == name)
+
+    def _exchange_thresholds(self, name: str) -> list[int]:
+        """Return the balance of each asset, atoms, below which multi-assets mode covers it; 0 without such a rule."""
+        book = self._book(name)
+        if not book.facts.exchange:
+            return [0] * len(self.assets)
+        rules = book.auto_exchange_rules(self.settings.start)
+        return [
+            round(rules.thresholds.get(asset, 0.0) * 10**scale)
+            for asset, scale in zip(self.assets, self.scales, strict=True)
+        ]
+
+    def _order_limits(self, name: str) -> tuple[int, int]:
+        """Return how many open and conditional orders an account may have in a contract at a venue; 0 = not known."""
+        book = self._book(name)
+        if not book.facts.orders:
+            return 0, 0
+        rules = book.order_rules(self.settings.start)
+        return rules.max_open_orders, rules.max_conditional_orders
+
+    def _time_limit(self) -> int:
+        """Return the longest time limit of a liquidation among the venues, ns; a minute where none has one."""
+        found = [
+            int(venue.book.liquidation(self.settings.start).time_limit_seconds * 1_000_000_000)
+            for venue in self.venues
+            if venue.book.facts.liquidation
+        ]
+        return max(found, default=MINUTE_NS)
+
+    def _mark_formula(self, run: RunInstrument) -> tuple[int, int] | None:
+        """Return samples and spacing (ns) of the basis in the venue's mark formula, None for other marks."""
+        if self.marks.get(run.index) != "formula":
+            return None
+        book = self._book(run.venue)
+        if not run.stream("index")[0].timeframe_ns == 0:
+            raise ConfigError(
+                f"mark='formula' of {run.address} needs index points, the data have index bars; use mark='index'"
+            )
+        rules = book.mark_rules(self.settings.start)
+        return rules.points, int(rules.spacing_seconds * 1_000_000_000)
+
+    def _formula(self, run: RunInstrument) -> tuple[float, float, float, float, bool] | None:
+        """Return interest, clamp, cap, floor and weighting of the venue's funding formula, None without one."""
+        book = self._book(run.venue)
+        if not run.is_derivative or not run.stream("premium"):
+            return None
+        rules = book.funding_rules(run.symbol, self.settings.start)
+        cap = float("inf") if rules.cap is None else rules.cap
+        floor = float("-inf") if rules.floor is None else rules.floor
+        return rules.interest_rate, rules.clamp, cap, floor, rules.is_weighted
