@@ -4,7 +4,8 @@ from feeds.events cimport BAR, INDEX, INDEX_BAR, TRADE, Event
 from libc.stdint cimport int32_t, int64_t
 from backtest.agenda cimport TIMER
 from backtest.context cimport Context
-from backtest.strategy cimport HOOK_FILL, HOOK_TIMER, Strategy
+from backtest.strategy cimport Strategy
+from backtest.strategy_core cimport HOOK_FILL, HOOK_TIMER
 from backtest.views cimport InstrumentInfo, OrderView, market_event
 from venues.orders cimport ON_INDEX, ON_LAST, ON_MARK, TRAILING_STOP, Order
 from venues.outbox cimport (

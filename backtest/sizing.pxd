@@ -25,3 +25,5 @@ cdef tuple reading(Context context, object symbol)
 cdef double free_amount(AccountState state, int32_t asset, int64_t locked) noexcept nogil
 # Atoms that may leave, >= 0: of the wallet without isolated and locked money what is free without open profit.
 cdef int64_t withdrawable_atoms(AccountState state, int32_t asset, int64_t locked) noexcept nogil
+cdef int chosen(str name, object value, dict allowed) except -1
+cdef tuple units_of(object value, int scale, str what)

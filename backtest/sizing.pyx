@@ -129,3 +129,23 @@ cdef tuple reading(Context context, object symbol):
         raise OrderError(f"{text!r}: several accounts at {venue}: {', '.join(context.accounts[i] for i in fitting)}; "
                          "write SYMBOL@venue/account")
     return instrument, fitting[0]
+
+
+cdef int chosen(str name, object value, dict allowed) except -1:
+    """The code of a word, or an error that lists the words."""
+    if value not in allowed:
+        raise OrderError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
+    return allowed[value]
+
+
+cdef tuple units_of(object value, int scale, str what):
+    """A positive number as given (text, Decimal, int, or a float through its repr) in the nearest units, and whether exactly so."""
+    from decimal import Decimal, InvalidOperation
+    try:
+        number = value if isinstance(value, Decimal) else Decimal(repr(value) if isinstance(value, float) else str(value))
+    except InvalidOperation:
+        raise OrderError(f"{what} must be a number, got {value!r}") from None
+    if not number.is_finite() or number <= 0:
+        raise OrderError(f"{what} must be a positive number, got {value!r}")
+    units = number.scaleb(scale)
+    return int(units.to_integral_value()), units == units.to_integral_value()

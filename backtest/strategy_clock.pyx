@@ -1,8 +1,9 @@
 """The strategy's clock: all deliveries of an instant reach the local view, then hooks run: answers, market, timers."""
 
 from backtest.agenda cimport ANSWER, BAR_CLOSES, Entry, TIMER
-from backtest.strategy cimport (
-    HOOK_BAR, HOOK_FUNDING, HOOK_INDEX, HOOK_LIQUIDATION, HOOK_MARK, HOOK_OPEN_INTEREST, HOOK_TRADE, Strategy,
+from backtest.strategy cimport Strategy
+from backtest.strategy_core cimport (
+    HOOK_BAR, HOOK_FUNDING, HOOK_INDEX, HOOK_LIQUIDATION, HOOK_MARK, HOOK_OPEN_INTEREST, HOOK_TRADE,
 )
 from backtest.loop_state cimport Aggregator
 from backtest.venue_clock cimport VenueClock

@@ -56,7 +56,7 @@ def check_hooks(assembly: "Assembly", strategies: "Sequence[Strategy]") -> None:
     ConfigError
         Names the hook, what it would need, and what the data have.
     """
-    from backtest.strategy import HOOKS
+    from backtest.strategy_core import HOOKS
 
     kinds = {stream.kind for stream in assembly.dataset.streams}
     for strategy in strategies:
