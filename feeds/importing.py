@@ -135,7 +135,7 @@ def import_file(
     kind : str, optional
         Selects one kind of a file with several; says what the rows of format "csv" are.
     columns : mapping of str to str, optional
-        For format "csv": canonical column (`ts, open, high, low, close, volume, price, quantity, side, id, rate,
+        Means format "csv": canonical column (`ts, open, high, low, close, volume, price, quantity, side, id, rate,
         interval_hours, mark, symbol`) to header name. Times without a zone are UTC.
     valid_from : str, datetime or int ns, optional
         For tables of tiers: since when they hold.
@@ -151,7 +151,10 @@ def import_file(
         breaks a rule of the validation table. Nothing is written then.
     """
     wanted = _wanted(symbol, venue, timeframe, kind, columns, valid_from)
-    chosen = None if format == "auto" else format_named(format)
+    if columns is not None and format not in ("auto", "csv"):
+        raise FeedError(f"columns= names the header words of format='csv'; format={format!r} has its own, leave it out")
+    named = "csv" if columns is not None else format
+    chosen = None if named == "auto" else format_named(named)
     streams = Streams(wanted)
     formats: dict[str, None] = {}
     for source in find(path):
