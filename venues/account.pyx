@@ -10,7 +10,7 @@ from venues.outbox cimport DELEVERAGED, FILLED_PART, FUNDING_PAID, LIQUIDATED, M
 from venues.position cimport FillEffect, apply_fill, fee, funding_payment
 from venues.records cimport (
     ADL_PROFIT, BY_ADL, BY_LIQUIDATION, BY_SETTLEMENT, BY_TAKEOVER, FEE, FUNDING_PAYMENT, INSURANCE, LIQUIDATION_FEE, OWN_ORDER,
-    SETTLEMENT_PROFIT, SPOT_TRADE, TRADE_PROFIT, FillRow, Forced, FundingRow, LiquidationRow, PostingKind,
+    SETTLEMENT_PROFIT, SPOT_TRADE, TRADE_PROFIT, ExposureRow, FillRow, Forced, FundingRow, LiquidationRow, PostingKind,
 )
 from venues.state cimport PoolState, Slot
 from venues.units cimport int128_t
@@ -48,7 +48,18 @@ cdef class Account(MarginWatch):
         self.record_fill(slot, order, quantity, price, is_maker, forced, &effect, cost, fee_asset, time)
         if slot != NULL:
             self.examine(self.state.pool_of(slot), time)
+            if slot.position.quantity == 0:
+                self.record_flat(order.instrument, self.state.pool_of(slot), time)
         return 0
+
+    cdef int record_flat(self, int32_t instrument, PoolState *pool, int64_t time) except -1 nogil:
+        """A position has ended: samples of margin and exposure end with it, not with the next minute."""
+        cdef ExposureRow *row = <ExposureRow *> self.journal.exposure.append()
+        row.time = time
+        row.mark = self.world.prices[instrument].mark_value
+        row.account = self.index
+        row.instrument = instrument
+        return self.sample(pool, time, 2)
 
     cdef int fill_position(self, Slot *slot, Order *order, int64_t quantity, int64_t price, int64_t rate, Forced forced,
                            const PostingContext *context, FillEffect *effect, int64_t *cost) except -1 nogil:

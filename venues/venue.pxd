@@ -14,7 +14,8 @@ cdef class Exchange(Admission):
     cdef int attend(self, int64_t time) except -1 nogil      # margin checks, liquidations, orphaned reduce-only orders
     cdef int deadlines(self, int64_t time) except -1 nogil
     cdef int arrive(self, Order *order, int64_t time) except -1 nogil
-    cdef int forced(self, int32_t account, int32_t instrument, int8_t leg, int64_t quantity, int64_t price, int64_t time,
+    cdef int forced(self, int32_t account, int32_t instrument, int8_t leg, int64_t quantity, int64_t price,
+                    int64_t decision, int64_t time,
                     int what) except -1 nogil
     cdef int cancel(self, int64_t id, int64_t time) except -1 nogil
     cdef int settle(self, int32_t instrument, int64_t price, int64_t time) except -1 nogil

@@ -176,7 +176,8 @@ cdef class Exchange(Admission):
 
     # ------------------------------------------------------------------ settlement and deleveraging
 
-    cdef int forced(self, int32_t account, int32_t instrument, int8_t leg, int64_t quantity, int64_t price, int64_t time,
+    cdef int forced(self, int32_t account, int32_t instrument, int8_t leg, int64_t quantity, int64_t price,
+                    int64_t decision, int64_t time,
                     int what) except -1 nogil:
         """Close a signed quantity of a position at a price without a market."""
         cdef Order *order = self.store.new()
@@ -188,7 +189,7 @@ cdef class Exchange(Admission):
         order.quantity = quantity if quantity > 0 else -quantity
         order.submitted = time
         order.arrived = time
-        order.decision_price = price
+        order.decision_price = decision if decision != 0 else price
         (<Account> self.accounts[account]).fill(order, order.quantity, price, False, time, <Forced> what)
         return 0
 
@@ -197,6 +198,7 @@ cdef class Exchange(Admission):
         cdef int leg
         cdef Slot *slot
         cdef Message *m
+        cdef int64_t decision = self.world.prices[instrument].mark
         row = (<Market> self.markets[instrument]).head
         while row >= 0:
             following = self.store.at(row).next
@@ -207,7 +209,8 @@ cdef class Exchange(Admission):
             for leg in range(-1, 2):
                 slot = (<Account> self.accounts[i]).state.find(instrument, <int8_t> leg)
                 if slot != NULL and slot.position.quantity != 0:
-                    self.forced(i, instrument, <int8_t> leg, slot.position.quantity, price, time, BY_SETTLEMENT)
+                    self.forced(i, instrument, <int8_t> leg, slot.position.quantity, price, decision, time,
+                                BY_SETTLEMENT)
                     m = (<Account> self.accounts[i]).message(SETTLED, time, slot, self.world.contracts[instrument].settle)
                     m.row = self.journal.fills.rows - 1
         (<Market> self.markets[instrument]).closed = True
@@ -223,7 +226,8 @@ cdef class Exchange(Admission):
                     quantity = min(quantity, slot.position.quantity)
                 else:
                     quantity = max(quantity, slot.position.quantity)
-                self.forced(account, instrument, <int8_t> leg, quantity, price, time, BY_ADL)
+                self.forced(account, instrument, <int8_t> leg, quantity, price, self.world.prices[instrument].mark, time,
+                            BY_ADL)
                 return self.attend(time)
         return 0
 
