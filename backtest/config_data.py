@@ -1,6 +1,6 @@
 """What [data] of a configuration names, as one dataset."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,8 @@ def dataset(table: DataTable, folder: Path, problems: Problems) -> "Dataset | No
         parts.append(problems.construct("data.sample", _sample, {}, arguments))
     if table.catalog is not None:
         parts.append(problems.attempt("data.catalog", _catalog, table, folder))
-    elif table.symbols or table.kinds is not None or table.venue is not None:
-        problems.note(
-            "data", "venue, symbols and kinds choose from a catalog; give catalog = 'FOLDER', or leave them out"
-        )
     files = [table.files] if isinstance(table.files, str) else list(table.files)
+    _check_idle(table, files, problems)
     for number, given in enumerate(files):
         path = given if isinstance(given, str) else given.path
         if not (folder / path).exists():
@@ -33,8 +30,11 @@ def dataset(table: DataTable, folder: Path, problems: Problems) -> "Dataset | No
         problems.note("data", "is empty; give sample = true, catalog = 'FOLDER', or files = ['bars.csv', ...]")
     if problems.found:
         return None
+    shared = problems.attempt("data.symbols", _shared, table) if files else {}
+    if shared is None:
+        return None
     for number, given in enumerate(files):
-        arguments = {"path": given} if isinstance(given, str) else given.given()
+        arguments = shared | ({"path": given} if isinstance(given, str) else given.given())
         parts.append(problems.attempt(f"data.files[{number}]", _imported, arguments, folder))
     made = [part for part in parts if part is not None]
     if len(made) < len(parts) or not made:
@@ -43,6 +43,35 @@ def dataset(table: DataTable, folder: Path, problems: Problems) -> "Dataset | No
     if joined is None or (table.start is None and table.end is None):
         return joined
     return problems.attempt("data", joined.between, table.start, table.end)
+
+
+def _check_idle(table: DataTable, files: Sequence[object], problems: Problems) -> None:
+    """Note keys that would have no effect."""
+    if table.catalog is not None:
+        return
+    if table.kinds is not None:
+        problems.note("data.kinds", "chooses from a catalog; give catalog = 'FOLDER', or leave it out")
+    for name in ("venue", "symbols"):
+        if getattr(table, name) and not files:
+            problems.note(f"data.{name}", "is for a catalog or for files, and there is neither; leave it out")
+    if files and len(_texts(table.symbols)) > 1:
+        problems.note("data.symbols", "several names do not say which file is which; write files = [{ path, symbol }]")
+
+
+def _shared(table: DataTable) -> dict[str, str]:
+    """Return what [data] says of all files that do not say it themselves."""
+    from feeds.symbols import parse_address
+
+    names = _texts(table.symbols)
+    if len(names) != 1:
+        return {} if table.venue is None else {"venue": table.venue}
+    address = parse_address(names[0])
+    venue = address.venue if address.venue is not None else table.venue
+    return {"symbol": address.symbol} | ({} if venue is None else {"venue": venue})
+
+
+def _texts(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def _joined(parts: "list[Dataset]") -> "Dataset":
@@ -65,7 +94,7 @@ def _catalog(table: DataTable, folder: Path) -> "Dataset":
     root = str(table.catalog)
     catalog = Catalog(root if "://" in root else folder / root)
     pairs = []
-    for text in [table.symbols] if isinstance(table.symbols, str) else table.symbols:
+    for text in _texts(table.symbols):
         address = parse_address(text)
         venue = address.venue if address.venue is not None else table.venue
         if venue is None:

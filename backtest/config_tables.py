@@ -44,7 +44,10 @@ class FileTable(Section):
 
 
 class DataTable(Section):
-    """[data]: what is read. Several sources are joined."""
+    """[data]: what is read. Several sources are joined.
+
+    `symbols` and `kinds` choose from the catalog; `venue`, and a single symbol, also hold for files that name none.
+    """
 
     sample: bool | SampleTable = False
     catalog: str | None = None
