@@ -10,6 +10,7 @@ from backtest.run_decisions import Settings
 from backtest.timers import duration_ns
 from feeds.dataset import Dataset
 from feeds.times import iso, time_ns
+from venues.checks import suggesting
 from venues.config import Transfers, Venue
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 MINUTE_NS = 60_000_000_000
 
 
+@suggesting(ConfigError)
 class Backtest:
     """One or several strategies on data, through the accounts of venues.
 

@@ -4,7 +4,7 @@ import difflib
 import functools
 import inspect
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final, TypeVar
@@ -80,23 +80,32 @@ def did_you_mean(value: object, words: Iterable[str]) -> str:
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
+def suggesting(error: type[ValueError]) -> Callable[[type[T]], type[T]]:
+    """Return a decorator that makes a class answer a misspelt argument with the name that was probably meant."""
+
+    def decorate(cls: type[T]) -> type[T]:
+        original = cls.__init__
+        names = tuple(inspect.signature(original).parameters)[1:]
+
+        @functools.wraps(original)
+        def checked(self: T, *args: object, **kwargs: object) -> None:
+            for name in kwargs:
+                if name not in names:
+                    allowed = ", ".join(names)
+                    raise error(
+                        f"{cls.__name__} has no argument {name!r}{did_you_mean(name, names)}; allowed: {allowed}"
+                    )
+            original(self, *args, **kwargs)
+
+        cls.__init__ = checked  # type: ignore[assignment]
+        return cls
+
+    return decorate
+
+
 def suggest_arguments(cls: type[T]) -> type[T]:
-    """Make a class answer a misspelt argument with the name that was probably meant."""
-    original = cls.__init__
-    names = tuple(inspect.signature(original).parameters)[1:]
-
-    @functools.wraps(original)
-    def checked(self: T, *args: object, **kwargs: object) -> None:
-        for name in kwargs:
-            if name not in names:
-                allowed = ", ".join(names)
-                raise VenueError(
-                    f"{cls.__name__} has no argument {name!r}{did_you_mean(name, names)}; allowed: {allowed}"
-                )
-        original(self, *args, **kwargs)
-
-    cls.__init__ = checked  # type: ignore[assignment]
-    return cls
+    """Make a class of venues answer a misspelt argument with the name that was probably meant."""
+    return suggesting(VenueError)(cls)
 
 
 def time_ns(value: Time, name: str, *, end_of_day: bool = False) -> int:
