@@ -56,7 +56,7 @@ cdef class BarPaths(Samples):
         for j in range(2):
             n = 0
             for i in range(self.n_streams):
-                if self.kind[i] == MARK_BAR and self.paths[i].phase == 0 and self.venue_time[i] == time:
+                if self.kind[i] == MARK_BAR and self.paths[i].phase == 0 and self.venue.times[i] == time:
                     (<Cursor> self.cursor[i]).peek(&head)
                     self.moves[n].instrument = head.instrument
                     self.moves[n].source = MARK_PRICE
@@ -95,7 +95,7 @@ cdef class BarPaths(Samples):
         path.prices[3] = event.d
         path.here = event.a
         path.phase = 1
-        self.venue_time[s] = path.times[1]
+        self.venue.times[s] = path.times[1]
         if self.asset[s] >= 0:
             self.collateral(self.asset[s], event.a, <double> event.a / COLLATERAL_DIVISOR, time)
             return 0
@@ -129,7 +129,7 @@ cdef class BarPaths(Samples):
         cdef BarPath *path
         cdef int32_t instrument
         for s in range(self.n_streams):
-            if self.kind[s] < BAR or self.venue_time[s] != time or self.paths[s].phase == 0:
+            if self.kind[s] < BAR or self.venue.times[s] != time or self.paths[s].phase == 0:
                 continue
             path = &self.paths[s]
             instrument = (<Cursor> self.cursor[s]).instrument
@@ -147,11 +147,12 @@ cdef class BarPaths(Samples):
             path.phase += 1
             if path.phase == 4:
                 path.phase = 0
-                self.venue_time[s] = (<Cursor> self.cursor[s]).next_ts
-                if self.kind[s] == BAR and self.venue_time[s] != INT64_MAX:
-                    self.venue_time[s] += 1
+                self.venue.times[s] = (<Cursor> self.cursor[s]).next_ts
+                if self.kind[s] == BAR and self.venue.times[s] != INT64_MAX:
+                    self.venue.times[s] = self.venue.times[s] + 1
             else:
-                self.venue_time[s] = path.times[path.phase]
+                self.venue.times[s] = path.times[path.phase]
+            self.venue.moved(s)
         if n > 0:
             self.exchange.advance(self.moves, n, time)
             for s in range(n):

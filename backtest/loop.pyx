@@ -11,6 +11,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t
 
 from backtest.errors import InvariantError
+from feeds.times import iso
 
 cdef enum:
     BURST = 65536            # events between two looks at signals and the GIL
@@ -26,19 +27,21 @@ cdef int yield_gil() except -1:
 ctypedef int (*plain)() except -1 nogil
 
 
-
-
 cdef class Loop(StrategyClock):
     """Runs one set of strategies over one dataset."""
 
     def run(self):
         """Run to the end, or until something stops it."""
         self.open_books()
-        if self.holds_gil:
-            self.run_until(self.end)
-        else:
-            with nogil:
+        try:
+            if self.holds_gil:
                 self.run_until(self.end)
+            else:
+                with nogil:
+                    self.run_until(self.end)
+        except Exception as error:
+            error.add_note(f"in the run at {iso(self.now)} ({self.now} ns)")
+            raise
         self.sample(min(self.end, self.now), min(self.end, self.now))
         self.next_snapshot = min(self.end, self.now)
         self.snapshot(self.next_snapshot)
@@ -46,9 +49,9 @@ cdef class Loop(StrategyClock):
     cdef int run_until(self, int64_t end) except -1 nogil:
         cdef int64_t t, burst = 0, rounds = 0
         while not self.stopped:
-            t = self.venue_best_time
-            if self.local_best_time < t:
-                t = self.local_best_time
+            t = self.venue.best_time
+            if self.local.best_time < t:
+                t = self.local.best_time
             if self.venue_agenda.next_time < t:
                 t = self.venue_agenda.next_time
             if self.local_agenda.next_time < t:
@@ -63,7 +66,8 @@ cdef class Loop(StrategyClock):
                 rounds += 1
                 if rounds > STUCK:
                     with gil:
-                        raise InvariantError(f"at {t} ns: {STUCK} rounds of orders and answers in one instant; a hook answers its own answer")
+                        raise InvariantError(
+                            f"{STUCK} rounds of orders and answers in one instant; a hook answers its own answer")
             else:
                 rounds = 0
             if t >= self.next_sample:
@@ -76,7 +80,7 @@ cdef class Loop(StrategyClock):
                 with gil:
                     self.rules.apply(t)
                     self.next_rule = self.rules.next_time()
-            while self.venue_best_time == t:
+            while self.venue.best_time == t:
                 self.venue_event(t)
                 burst += 1
             if self.exchange.liquidator.next_deadline <= t:
@@ -85,7 +89,7 @@ cdef class Loop(StrategyClock):
                 self.arrivals(t)
             if self.exchange.outbox.count > 0:
                 self.flush(t)
-            if self.local_best_time <= t or self.local_agenda.next_time <= t:
+            if self.local.best_time <= t or self.local_agenda.next_time <= t:
                 self.deliver(t)
             if burst >= BURST:
                 self.events += burst

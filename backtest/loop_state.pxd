@@ -3,6 +3,7 @@
 from backtest.agenda cimport Agenda
 from backtest.context cimport Context
 from backtest.hooks cimport Hooks
+from backtest.tournament cimport Tournament
 from cpython.ref cimport PyObject
 from feeds.events cimport Event
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t
@@ -57,19 +58,13 @@ cdef class LoopState:
     cdef int32_t n_streams
     cdef int32_t n_strategies
     cdef int32_t n_instruments
-    cdef int64_t *venue_time
-    cdef int64_t *local_time
+    cdef Tournament venue                # next event of each stream on the venue's clock
+    cdef Tournament local                # next delivery of each stream on the strategy's clock
     cdef uint8_t *kind
     cdef uint8_t *early                  # of the kinds up to MARK: margin waits until all of an instant are in
     cdef uint8_t *passive                # nothing of it reaches the market
     cdef int32_t *asset                  # stream of a collateral price; -1 = of an instrument
     cdef BarPath *paths
-    cdef int32_t venue_best
-    cdef int64_t venue_best_time
-    cdef int64_t venue_second_time
-    cdef int32_t local_best
-    cdef int64_t local_best_time
-    cdef int64_t local_second_time
     cdef int64_t *response_latency       # ns, by account
     cdef int32_t *priced_asset           # asset that an instrument's mark gives the reporting price of; -1 = none
     cdef int32_t reporting
@@ -127,6 +122,3 @@ cdef class LoopState:
     cdef int on_gap                      # 0 error, 1 skip, 2 warn
     cdef readonly list findings
     cdef dict gap_seen
-
-    cdef void find_venue(self) noexcept nogil
-    cdef void find_local(self) noexcept nogil

@@ -3,6 +3,7 @@
 from backtest.context cimport Context
 from backtest.hooks cimport Hooks
 from backtest.strategy cimport Strategy
+from backtest.tournament cimport Tournament
 from cpython.ref cimport PyObject
 from feeds.cursor cimport Cursor
 from feeds.events cimport BAR, MARK, MARK_BAR
@@ -49,8 +50,8 @@ cdef class LoopState:
         self.n_strategies = len(strategies)
         self.cursor = <PyObject **> calloc(n + 1, sizeof(PyObject *))
         self.strategy = <PyObject **> calloc(self.n_strategies + 1, sizeof(PyObject *))
-        self.venue_time = <int64_t *> calloc(n + 1, sizeof(int64_t))
-        self.local_time = <int64_t *> calloc(n + 1, sizeof(int64_t))
+        self.venue = Tournament(n)
+        self.local = Tournament(n)
         self.kind = <uint8_t *> calloc(n + 1, sizeof(uint8_t))
         self.early = <uint8_t *> calloc(n + 1, sizeof(uint8_t))
         self.passive = <uint8_t *> calloc(n + 1, sizeof(uint8_t))
@@ -69,7 +70,7 @@ cdef class LoopState:
         self.c_hooks = <uint32_t *> calloc(self.n_strategies + 1, sizeof(uint32_t))
         self.bound = <PyObject **> calloc(self.n_strategies * KINDS + 1, sizeof(PyObject *))
         self.infos = <PyObject **> calloc(self.n_strategies * m + 1, sizeof(PyObject *))
-        if (self.cursor == NULL or self.strategy == NULL or self.venue_time == NULL or self.local_time == NULL
+        if (self.cursor == NULL or self.strategy == NULL
                 or self.kind == NULL or self.early == NULL or self.passive == NULL or self.asset == NULL or self.paths == NULL
                 or self.moves == NULL or self.response_latency == NULL or self.priced_asset == NULL or self.formulas == NULL or self.formula_marks == NULL
                 or self.premiums == NULL or self.has_formula == NULL or self.max_mark_age == NULL
@@ -83,10 +84,10 @@ cdef class LoopState:
             self.early[i] = cursor.kind <= MARK or cursor.kind >= MARK_BAR
             self.passive[i] = passive[i]
             self.asset[i] = assets_of_streams[i]
-            self.venue_time[i] = cursor.next_ts
+            self.venue.times[i] = cursor.next_ts
             if cursor.kind == BAR and not passive[i] and cursor.next_ts != INT64_MAX:
-                self.venue_time[i] += 1          # a bar opens just after its time; its open as a mark is true at it
-            self.local_time[i] = cursor.next_delivery
+                self.venue.times[i] = self.venue.times[i] + 1          # a bar opens just after its time; its open as a mark is true at it
+            self.local.times[i] = cursor.next_delivery
         for i in range(exchange.n_accounts):
             self.response_latency[i] = response_latency[i]
         for i in range(m):
@@ -118,14 +119,12 @@ cdef class LoopState:
         self.next_snapshot = start
         self.next_rule = rules.next_time()
         self.group_time = -1
-        self.find_venue()
-        self.find_local()
+        self.venue.rescan()
+        self.local.rescan()
 
     def __dealloc__(self):
         free(self.cursor)
         free(self.strategy)
-        free(self.venue_time)
-        free(self.local_time)
         free(self.kind)
         free(self.early)
         free(self.passive)
@@ -150,33 +149,3 @@ cdef class LoopState:
         free(self.free_slots)
         free(self.answers)
         free(self.aggregators)
-
-    cdef void find_venue(self) noexcept nogil:
-        cdef int32_t i, best = 0
-        cdef int64_t first = INT64_MAX, second = INT64_MAX, t
-        for i in range(self.n_streams):
-            t = self.venue_time[i]
-            if t < first:
-                second = first
-                first = t
-                best = i
-            elif t < second:
-                second = t
-        self.venue_best = best
-        self.venue_best_time = first
-        self.venue_second_time = second
-
-    cdef void find_local(self) noexcept nogil:
-        cdef int32_t i, best = 0
-        cdef int64_t first = INT64_MAX, second = INT64_MAX, t
-        for i in range(self.n_streams):
-            t = self.local_time[i]
-            if t < first:
-                second = first
-                first = t
-                best = i
-            elif t < second:
-                second = t
-        self.local_best = best
-        self.local_best_time = first
-        self.local_second_time = second

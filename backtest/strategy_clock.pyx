@@ -104,15 +104,12 @@ cdef class StrategyClock(VenueClock):
         cdef int64_t *grown
         cdef int64_t frame
         self.context.now = time
-        if self.local_best_time == time < self.local_second_time and self.local_agenda.next_time > time and self.n_aggregators == 0:
+        if self.local.best_time == time < self.local.second_time and self.local_agenda.next_time > time and self.n_aggregators == 0:
             # One market event and nothing else at this instant: most of a run.
-            s = self.local_best
+            s = self.local.best
             (<Cursor> self.cursor[s]).deliver(&event)
-            self.local_time[s] = (<Cursor> self.cursor[s]).next_delivery
-            if self.local_time[s] < self.local_second_time:
-                self.local_best_time = self.local_time[s]
-            else:
-                self.find_local()
+            self.local.times[s] = (<Cursor> self.cursor[s]).next_delivery
+            self.local.moved(s)
             if not self.passive[s]:
                 self.receive(&event)
             if self.context.waiting > 0:
@@ -140,12 +137,12 @@ cdef class StrategyClock(VenueClock):
             else:
                 self.close_bar(&self.aggregators[entry.a], time)
                 self.local_agenda.push(time + self.aggregators[entry.a].timeframe, BAR_CLOSES, entry.a)
-        while self.local_best_time <= time:
-            s = self.local_best
+        while self.local.best_time <= time:
+            s = self.local.best
             frame = (<Cursor> self.cursor[s]).timeframe
             (<Cursor> self.cursor[s]).deliver(&event)
-            self.local_time[s] = (<Cursor> self.cursor[s]).next_delivery
-            self.find_local()
+            self.local.times[s] = (<Cursor> self.cursor[s]).next_delivery
+            self.local.moved(s)
             if not self.passive[s]:
                 self.receive(&event)
             if self.any_market_hook:

@@ -31,7 +31,7 @@ cdef class VenueClock(BarPaths):
         first = {}
         usd = {}
         for s in range(self.n_streams):
-            if self.venue_time[s] == INT64_MAX or (self.passive[s] and self.asset[s] < 0):
+            if self.venue.times[s] == INT64_MAX or (self.passive[s] and self.asset[s] < 0):
                 continue
             (<Cursor> self.cursor[s]).peek(&head)
             if self.asset[s] >= 0:
@@ -39,7 +39,7 @@ cdef class VenueClock(BarPaths):
             elif self.priced_asset[head.instrument] >= 0 and (
                     head.kind == TRADE or head.kind == MARK or head.kind == BAR or head.kind == MARK_BAR
                     or (head.kind == INDEX and self.exchange.mark_from_index[head.instrument])):
-                found = (self.venue_time[s], self.venue_world.price_value(head.instrument, head.a))
+                found = (self.venue.times[s], self.venue_world.price_value(head.instrument, head.a))
                 first[self.priced_asset[head.instrument]] = min(first.get(self.priced_asset[head.instrument], found), found)
         for asset in range(self.venue_world.n_assets):
             if not isnan(self.exchange.ledger.asset_prices[asset]):
@@ -49,13 +49,13 @@ cdef class VenueClock(BarPaths):
             self.exchange.ledger.asset_prices[asset] = first[asset][1] if asset in first else one / unit
 
     cdef int venue_event(self, int64_t time) except -1 nogil:
-        cdef int32_t s = self.venue_best
+        cdef int32_t s = self.venue.best
         cdef Event event
         cdef uint8_t kind = self.kind[s]
         if self.passive[s]:
             # Nothing of it reaches the market: finer data of the same kind do, or it is told to strategies only.
             (<Cursor> self.cursor[s]).take(&event)
-            self.venue_time[s] = (<Cursor> self.cursor[s]).next_ts
+            self.venue.times[s] = (<Cursor> self.cursor[s]).next_ts
         elif kind >= BAR:
             if self.paths[s].phase == 0:
                 self.open_bar(s, time)
@@ -63,7 +63,7 @@ cdef class VenueClock(BarPaths):
                 self.bars_advance(time)
         else:
             (<Cursor> self.cursor[s]).take(&event)
-            self.venue_time[s] = (<Cursor> self.cursor[s]).next_ts
+            self.venue.times[s] = (<Cursor> self.cursor[s]).next_ts
             if kind == TRADE:
                 self.exchange.trade(event.instrument, event.a, event.b, event.side, time)
                 if self.exchange.mark_from_last[event.instrument]:
@@ -88,12 +88,9 @@ cdef class VenueClock(BarPaths):
                     self.formula_marks[event.instrument].interval = event.b * 1000000000
                     self.formula_marks[event.instrument].rate = <double> event.a / 10.0 ** self.rate_scales[event.instrument]
                     self.settle_funding(&event, time)
-        if self.venue_time[s] >= self.venue_second_time or kind >= BAR:
-            self.find_venue()
-        else:
-            self.venue_best_time = self.venue_time[s]
+        self.venue.moved(s)
         # Margin is checked when all marks of the instant are in: a basket is not judged on half of its prices.
-        if self.venue_world.attention and (self.venue_best_time != time or not self.early[self.venue_best]):
+        if self.venue_world.attention and (self.venue.best_time != time or not self.early[self.venue.best]):
             self.exchange.attend(time)
             if self.on_ruin != 1:
                 self.look_for_ruin(time)
@@ -146,7 +143,7 @@ cdef class VenueClock(BarPaths):
             if self.exchange.mark_from_last[event.instrument]:
                 # A trade at the very instant is its mark too; trades come after funding in the order of ties.
                 for i in range(self.n_streams):
-                    if self.kind[i] == TRADE and self.venue_time[i] == time:
+                    if self.kind[i] == TRADE and self.venue.times[i] == time:
                         (<Cursor> self.cursor[i]).peek(&head)
                         if head.instrument == event.instrument:
                             mark = head.a
