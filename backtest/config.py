@@ -148,12 +148,12 @@ def check(document: Document, problems: list[str]) -> "Tables | None":
     try:
         return Tables.model_validate(whole)
     except ValidationError as error:
-        errors = error.errors(include_url=False)
-        problems += _messages(errors, whole, single)
-    if any(error["type"] == "missing" for error in errors):
+        wrong = _by_place(error.errors(include_url=False), whole)
+    problems += [f"{written(place, single)}: {_message(place, here)}" for place, here in wrong.items()]
+    if any(here[0]["type"] == "missing" for here in wrong.values()):
         return None
     rest = copy.deepcopy(whole)
-    for place in sorted({_place(error, whole) for error in errors}, key=len, reverse=True):
+    for place in sorted(wrong, key=len, reverse=True):
         _leave_out(rest, place)
     try:
         return Tables.model_validate(rest)
@@ -173,19 +173,18 @@ def _leave_out(document: Any, place: Place) -> None:
         document.clear()
 
 
-def _messages(errors: Iterable[Mapping[str, Any]], document: Document, single: set[str]) -> list[str]:
-    """Return one message for each place that is wrong; a value that fits no member of a union is one place."""
+def _by_place(errors: Iterable[Mapping[str, Any]], document: Document) -> dict[Place, list[Mapping[str, Any]]]:
+    """Return the errors by place; a value that fits no member of a union is one place."""
     found: dict[Place, list[Mapping[str, Any]]] = {}
     for error in errors:
         found.setdefault(_place(error, document), []).append(error)
-    out = []
-    for place, here in found.items():
+
+    def is_about_its_inside(place: Place) -> bool:
+        """Whether a table was read as a table, so that what is wrong is inside it, and not also its type."""
         inside = any(other[: len(place)] == place and len(other) > len(place) for other in found)
-        kinds = {error["type"] for error in here}
-        if inside and kinds <= {*_ALLOWED}:
-            continue  # a table that was read as a table: what is wrong is inside it
-        out.append(f"{written(place, single)}: {_message(place, here)}")
-    return out
+        return inside and {error["type"] for error in found[place]} <= {*_ALLOWED}
+
+    return {place: here for place, here in found.items() if not is_about_its_inside(place)}
 
 
 def _place(error: Mapping[str, Any], document: Document) -> Place:

@@ -27,7 +27,7 @@ class Problems:
             return make(*arguments, **named)
         except LevdynError as error:
             # The place says it already: "venue.leverage: Venue('x'): leverage must be ..."
-            said = re.sub(r"^[A-Z]\w*\([^)]*\): ", "", str(error))
+            said = re.sub(r"^[A-Z]\w*(\([^)]*\))?: ", "", str(error))
             self.note(place, said.removeprefix(f"{place.rpartition('.')[2]} "))
             return None
 
