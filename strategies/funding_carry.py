@@ -31,7 +31,7 @@ class FundingCarry(Strategy):
     def on_timer(self, timer: Timer) -> None:
         """Go in or out by the predicted funding."""
         predicted = self.funding(self.perp).predicted_annual
-        self.record(delta=self.delta("BTC"), predicted=predicted)
+        self.record(delta=self.delta(self.spot.partition("/")[0]), predicted=predicted)
         if predicted is None:
             return
         if not self.position(self.perp) and predicted > self.enter:
@@ -70,7 +70,7 @@ class CoinCarry(Strategy):
     def on_order(self, order: OrderView) -> None:
         """Send the coins to the account of the perpetual."""
         if order.symbol == self.spot and order.status == "filled":
-            self.transfer("BTC", "all", source=self.spot, target=self.perp)
+            self.transfer(self.spot.partition("/")[0], "all", source=self.spot, target=self.perp)
 
     def on_transfer(self, event: TransferEvent) -> None:
         """Hedge them when they have arrived."""
@@ -83,7 +83,8 @@ class CoinCarry(Strategy):
 
     def hedge(self) -> None:
         """Bring the coins in the account, profit included, and the contracts to zero together."""
-        coins, contracts = self.account(self.perp).equity_in("BTC"), self.position(self.perp).delta
+        coins = self.account(self.perp).equity_in(self.spot.partition("/")[0])
+        contracts = self.position(self.perp).delta
         self.record(delta=coins + contracts, funding=self.funding(self.perp).last_annual)
         if abs(coins + contracts) > self.band * coins:
             self.target(self.perp, delta=-coins, tag="hedge")
