@@ -1,4 +1,4 @@
-"""One sorted columnar stream with two read positions, one for each clock; a batch lives until the slower has passed it."""
+"""One sorted columnar stream with two read positions, one for each clock; a batch lives until the slower passed it."""
 
 from feeds.events cimport Event
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t
