@@ -1,4 +1,4 @@
-"""One sorted columnar stream with two read positions, one for each clock; a batch lives until the slower has passed it."""
+"""One sorted columnar stream with two read positions, one for each clock; a batch lives until the slower passed it."""
 
 from libc.stdint cimport INT64_MAX, uintptr_t
 
@@ -75,7 +75,8 @@ cdef class Cursor:
                 array = array.astype(np.int64)
             if factor != 1:
                 if factor > 1 and np.abs(array).max(initial=0) > INT64_MAX // factor:
-                    raise FeedError(f"{self.label}: a value times {factor} exceeds 64 bits; the scales of its files are too far apart")
+                    raise FeedError(
+                        f"{self.label}: a value times {factor} exceeds 64 bits; the scales of its files are too far apart")
                 array = array * factor
             if name == "avail" and not array.any():
                 array = None             # 0 = the same as ts
@@ -114,7 +115,8 @@ cdef class Cursor:
         cdef Batch following = self.load()
         cdef int64_t last = self.venue_batch.columns.ts[self.venue_batch.columns.n - 1]
         if following is not None and following.columns.ts[0] < last:
-            raise FeedError(f"{self.label}: not sorted: {following.columns.ts[0]} follows {last}; import or write it again")
+            raise FeedError(
+                f"{self.label}: not sorted: {following.columns.ts[0]} follows {last}; import or write it again")
         self.venue_batch.following = following
         if following is None:
             self.next_ts = INT64_MAX
