@@ -9,8 +9,8 @@ from venues.orders cimport Order
 from venues.outbox cimport DELEVERAGED, FILLED_PART, FUNDING_PAID, LIQUIDATED, Message
 from venues.position cimport FillEffect, apply_fill, fee, funding_payment
 from venues.records cimport (
-    ADL_PROFIT, BY_ADL, BY_LIQUIDATION, BY_SETTLEMENT, BY_TAKEOVER, FEE, FUNDING_PAYMENT, INSURANCE, LIQUIDATION_FEE, OWN_ORDER,
-    SETTLEMENT_PROFIT, SPOT_TRADE, TRADE_PROFIT, ExposureRow, FillRow, Forced, FundingRow, LiquidationRow, PostingKind,
+    ADL_PROFIT, BY_ADL, BY_LIQUIDATION, BY_SETTLEMENT, BY_TAKEOVER, FEE, FUNDING_PAYMENT, INSURANCE, LIQUIDATION_FEE,
+    OWN_ORDER, SETTLEMENT_PROFIT, SPOT_TRADE, TRADE_PROFIT, ExposureRow, FillRow, Forced, FundingRow, LiquidationRow, PostingKind,
 )
 from venues.state cimport PoolState, Slot
 from venues.units cimport int128_t
@@ -91,19 +91,20 @@ cdef class Account(MarginWatch):
             fee(c, quantity, price, rate, cost)
             self.post(context, self.ledger.pseudo(self.venue, VENUE_FEES), c.settle, FEE, -cost[0], slot)
         elif forced == BY_LIQUIDATION:
-            # binance.md section 5: min(rate x filled notional, what the margin still holds above zero), and no trading fee.
+            # binance.md section 5: min(rate x filled notional, what the margin holds above zero), and no trading fee.
             fee(c, quantity, price, c.clearance_fee, cost)
             pool = self.state.pool_of(slot)
             self.state.refresh_wallet(pool)
             self.state.look(pool)
             cost[0] = max(0, min(cost[0], self.equity_atoms(pool, c.settle)))
-            self.post(context, self.ledger.pseudo(self.venue, INSURANCE_FUND_ACCOUNT), c.settle, LIQUIDATION_FEE, -cost[0], slot)
+            self.post(context, self.ledger.pseudo(self.venue, INSURANCE_FUND_ACCOUNT), c.settle, LIQUIDATION_FEE,
+                      -cost[0], slot)
         if slot.position.margin_mode == 1:
             self.move_isolated(slot, before, price, forced, context, effect, cost[0])
         return self.state.refresh(slot)
 
-    cdef int move_isolated(self, Slot *slot, int64_t before, int64_t price, Forced forced, const PostingContext *context,
-                           const FillEffect *effect, int64_t cost) except -1 nogil:
+    cdef int move_isolated(self, Slot *slot, int64_t before, int64_t price, Forced forced,
+                           const PostingContext *context, const FillEffect *effect, int64_t cost) except -1 nogil:
         """What a fill moves between the isolated and the cross wallet."""
         cdef const Contract *c = self.world.contracts[slot.position.instrument]
         cdef int64_t opening, closing, whole = before if before > 0 else -before
@@ -167,8 +168,8 @@ cdef class Account(MarginWatch):
             m.locked[1] = self.locked[c.base]
         return 0
 
-    cdef int record_forced(self, Slot *slot, PoolState *pool, int64_t quantity, int64_t price, int64_t cost, Forced forced,
-                           int64_t time) except -1 nogil:
+    cdef int record_forced(self, Slot *slot, PoolState *pool, int64_t quantity, int64_t price, int64_t cost,
+                           Forced forced, int64_t time) except -1 nogil:
         cdef LiquidationRow *row = <LiquidationRow *> self.journal.liquidations.append()
         cdef Message *m
         cdef int32_t settle = self.world.contracts[slot.position.instrument].settle
