@@ -46,7 +46,8 @@ cdef class Admission:
     """
 
     def __cinit__(self, *, World world, Ledger ledger, Journal journal, Outbox outbox, OrderStore store, list accounts,
-                  list markets, list venue_of, Liquidator liquidator, AutoExchange auto_exchange, bint limits, int64_t seed, list order_limits):
+                  list markets, list venue_of, Liquidator liquidator, AutoExchange auto_exchange, bint limits,
+                  int64_t seed, list order_limits):
         cdef int32_t i
         cdef Market market
         self.world = world
@@ -168,7 +169,8 @@ cdef class Admission:
                     return ABOVE_MAXIMUM
             price = self.world.price_value(order.instrument, order.price if order.price != 0 else last)
             value = self.world.quantity_value(order.instrument, order.quantity) * c.multiplier * price
-            if c.minimum_notional > 0.0 and price > 0.0 and value < c.minimum_notional and not order.flags & (REDUCE_ONLY | CLOSE_POSITION):
+            if (c.minimum_notional > 0.0 and price > 0.0 and value < c.minimum_notional
+                    and not order.flags & (REDUCE_ONLY | CLOSE_POSITION)):
                 return BELOW_MINIMUM
             mark = self.world.prices[order.instrument].mark_value
             if order.type == LIMIT and mark > 0.0:
@@ -188,7 +190,8 @@ cdef class Admission:
         cdef int32_t row = (<Market> self.markets[order.instrument]).head
         cdef int32_t count = 0
         cdef bint conditional = order.type >= STOP_MARKET
-        cdef int32_t most = (self.most_conditional if conditional else self.most_orders)[self.venue_of[order.instrument]]
+        cdef int32_t venue = self.venue_of[order.instrument]
+        cdef int32_t most = self.most_conditional[venue] if conditional else self.most_orders[venue]
         if most == 0 or (<Market> self.markets[order.instrument]).active < most:
             return False
         while row >= 0:
