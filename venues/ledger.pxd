@@ -1,4 +1,4 @@
-"""The only code that changes a balance. Every posting has two sides, so the sum over all accounts is zero for each asset."""
+"""The only code that changes a balance. Every posting has two sides: the sum over accounts is zero in each asset."""
 
 from libc.stdint cimport int32_t, int64_t
 from venues.records cimport PostingKind, RecordBlocks
