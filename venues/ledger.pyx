@@ -1,4 +1,4 @@
-"""The only code that changes a balance. Every posting has two sides, so the sum over all accounts is zero for each asset."""
+"""The only code that changes a balance. Every posting has two sides: the sum over accounts is zero in each asset."""
 
 from libc.math cimport NAN
 from libc.stdlib cimport calloc, free
@@ -56,7 +56,8 @@ cdef class Ledger:
         if (__builtin_add_overflow(own[0], amount, &own_after)
                 or __builtin_add_overflow(other[0], -amount, &other_after)):
             with gil:
-                raise OverflowError(f"balance of account {account} in asset {asset}: {own[0]} + {amount} atoms exceeds 64 bits")
+                raise OverflowError(
+                    f"balance of account {account} in asset {asset}: {own[0]} + {amount} atoms exceeds 64 bits")
         own[0] = own_after
         other[0] = other_after
         row = <PostingRow *> self.postings.append()
