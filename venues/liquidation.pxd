@@ -1,4 +1,4 @@
-"""The venue's procedure when a margin pool no longer holds its requirement: cancel, close in steps, take over, insure."""
+"""The venue's procedure when a margin pool falls below its requirement: cancel, close in steps, take over, insure."""
 
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t
