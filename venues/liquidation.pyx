@@ -1,13 +1,14 @@
-"""The venue's procedure when a margin pool no longer holds its requirement: cancel, close in steps, take over, insure.
+"""The venue's procedure when a margin pool falls below its requirement: cancel, close in steps, take over, insure.
 
-Binance's course (venues/binance.md section 5, B4, B13): all open orders are cancelled and the ratio is computed again; then
-one order at a time reduces the position with the largest maintenance (the order over symbols is not documented: U) as far
-as needed, never worse than the bankruptcy price; realised loss and clearance fee are deducted and the test is repeated;
-when the equity is gone, or after the time limit, the rest is taken over at prices at which the pool is worth zero.
+Binance's course (venues/binance.md section 5, B4, B13): all open orders are cancelled and the ratio is computed again;
+then one order at a time reduces the position with the largest maintenance (the order over symbols is not documented: U)
+as far as needed, never worse than the bankruptcy price; realised loss and clearance fee are deducted and the test is
+repeated; when the equity is gone, or after the time limit, the rest is taken over at prices at which the pool is worth
+zero.
 """
 
 from libc.math cimport ceil, fabs, rint
-from libc.stdint cimport INT64_MAX, int8_t
+from libc.stdint cimport INT64_MAX
 from libc.string cimport memset
 from venues.account cimport Account
 from venues.ledger cimport COUNTERPARTIES, INSURANCE_FUND_ACCOUNT, PostingContext
@@ -17,7 +18,7 @@ from venues.outbox cimport STATE_ONLY
 from venues.orders cimport BY_VENUE, FORCED_ORDER, GTC, MARKET, WORKING, Order
 from venues.position cimport FillEffect, Position, apply_fill
 from venues.records cimport BY_TAKEOVER, INSURANCE, INSURANCE_FUND, UNFUNDED, UNFUNDED_LOSS, LiquidationRow
-from venues.state cimport LIQUIDATING, NORMAL, PoolState, Slot
+from venues.state cimport NORMAL, PoolState, Slot
 
 
 cdef class Liquidator:
@@ -26,7 +27,7 @@ cdef class Liquidator:
     Parameters
     ----------
     time_limit : int
-        Nanoseconds after which what has not filled is taken over (Binance: 60 s seen on 2025-10-10, binance.md section 5).
+        Nanoseconds after which the unfilled rest is taken over (Binance: 60 s seen on 2025-10-10, binance.md section 5).
     limited_fund : bool
         The insurance fund has only what was put into it; what it lacks becomes an unfunded loss.
     """
@@ -80,7 +81,7 @@ cdef class Liquidator:
             if pool.forced_order >= 0:
                 order = self.store.at(pool.forced_order)
                 if order.status == WORKING:
-                    return 0                 # it is out and takes the next price, even if the mark has come back meanwhile
+                    return 0                 # it is out and takes the next price, even if the mark has come back
                 pool.forced_order = -1
             if (<Account> self.accounts[account]).state.ratio(pool) < 1.0:
                 return self.finish(account, pool, time)
@@ -100,7 +101,7 @@ cdef class Liquidator:
         return 0
 
     cdef int64_t quantity_to_close(self, int32_t account, PoolState *pool, int32_t at) noexcept nogil:
-        """Quantity units of a leg that bring the pool back to its requirement after price and clearance fee, else all of it."""
+        """Quantity units of a leg that bring the pool back to its requirement after price and clearance fee, else all."""
         cdef Leg *leg = &pool.pool.legs[at]
         cdef double side = -1.0 if leg.quantity > 0.0 else 1.0
         cdef double price = leg.mark * (1.0 + side * (<Account> self.accounts[account]).slippage)
@@ -187,8 +188,9 @@ cdef class Liquidator:
             apply_fill(&held, self.world.contracts[order.instrument], quantity, price, &effect)
             apply_fill(&held, self.world.contracts[order.instrument], -quantity, mark, &effect)
             (<Account> self.accounts[account]).fill(order, order.quantity, price, False, time, BY_TAKEOVER)
-            self.ledger.post(&context, fund, self.ledger.pseudo((<Account> self.accounts[account]).venue, COUNTERPARTIES),
-                             asset, INSURANCE, effect.realized)
+            self.ledger.post(
+                &context, fund, self.ledger.pseudo((<Account> self.accounts[account]).venue, COUNTERPARTIES),
+                asset, INSURANCE, effect.realized)
             row = <LiquidationRow *> self.journal.liquidations.at(self.journal.liquidations.rows - 1)
             row.bankruptcy = price
             if effect.realized < 0:
@@ -224,7 +226,8 @@ cdef class Liquidator:
             return 0                     # multi-assets: other coins stay the owner's
         (<Account> self.accounts[account]).post(&context, fund, asset, INSURANCE, -rest, NULL)
         if self.limited_fund and self.ledger.balance(fund, asset) < 0:
-            self.ledger.post(&context, fund, self.ledger.unfunded, asset, UNFUNDED_LOSS, -self.ledger.balance(fund, asset))
+            self.ledger.post(
+                &context, fund, self.ledger.unfunded, asset, UNFUNDED_LOSS, -self.ledger.balance(fund, asset))
         return 0
 
     cdef int finish(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
