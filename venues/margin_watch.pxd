@@ -9,8 +9,10 @@ cdef class MarginWatch(OrderMargin):
     cdef void mark_moved(self, int32_t instrument) noexcept nogil           # flags the account when a band is left
     cdef int check(self, int64_t time) except -1 nogil                      # looks at flagged pools
     cdef int examine(self, PoolState *pool, int64_t time) except -1 nogil
-    cdef int move_margin(self, int32_t instrument, int8_t leg, int64_t atoms, int64_t time) except -1 nogil     # a Reason
-    cdef int write_margin(self, PoolState *pool, const Risk *risk, double distance, int64_t time, int32_t flags) except -1 nogil
+    # Returns a Reason.
+    cdef int move_margin(self, int32_t instrument, int8_t leg, int64_t atoms, int64_t time) except -1 nogil
+    cdef int write_margin(self, PoolState *pool, const Risk *risk, double distance, int64_t time,
+                          int32_t flags) except -1 nogil
     cdef int sample(self, PoolState *pool, int64_t time, int32_t flags) except -1 nogil
     cdef int extreme_sample(self, PoolState *pool) except -1 nogil          # the highest ratio since the last sample
     cdef int periodic_sample(self, PoolState *pool, int64_t time) except -1 nogil
