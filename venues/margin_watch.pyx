@@ -1,6 +1,6 @@
 """Looks after the margin of positions: warnings, the trigger of a liquidation, samples for the journal."""
 
-from libc.math cimport INFINITY, isnan
+from libc.math cimport INFINITY
 from libc.stdint cimport int8_t
 from venues.contract cimport Contract
 from venues.margin cimport Risk
@@ -95,13 +95,15 @@ cdef class MarginWatch(OrderMargin):
         self.state.arm(pool, threshold)
         return 0
 
-    cdef int write_margin(self, PoolState *pool, const Risk *risk, double distance, int64_t time, int32_t flags) except -1 nogil:
+    cdef int write_margin(self, PoolState *pool, const Risk *risk, double distance, int64_t time,
+                          int32_t flags) except -1 nogil:
         cdef MarginRow *row = <MarginRow *> self.journal.margin.append()
         row.time = time
         row.equity = risk.equity
         row.initial = risk.initial + risk.orders
         row.maintenance = risk.maintenance
-        row.ratio = 0.0 if risk.maintenance <= 0.0 else INFINITY if risk.equity <= 0.0 else risk.maintenance / risk.equity
+        row.ratio = (
+            0.0 if risk.maintenance <= 0.0 else INFINITY if risk.equity <= 0.0 else risk.maintenance / risk.equity)
         row.leverage = 0.0 if risk.notional <= 0.0 else INFINITY if risk.equity <= 0.0 else risk.notional / risk.equity
         # At or beyond the liquidation price nothing is left, however far the mark has leapt over it.
         row.distance = 0.0 if 0.0 < risk.maintenance and risk.equity <= risk.maintenance else distance
