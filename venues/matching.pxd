@@ -49,7 +49,7 @@ cdef class Market:
     cdef int on_trade(self, int64_t price, int64_t quantity, int8_t side, int64_t time) except -1 nogil
     cdef int on_price(self, PriceSource source, int64_t price, int64_t time) except -1 nogil   # triggers
     cdef void begin_bar(self, const int64_t *times, const int64_t *prices, int64_t volume) noexcept nogil
-    cdef int on_jump(self, int64_t price, int64_t time) except -1 nogil            # a bar opens, or closes a skipped path
+    cdef int on_jump(self, int64_t price, int64_t time) except -1 nogil       # a bar opens, or closes a skipped path
     cdef int64_t price_at(self, int64_t time) noexcept nogil
     # Bars: where on the way (0..1) the first order is met; 2 = none. `which` is that order.
     cdef double next_hit(self, const Move *move, double progress, Order **which) noexcept nogil
