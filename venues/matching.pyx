@@ -1,26 +1,25 @@
 """The market of one instrument where the data are trades or bars: which orders fill, when, and at what price.
 
-Trades only. A market order (and a triggered stop) fills whole at the next trade after its arrival, at that trade's price
-moved against it by the slippage and rounded to the tick away from it; the depth behind a trade is unknown, so its size is
-no limit. A limit order that the touch already reaches when it arrives is such an order, bounded by its limit. A resting
-limit order fills at its limit, never better: when a trade goes through it, or when a trade at its price has a rest after
-the queue ahead; the queue is estimated at arrival as the moving average of the volume that trades in an unbroken run at
-one price, and only trades at the price shorten it. All orders share the quantity of a trade, oldest first.
+Trades only. A market order (and a triggered stop) fills whole at the next trade after its arrival, at that trade's
+price moved against it by the slippage and rounded to the tick away from it; the depth behind a trade is unknown, so its
+size is no limit. A limit order that the touch already reaches when it arrives is such an order, bounded by its limit. A
+resting limit order fills at its limit, never better: when a trade goes through it, or when a trade at its price has a
+rest after the queue ahead; the queue is estimated at arrival as the moving average of the volume that trades in an
+unbroken run at one price, and only trades at the price shorten it. All orders share the quantity of a trade, oldest
+first.
 
-Bars. The bar is a path of four points: open, two extremes, close; prices run straight between them. A market order fills
-at the path's price at the time of its arrival (before the open: at the open), moved by the slippage. A limit order fills
-at its limit when the path goes through it by one tick. All own orders together take at most the stated share of a bar's
-volume; what is left over stays for the next bar.
+Bars. The bar is a path of four points: open, two extremes, close; prices run straight between them. A market order
+fills at the path's price at the time of its arrival (before the open: at the open), moved by the slippage. A limit
+order fills at its limit when the path goes through it by one tick. All own orders together take at most the stated
+share of a bar's volume; what is left over stays for the next bar.
 """
 
-from cpython.ref cimport PyObject
 from libc.math cimport ceil, floor, rint
 from venues.account cimport Account
-from venues.contract cimport SPOT
 from venues.orders cimport (
-    BY_USER, CANCELED, CLOSE_POSITION, EXPIRED, FILLED, FOK, FORCED_ORDER, GTC, IOC, LIMIT, MARKET, NOT_FILLABLE, ON_INDEX,
-    ON_LAST, ON_MARK, POSITION_CLOSED, POST_ONLY, REDUCE_ONLY, REJECTED, STOP_MARKET, TAKE_MARKET, TRAILING_STOP,
-    WORKING, WOULD_TAKE, Order, OrderStore, Reason,
+    CANCELED, CLOSE_POSITION, EXPIRED, FILLED, FOK, FORCED_ORDER, GTC, IOC, LIMIT, MARKET, NOT_FILLABLE, ON_INDEX,
+    ON_LAST, ON_MARK, POSITION_CLOSED, POST_ONLY, REDUCE_ONLY, REJECTED, STOP_MARKET, TRAILING_STOP, WORKING,
+    WOULD_TAKE, Order, OrderStore, Reason,
 )
 from venues.records cimport BY_LIQUIDATION, OWN_ORDER
 from venues.state cimport Slot
@@ -166,7 +165,7 @@ cdef class Market:
         return 0
 
     cdef int take(self, Order *order, int64_t price, int64_t limit_quantity, int64_t time) except? -1 nogil:
-        """A taker fill at a price before slippage, of at most limit_quantity (UNLIMITED = all). Returns 1 when it filled."""
+        """A taker fill at a price before slippage, of at most limit_quantity (UNLIMITED = all). Returns 1 if it filled."""
         cdef int64_t quantity, most, moved
         if order.flags & CLOSE_POSITION:
             order.quantity = order.filled + self.reducible(order)
@@ -295,7 +294,7 @@ cdef class Market:
                     self.give(order, left - ahead, time)
                     left -= order.filled - before
             elif self.is_hit(order, LAST_PRICE, price):
-                order.triggered = 1          # it becomes a market order: the next trade fills it, not the one that woke it
+                order.triggered = 1          # it becomes a market order: the next trade fills it, not this one
                 self.take_at_once(order, time)
             row = following
         return 0
@@ -320,7 +319,8 @@ cdef class Market:
         for i in range(3):
             if time < self.path_time[i + 1]:
                 way = <double> (time - self.path_time[i]) / <double> (self.path_time[i + 1] - self.path_time[i])
-                price = self.path_price[i] + <int64_t> rint(way * <double> (self.path_price[i + 1] - self.path_price[i]))
+                price = self.path_price[i] + <int64_t> rint(
+                    way * <double> (self.path_price[i + 1] - self.path_price[i]))
                 return <int64_t> rint(<double> price / tick) * tick
         return self.path_price[3]
 
