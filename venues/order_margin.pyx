@@ -22,7 +22,7 @@ cdef class OrderMargin(Wallet):
         cdef double mark = self.world.prices[order.instrument].mark_value
         cdef double before, after, price, quantity, value, loss = 0.0
         cdef Slot *slot
-        cdef int64_t cost, base
+        cdef int64_t cost
         cdef int32_t asset
         if last <= 0.0:
             last = mark
@@ -62,7 +62,8 @@ cdef class OrderMargin(Wallet):
             self.hold(slot, order, value, loss, -1)
             return INSUFFICIENT_MARGIN
         if self.limits and c.tiers != NULL:
-            value = max(fabs(self.signed_notional(slot, mark) + slot.bids), fabs(self.signed_notional(slot, mark) - slot.asks))
+            value = max(
+                fabs(self.signed_notional(slot, mark) + slot.bids), fabs(self.signed_notional(slot, mark) - slot.asks))
             if value > fabs(self.signed_notional(slot, mark)) and max_leverage(c.tiers, value) < slot.position.leverage:
                 self.hold(slot, order, notional(c, quantity, price), loss, -1)
                 return POSITION_LIMIT
@@ -91,7 +92,7 @@ cdef class OrderMargin(Wallet):
         return self.base_atoms(c, quantity)
 
     cdef int64_t base_atoms(self, const Contract *c, int64_t quantity) noexcept nogil:
-        """Quantity units in atoms of the base asset; its scale is at least that of the quantity (checked at the start)."""
+        """Quantity units in atoms of the base asset; its scale is at least the quantity's (checked at the start)."""
         cdef int32_t up = self.world.asset_scales[c.base] - c.quantity_scale
         while up > 0:
             quantity *= 10
