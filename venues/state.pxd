@@ -1,4 +1,4 @@
-"""Balances, positions and margin pools of one account, as one clock knows them. The venue keeps one, the local view another."""
+"""Balances, positions and margin pools of one account, as one clock knows them: one for the venue, one for the local view."""
 
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
 from venues.engine cimport MarginEngine
@@ -79,6 +79,6 @@ cdef class AccountState:
     # One price has changed: returns 1 when the pool of that leg must be looked at.
     cdef bint mark_moved(self, Slot *slot, double mark) noexcept nogil
     cdef double ratio(self, const PoolState *pool) noexcept nogil                 # maintenance / equity
-    cdef double available(self, int32_t asset) noexcept nogil                     # what may back a new order, settle asset
+    cdef double available(self, int32_t asset) noexcept nogil                     # may back a new order, settle asset
     cdef double unrealized(self, const PoolState *pool) noexcept nogil            # at the present marks, settle asset
     cdef double distance(self, PoolState *pool) noexcept nogil                    # smallest of its legs
