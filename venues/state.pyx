@@ -1,4 +1,4 @@
-"""Balances, positions and margin pools of one account, as one clock knows them. The venue keeps one, the local view another."""
+"""Balances, positions and margin pools of one account, as one clock knows them: one for the venue, one for the local view."""
 
 from libc.math cimport INFINITY, fabs
 from libc.stdlib cimport calloc, free, realloc
@@ -6,7 +6,6 @@ from libc.string cimport memmove
 from venues.contract cimport SPOT, Contract
 from venues.margin cimport Leg, leg_unrealized, liquidation_price
 from venues.position cimport entry_value
-
 
 
 cdef class AccountState:
@@ -81,7 +80,8 @@ cdef class AccountState:
 
     def ratios(self):
         """Return (settle asset, instrument of an isolated leg, highest ratio, smallest distance) of each pool."""
-        return [(self.pools[i].asset, -1 if self.pools[i].isolated < 0 else self.slots[self.pools[i].isolated].position.instrument,
+        return [(self.pools[i].asset,
+                 -1 if self.pools[i].isolated < 0 else self.slots[self.pools[i].isolated].position.instrument,
                  self.pools[i].max_ratio, self.pools[i].min_distance) for i in range(self.n_pools)]
 
     cdef Slot *find(self, int32_t instrument, int8_t leg) noexcept nogil:
@@ -184,7 +184,8 @@ cdef class AccountState:
         while at > 0:
             other = self.slots[pool.slots[at - 1]]
             if (other.position.instrument < slot.position.instrument
-                    or (other.position.instrument == slot.position.instrument and other.position.leg < slot.position.leg)):
+                    or (other.position.instrument == slot.position.instrument
+                        and other.position.leg < slot.position.leg)):
                 break
             at -= 1
         memmove(&pool.pool.legs[at + 1], &pool.pool.legs[at], (n - at) * sizeof(Leg))
@@ -245,7 +246,8 @@ cdef class AccountState:
         if pool.isolated >= 0:
             pool.pool.wallet = self.world.amount_value(pool.asset, self.slots[pool.isolated].position.isolated_wallet)
         elif pool.asset >= 0:
-            pool.pool.wallet = self.world.amount_value(pool.asset, self.balances[pool.asset] - self.earmarked[pool.asset])
+            pool.pool.wallet = self.world.amount_value(
+                pool.asset, self.balances[pool.asset] - self.earmarked[pool.asset])
         else:
             for i in range(self.world.n_assets):
                 if self.balances[i] != 0:
