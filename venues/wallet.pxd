@@ -31,7 +31,7 @@ cdef class Wallet:
     cdef double slippage                 # fraction of the price, half-spread included, against every taker fill
     cdef bint forced_at_mark             # forced_close="mark_slippage": fills at the mark, not on the market
     cdef uint8_t fill_rule               # FillRule of matching.pxd
-    cdef int32_t closed_instrument       # a position there went flat or turned: reduce-only orders need a look; -1 = none
+    cdef int32_t closed_instrument       # a position went flat or turned: reduce-only orders need a look; -1 = none
 
     cdef int post(self, const PostingContext *context, int32_t contra, int32_t asset, PostingKind kind,
                   int64_t amount, Slot *isolated) except -1 nogil
