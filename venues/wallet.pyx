@@ -1,6 +1,6 @@
 """Balances of one account: postings, isolated wallets, and what its owner is told."""
 
-from libc.math cimport floor, isnan
+from libc.math cimport floor
 from libc.stdlib cimport calloc, free
 from venues.contract cimport Contract
 from venues.ledger cimport Ledger, PostingContext
