@@ -29,7 +29,7 @@ cdef class World:
     cdef double *asset_usd               # US dollar per unit, for collateral in multi-assets mode
     cdef int32_t *asset_scales
     cdef double *atoms                   # 10^asset_scale
-    cdef bint attention                  # an account needs the exchange: a margin band left, a liquidation, a closed position
+    cdef bint attention                  # an account needs the exchange: margin band left, liquidation, position closed
     cdef readonly list boxes
 
     cdef inline void set_last(self, int32_t instrument, int64_t units, int64_t ts) noexcept nogil:
