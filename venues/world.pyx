@@ -31,7 +31,8 @@ cdef class World:
         self.asset_scales = <int32_t *> calloc(self.n_assets + 1, sizeof(int32_t))
         self.atoms = <double *> calloc(self.n_assets + 1, sizeof(double))
         if (self.contracts == NULL or self.prices == NULL or self.divisors == NULL or self.quantity_divisors == NULL
-                or self.asset_prices == NULL or self.asset_usd == NULL or self.asset_scales == NULL or self.atoms == NULL):
+                or self.asset_prices == NULL or self.asset_usd == NULL or self.asset_scales == NULL
+                or self.atoms == NULL):
             raise MemoryError("world: no memory for prices")
         for i in range(self.n_instruments):
             box = boxes[i]
