@@ -7,7 +7,6 @@ A `cdef class` with C hooks: the run holds no GIL, and a bar costs nanoseconds. 
 ``cythonize -3 -i trend_compiled.pyx``; `backtest/templates` explains the form line by line.
 """
 
-from libc.math cimport rint
 from libc.stdint cimport int32_t, int64_t
 
 from backtest.strategy cimport Strategy
