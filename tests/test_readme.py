@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -76,6 +77,7 @@ def shown(text: str) -> str:
     return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 
+@pytest.mark.slow
 def test_every_code_block_of_the_readme_runs_and_prints_what_it_says(tmp_path: Path) -> None:
     from backtest.cli import main
 

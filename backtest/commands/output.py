@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 DONE, FINDINGS, CANNOT = 0, 1, 2  # exit codes
 REFRESH_S = 0.1
-NARROWEST = 24  # columns of a wrapped cell
+NARROWEST = 20  # columns of a wrapped cell
 
 
 def screen(*, errors: bool = False, at_least: int = 0) -> "Console":
