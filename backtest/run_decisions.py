@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from backtest.errors import ConfigError
 from backtest.run_instruments import RunInstrument, resolve
-from backtest.run_streams import check_funding
+from backtest.run_streams import check_funding, check_gaps
 from feeds.dataset import Dataset
 from venues.config import Transfers, Venue
 
@@ -87,6 +87,7 @@ class Decisions:
         self.instruments = resolve(self.dataset, self.venues, self.first, self.settings.end)
         self._assets()
         self._marks()
+        self.gaps = check_gaps(self.dataset.streams, self.settings.on_gap)
         for run in self.instruments:
             self.gaps += check_funding(run, self.settings.start, self.settings.end, self.settings.on_gap)
 

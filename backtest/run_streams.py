@@ -209,6 +209,23 @@ def mark_age(run: RunInstrument, mark: str) -> int:
     return max(MINUTE_NS, 20 * spacing)
 
 
+def check_gaps(streams: Iterable[Stream], on_gap: str) -> list[str]:
+    """Return the stretches that the data lack or that must not be trusted; an error unless they are accepted.
+
+    Holes in settled funding are `check_funding`'s: it sees those between rows too.
+
+    Raises
+    ------
+    FeedError
+        Names the first stretch and what accepts it.
+    """
+    gaps = [f"{stream.label}: {gap}" for stream in streams if stream.kind != "funding" for gap in stream.gaps]
+    if gaps and on_gap == "error":
+        more = f" and {len(gaps) - 1} more" if len(gaps) > 1 else ""
+        raise FeedError(f"{gaps[0]}{more}; fill the data, or accept it with on_gap='warn' or on_gap='skip'")
+    return gaps
+
+
 def check_funding(run: RunInstrument, start: int, end: int, on_gap: str) -> list[str]:
     """Return the gaps in the settled funding rows of an instrument inside the run; an error unless they are accepted.
 
