@@ -50,8 +50,8 @@ def _shown(rows: "list[ReportRow]") -> Iterator[tuple[str, str, str, str]]:
         key = (row.rule, row.severity, row.count, row.message, row.examples)
         places.setdefault(key, []).append(row.where)
         first.setdefault(key, row)
-    for key, row in first.items():
-        more = len(places[key]) - 1
+    for place, row in first.items():
+        more = len(places[place]) - 1
         where = f"{row.where} and {more} more" if more else row.where
         yield row.rule, row.severity, f"{row.count:,}", f"{where}: {row.message}"
         for example in row.examples[:EXAMPLES]:
