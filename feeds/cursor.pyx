@@ -76,7 +76,8 @@ cdef class Cursor:
             if factor != 1:
                 if factor > 1 and np.abs(array).max(initial=0) > INT64_MAX // factor:
                     raise FeedError(
-                        f"{self.label}: a value times {factor} exceeds 64 bits; the scales of its files are too far apart")
+                        f"{self.label}: a value times {factor} exceeds 64 bits; "
+                        "the scales of its files are too far apart")
                 array = array * factor
             if name == "avail" and not array.any():
                 array = None             # 0 = the same as ts
