@@ -10,7 +10,8 @@ from venues.outbox cimport DELEVERAGED, FILLED_PART, FUNDING_PAID, LIQUIDATED, M
 from venues.position cimport FillEffect, apply_fill, fee, funding_payment
 from venues.records cimport (
     ADL_PROFIT, BY_ADL, BY_LIQUIDATION, BY_SETTLEMENT, BY_TAKEOVER, FEE, FUNDING_PAYMENT, INSURANCE, LIQUIDATION_FEE,
-    OWN_ORDER, SETTLEMENT_PROFIT, SPOT_TRADE, TRADE_PROFIT, ExposureRow, FillRow, Forced, FundingRow, LiquidationRow, PostingKind,
+    OWN_ORDER, SETTLEMENT_PROFIT, SPOT_TRADE, TRADE_PROFIT, ExposureRow, FillRow, Forced, FundingRow,
+    LiquidationRow, PostingKind,
 )
 from venues.state cimport PoolState, Slot
 from venues.units cimport int128_t
