@@ -4,7 +4,7 @@ from venues.margin cimport Band, Pool, Risk, standard_risk, standard_slack
 
 
 cdef class MarginEngine:
-    """Tiered, marginal maintenance at the mark (venues/margin.pxd); a venue of another arithmetic overrides both methods."""
+    """Tiered, marginal maintenance at the mark (venues/margin.pxd); a venue that computes otherwise overrides both."""
 
     cdef void risk(self, const Pool *pool, Risk *out) noexcept nogil:
         standard_risk(pool, out)
