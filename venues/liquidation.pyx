@@ -27,7 +27,7 @@ cdef class Liquidator:
     Parameters
     ----------
     time_limit : int
-        Nanoseconds after which the unfilled rest is taken over (Binance: 60 s seen on 2025-10-10, binance.md section 5).
+        Nanoseconds after which the open rest is taken over (Binance: 60 s seen on 2025-10-10, binance.md section 5).
     limited_fund : bool
         The insurance fund has only what was put into it; what it lacks becomes an unfunded loss.
     """
@@ -101,7 +101,7 @@ cdef class Liquidator:
         return 0
 
     cdef int64_t quantity_to_close(self, int32_t account, PoolState *pool, int32_t at) noexcept nogil:
-        """Quantity units of a leg that bring the pool back to its requirement after price and clearance fee, else all."""
+        """Quantity units of a leg that bring the pool back to its requirement, price and clearance fee counted, or all."""
         cdef Leg *leg = &pool.pool.legs[at]
         cdef double side = -1.0 if leg.quantity > 0.0 else 1.0
         cdef double price = leg.mark * (1.0 + side * (<Account> self.accounts[account]).slippage)
