@@ -165,7 +165,7 @@ cdef class Market:
         return 0
 
     cdef int take(self, Order *order, int64_t price, int64_t limit_quantity, int64_t time) except? -1 nogil:
-        """A taker fill at a price before slippage, of at most limit_quantity (UNLIMITED = all). Returns 1 if it filled."""
+        """A taker fill at a price before slippage, of at most limit_quantity (UNLIMITED = all); 1 when it filled."""
         cdef int64_t quantity, most, moved
         if order.flags & CLOSE_POSITION:
             order.quantity = order.filled + self.reducible(order)
