@@ -1,4 +1,4 @@
-"""Balances, positions and margin pools of one account, as one clock knows them: one for the venue, one for the local view."""
+"""Balances, positions and pools of one account, as one clock knows them: one for the venue, one for the local view."""
 
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
 from venues.engine cimport MarginEngine
