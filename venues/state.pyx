@@ -1,4 +1,4 @@
-"""Balances, positions and margin pools of one account, as one clock knows them: one for the venue, one for the local view."""
+"""Balances, positions and pools of one account, as one clock knows them: one for the venue, one for the local view."""
 
 from libc.math cimport INFINITY, fabs
 from libc.stdlib cimport calloc, free, realloc
