@@ -1,4 +1,4 @@
-"""All venues of a run on their clock: prices come in by one door, orders and verbs arrive, accounts are looked after."""
+"""All venues of a run on their clock: prices come by one door, orders and verbs arrive, accounts are looked after."""
 
 from libc.math cimport rint
 from libc.stdint cimport INT64_MAX
@@ -55,7 +55,8 @@ cdef class Exchange(Admission):
 
     # ------------------------------------------------------------------ prices
 
-    cdef int trade(self, int32_t instrument, int64_t price, int64_t quantity, int8_t side, int64_t time) except -1 nogil:
+    cdef int trade(self, int32_t instrument, int64_t price, int64_t quantity, int8_t side,
+                   int64_t time) except -1 nogil:
         self.world.set_last(instrument, price, time)
         if self.mark_from_last[instrument]:
             self.mark(instrument, price, time)
@@ -82,7 +83,8 @@ cdef class Exchange(Admission):
         """A collateral price has changed: pools that count it are looked at."""
         cdef int32_t i, j
         for i in range(self.n_accounts):
-            if not (<Account> self.accounts[i]).state.multi_assets or (<Account> self.accounts[i]).state.balances[asset] == 0:
+            if (not (<Account> self.accounts[i]).state.multi_assets
+                    or (<Account> self.accounts[i]).state.balances[asset] == 0):
                 continue
             for j in range((<Account> self.accounts[i]).state.n_pools):
                 if (<Account> self.accounts[i]).state.pools[j].asset < 0:
@@ -92,7 +94,8 @@ cdef class Exchange(Admission):
                     self.world.attention = True
         return 0
 
-    cdef int funding(self, int32_t instrument, int64_t mark, int64_t rate, int32_t rate_scale, int64_t time) except -1 nogil:
+    cdef int funding(self, int32_t instrument, int64_t mark, int64_t rate, int32_t rate_scale,
+                     int64_t time) except -1 nogil:
         cdef int32_t i
         for i in range(self.n_accounts):
             (<Account> self.accounts[i]).pay_funding(instrument, mark, rate, rate_scale, time)
@@ -211,12 +214,14 @@ cdef class Exchange(Admission):
                 if slot != NULL and slot.position.quantity != 0:
                     self.forced(i, instrument, <int8_t> leg, slot.position.quantity, price, decision, time,
                                 BY_SETTLEMENT)
-                    m = (<Account> self.accounts[i]).message(SETTLED, time, slot, self.world.contracts[instrument].settle)
+                    m = (<Account> self.accounts[i]).message(
+                        SETTLED, time, slot, self.world.contracts[instrument].settle)
                     m.row = self.journal.fills.rows - 1
         (<Market> self.markets[instrument]).closed = True
         return self.attend(time)
 
-    cdef int deleverage(self, int32_t account, int32_t instrument, int64_t quantity, int64_t price, int64_t time) except -1 nogil:
+    cdef int deleverage(self, int32_t account, int32_t instrument, int64_t quantity, int64_t price,
+                        int64_t time) except -1 nogil:
         cdef int leg
         cdef Slot *slot
         for leg in range(-1, 2):
@@ -226,8 +231,8 @@ cdef class Exchange(Admission):
                     quantity = min(quantity, slot.position.quantity)
                 else:
                     quantity = max(quantity, slot.position.quantity)
-                self.forced(account, instrument, <int8_t> leg, quantity, price, self.world.prices[instrument].mark, time,
-                            BY_ADL)
+                self.forced(account, instrument, <int8_t> leg, quantity, price, self.world.prices[instrument].mark,
+                            time, BY_ADL)
                 return self.attend(time)
         return 0
 
@@ -297,7 +302,7 @@ cdef class Exchange(Admission):
         cdef double progress = 0.0, hit, best, low, high, middle
         cdef Order *order = NULL
         cdef Order *nearest = NULL
-        cdef int32_t i, by, guard = 0
+        cdef int32_t i, _halving, by, guard = 0
         cdef int64_t price
         while guard < 100000:
             guard += 1
@@ -315,7 +320,7 @@ cdef class Exchange(Admission):
                 # Equity less requirement falls once along a straight way: bisection finds where.
                 low = progress
                 high = min(best, 1.0)
-                for i in range(60):
+                for _halving in range(60):
                     middle = 0.5 * (low + high)
                     self.set_progress(moves, n, middle, time)
                     if self.breached():
@@ -338,5 +343,6 @@ cdef class Exchange(Admission):
         self.attend(time)
         for i in range(n):
             (<Market> self.markets[moves[i].instrument]).override = 0
-            (<Market> self.markets[moves[i].instrument]).segment = (<Market> self.markets[moves[i].instrument]).segment + 1
+            (<Market> self.markets[moves[i].instrument]).segment = (
+                (<Market> self.markets[moves[i].instrument]).segment + 1)
         return 0
