@@ -261,7 +261,10 @@ def _dataset(data: Dataset | Sequence[Dataset]) -> Dataset:
     if isinstance(data, Dataset):
         return data
     if isinstance(data, list | tuple) and data and all(isinstance(each, Dataset) for each in data):
-        return sum(data[1:], data[0])
+        joined = data[0]
+        for more in data[1:]:
+            joined = joined + more
+        return joined
     raise ConfigError(
         f"data must be a feeds.Dataset or several, got {type(data).__name__}; feeds.from_pandas(...) makes one of a DataFrame"
     )
