@@ -84,7 +84,7 @@ class Assembly(VenueFigures):
             for each in (world, local):
                 each.set_asset_price(row, reporting.get(asset, nan), usd.get(asset, nan))
             ledger.set_price(row, reporting.get(asset, nan))
-        books = {"ledger": ledger, "outbox": Outbox(), "journal": Journal()}
+        books: dict[str, Any] = {"ledger": ledger, "outbox": Outbox(), "journal": Journal()}
         store = OrderStore()
         accounts = [
             self._account(number, self._state(venue, world), **books) for number, venue in enumerate(self.venues)

@@ -1,6 +1,7 @@
 """The run as a user sees it: data, strategy, accounts; `run()` gives a Result."""
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -247,6 +248,8 @@ def _plain(value: Any) -> Any:
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no word for it
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
@@ -261,7 +264,7 @@ def _dataset(data: Dataset | Sequence[Dataset]) -> Dataset:
     if isinstance(data, Dataset):
         return data
     if isinstance(data, list | tuple) and data and all(isinstance(each, Dataset) for each in data):
-        joined = data[0]
+        joined: Dataset = data[0]
         for more in data[1:]:
             joined = joined + more
         return joined
@@ -273,7 +276,7 @@ def _dataset(data: Dataset | Sequence[Dataset]) -> Dataset:
 def _strategies(strategy: "Strategy | Sequence[Strategy]") -> "list[Strategy]":
     from backtest.strategy import Strategy
 
-    given = list(strategy) if isinstance(strategy, list | tuple) else [strategy]
+    given: list[Any] = list(strategy) if isinstance(strategy, list | tuple) else [strategy]
     for each in given:
         if isinstance(each, type) and issubclass(each, Strategy):
             raise ConfigError(f"strategy must be an instance: write {each.__name__}() with its parameters")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Any
 
 from backtest.errors import ConfigError
 from feeds.dataset import Dataset
@@ -98,7 +99,7 @@ def resolve(dataset: Dataset, venues: Sequence[Venue], start: int, end: int) -> 
                 f"venues.Venue({stream.venue!r}, balances=...), or leave it out with data.select(symbols=...)"
             )
         found.setdefault((stream.venue, stream.symbol), []).append(stream)
-    out = []
+    out: list[RunInstrument] = []
     for venue, symbol in sorted(found):
         streams = found[venue, symbol]
         if ":" not in symbol and {s.kind for s in streams} <= {"index"}:
@@ -142,10 +143,10 @@ def _instrument(
     return run
 
 
-def _from_row(row: Mapping[str, object], symbol: str) -> Instrument:
+def _from_row(row: Mapping[str, Any], symbol: str) -> Instrument:
     """Return an Instrument of a row of kind `instruments`."""
-    fields: dict[str, object] = {
-        name: float(row[name])  # type: ignore[arg-type]
+    fields: dict[str, Any] = {
+        name: float(row[name])
         for name in ("contract_size", "tick_size", "lot_size", "min_notional")
         if row.get(name) is not None
     }
@@ -156,7 +157,7 @@ def _from_row(row: Mapping[str, object], symbol: str) -> Instrument:
         contract=str(row["contract"]),
         valid_from=int(row["valid_from"]),
         source="data",
-        **fields,  # type: ignore[call-overload, arg-type]
+        **fields,
     )
 
 

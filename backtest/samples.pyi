@@ -1,0 +1,13 @@
+"""Samples of equity, margin and exposure, snapshots of what is owned, and findings, on the venue's clock."""
+
+from typing import Any
+
+from backtest.loop_state import LoopState
+
+class Samples(LoopState):
+    """Writes down what a run looks like between its events."""
+    def finding(self, what: Any, instrument: int, time: int, text: Any) -> Any: ...
+    def mark_gap(self, instrument: int, time: int) -> Any: ...
+    def snapshot(self, time: int) -> Any: ...
+
+def next_month(time: int) -> Any: ...

@@ -1,0 +1,7 @@
+"""The venue's procedure when a margin pool falls below its requirement: cancel, close in steps, take over, insure."""
+
+class Liquidator:
+    """Liquidation of all accounts of a run."""
+    def __init__(self, *, time_limit: int, limited_fund: bool) -> None: ...
+    @property
+    def next_deadline(self) -> int: ...

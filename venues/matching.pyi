@@ -1,0 +1,14 @@
+"""The market of one instrument where the data are trades or bars: which orders fill, when, and at what price."""
+
+from venues.orders import OrderStore
+from venues.world import World
+
+class Market:
+    """Orders of all accounts in one instrument."""
+    def __init__(self, world: World, store: OrderStore, instrument: int, *, share: float) -> None: ...
+    @property
+    def instrument(self) -> int: ...
+    @property
+    def active(self) -> int: ...
+    @property
+    def closed(self) -> bool: ...

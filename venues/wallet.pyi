@@ -1,0 +1,40 @@
+"""Balances of one account: postings, isolated wallets, and what its owner is told."""
+
+from typing import Any
+
+from venues.ledger import Ledger
+from venues.outbox import Outbox
+from venues.records import Journal
+from venues.state import AccountState
+
+class Wallet:
+    """Money and messages of one account, on the venue's clock."""
+    def __init__(
+        self,
+        *,
+        index: int,
+        venue: int,
+        state: AccountState,
+        ledger: Ledger,
+        outbox: Outbox,
+        journal: Journal,
+        fees: list[Any],
+        margin_call: float,
+        limits: bool,
+        fee_in_received: bool,
+        slippage: float,
+        fill_rule: int,
+    ) -> None: ...
+    def set_fees(self, instrument: int, maker: int, taker: int) -> Any: ...
+    def close_at_mark(self) -> Any: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def venue(self) -> int: ...
+    @property
+    def state(self) -> AccountState: ...
+    @property
+    def margin_call(self) -> float: ...
+    @property
+    def liquidating(self) -> bool: ...
+    ruined: bool
