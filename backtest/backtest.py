@@ -269,7 +269,8 @@ def _dataset(data: Dataset | Sequence[Dataset]) -> Dataset:
             joined = joined + more
         return joined
     raise ConfigError(
-        f"data must be a feeds.Dataset or several, got {type(data).__name__}; feeds.from_pandas(...) makes one of a DataFrame"
+        f"data must be a feeds.Dataset or several, got {type(data).__name__}; "
+        "feeds.from_pandas(...) makes one of a DataFrame"
     )
 
 

@@ -43,7 +43,7 @@ class FundingPayment:
 
 @dataclass(frozen=True, slots=True)
 class MarginCall:
-    """The ratio of maintenance to equity has crossed the warning (`active` true: upwards), or an own alert has fired."""
+    """The ratio of maintenance to equity has crossed the warning (`active`: upwards), or an own alert has fired."""
 
     account: str
     time: int

@@ -91,12 +91,14 @@ def _accounts(assembly: Assembly) -> list[dict[str, str]]:
         {"name": name, "venue": venue.name, "account": venue.account, "role": "user", "margin_mode": venue.margin_mode}
         for name, venue in zip(assembly.account_names, assembly.venues, strict=True)
     ]
-    for venue in assembly.venue_names:
-        for role in ("venue_fees", "insurance_fund", "counterparties"):
-            rows.append({"name": f"{venue} {role}", "venue": venue, "account": role, "role": role, "margin_mode": ""})
-    for role in ("in_transit", "outside", "unfunded"):
-        rows.append({"name": role, "venue": "", "account": role, "role": role, "margin_mode": ""})
-    return rows
+    places = [
+        (venue, role) for venue in assembly.venue_names for role in ("venue_fees", "insurance_fund", "counterparties")
+    ]
+    places += [("", role) for role in ("in_transit", "outside", "unfunded")]
+    return rows + [
+        {"name": f"{venue} {role}".strip(), "venue": venue, "account": role, "role": role, "margin_mode": ""}
+        for venue, role in places
+    ]
 
 
 def versions() -> dict[str, str]:
@@ -201,8 +203,9 @@ def _market_rows(assembly: Assembly, add: Any) -> None:
             if source in ("nearest", "missing_tiers")
             else ""
         )
-        add("tiers", {"nearest": "strictest comparable table of the venue", "missing_tiers": "given by missing_tiers"}.get(source, source),
-            _some(symbols) + rests, source in ("nearest", "missing_tiers", "data", "user"))  # fmt: skip
+        words = {"nearest": "strictest comparable table of the venue", "missing_tiers": "given by missing_tiers"}
+        is_choice = source in ("nearest", "missing_tiers", "data", "user")
+        add("tiers", words.get(source, source), _some(symbols) + rests, is_choice)
     if assumed:
         add("instrument facts", "tick and lot from the data, no minimum, no price band", _some(assumed))
     for asset, note in assembly.price_notes.items():
@@ -218,9 +221,7 @@ def _some(names: list[str]) -> str:
 
 def warnings(assembly: Assembly) -> list[str]:
     """Return what a reader should know that is not an assumption."""
-    out = []
-    for time, _, text in assembly.verbs.refusals:
-        out.append(f"{iso(time)}: {text}")
+    out = [f"{iso(time)}: {text}" for time, _, text in assembly.verbs.refusals]
     for run in assembly.instruments:
         if (
             run.tables
@@ -228,7 +229,8 @@ def warnings(assembly: Assembly) -> list[str]:
             and assembly.settings.end - run.tables[-1].valid_from > 366 * 86_400 * 10**9
         ):
             out.append(
-                f"{run.address}: the last known tier table is of {iso(run.tables[-1].valid_from)[:10]}; it was used to the end"
+                f"{run.address}: the last known tier table is of {iso(run.tables[-1].valid_from)[:10]}; "
+                "it was used to the end"
             )
     for account, time in assembly.loop.ruins:
         out.append(
@@ -240,22 +242,29 @@ def warnings(assembly: Assembly) -> list[str]:
 def findings(assembly: Assembly) -> list[str]:
     """Return what makes a run end with exit code 1."""
     out = [f"{gap}" for gap in assembly.gaps]
-    out += [f"{f['symbol']}: {f['what']} at {iso(f['time'])}: {f['text']}" + (f" ({f['count']} times)" if f["count"] > 1 else "")
-            for f in assembly.loop.findings]  # fmt: skip
+    for found in assembly.loop.findings:
+        times = f" ({found['count']} times)" if found["count"] > 1 else ""
+        out.append(f"{found['symbol']}: {found['what']} at {iso(found['time'])}: {found['text']}{times}")
     ledger = assembly.exchange.ledger
     for row, asset in enumerate(assembly.assets):
         lost = -ledger.balance_of(ledger.unfunded, row)
         if lost:
             out.append(
-                f"{lost / 10 ** assembly.scales[row]:g} {asset} of losses were paid by nobody: the insurance fund was exhausted"
+                f"{lost / 10 ** assembly.scales[row]:g} {asset} of losses were paid by nobody: "
+                "the insurance fund was exhausted"
             )
     return out
 
 
 def _rules(assembly: Assembly) -> list[dict[str, Any]]:
-    rows = []
-    for run in assembly.instruments:
-        for table in run.tables:
-            rows.append({"name": f"tiers of {run.address}", "value": f"{len(table.tiers)} tiers", "source": table.source,
-                         "from": table.valid_from, "verified": not table.is_unverified})  # fmt: skip
-    return rows
+    return [
+        {
+            "name": f"tiers of {run.address}",
+            "value": f"{len(table.tiers)} tiers",
+            "source": table.source,
+            "from": table.valid_from,
+            "verified": not table.is_unverified,
+        }
+        for run in assembly.instruments
+        for table in run.tables
+    ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from backtest.errors import ConfigError
@@ -118,9 +119,7 @@ def _venue_events(assembly: "Assembly") -> list[Event]:
             events.append((ts, lambda _, number=number, until=until: assembly.exchange.cancel_only(number, until)))  # type: ignore[misc]
         elif what == "overload":
             share = _share(value, venue)
-            events.append(
-                (ts, lambda _, number=number, until=until, share=share: assembly.exchange.overload(number, until, share))  # type: ignore[misc]
-            )
+            events.append((ts, partial(_overload, assembly, number, until, share)))
         elif what == "transfer_suspended":
             assembly.suspensions.append((venue, ts, until))
         elif what == "delisting":
@@ -136,9 +135,15 @@ def _venue_events(assembly: "Assembly") -> list[Event]:
     return events
 
 
+def _overload(assembly: "Assembly", number: int, until: int, share: float, _: int) -> None:
+    assembly.exchange.overload(number, until, share)
+
+
 def _share(value: Any, venue: str) -> float:
     if value is None or not 0 <= float(value) <= 1:
-        raise ConfigError(f"venue event 'overload' of {venue} needs value= the share of orders refused, in [0, 1]; got {value!r}")
+        raise ConfigError(
+            f"venue event 'overload' of {venue} needs value= the share of orders refused, in [0, 1]; got {value!r}"
+        )
     return float(value)
 
 

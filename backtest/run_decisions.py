@@ -73,7 +73,8 @@ class Decisions:
             return min(DEFAULT_LEVERAGE, most)
         if given > most:
             raise ConfigError(
-                f"Venue({venue.name!r}): leverage {given:g} of {run.symbol} exceeds the {most:g} that its first tier allows"
+                f"Venue({venue.name!r}): leverage {given:g} of {run.symbol} exceeds the {most:g} "
+                "that its first tier allows"
             )
         return given
 
@@ -170,10 +171,10 @@ class Decisions:
             self.marks[run.index] = mark
 
     def pricing(self) -> tuple[list[int], dict[str, float], dict[str, float]]:
-        """Return the asset that each instrument's mark prices (-1 = none), reporting prices and US dollar prices at the start.
+        """Return the asset that each instrument's mark prices (-1 = none), and reporting and dollar prices at the start.
 
-        An asset is valued by its `index` rows of ASSET/USD, by `prices=`, or by the mark of an instrument that quotes it in
-        the reporting currency; a held or settled asset without any of these is an error.
+        An asset is valued by its `index` rows of ASSET/USD, by `prices=`, or by the mark of an instrument that quotes
+        it in the reporting currency; a held or settled asset without any of these is an error.
         """
         rows = {
             s.symbol.partition("/")[0] for s in self.dataset.streams if s.kind == "index" and s.symbol.endswith("/USD")
@@ -199,7 +200,8 @@ class Decisions:
                 source = self._source(asset)
                 if source is None:
                     raise ConfigError(
-                        f"{asset} has no price in {self.reporting}: give index rows of {asset}/USD and {self.reporting}/USD, or "
+                        f"{asset} has no price in {self.reporting}: give index rows of {asset}/USD and "
+                        f"{self.reporting}/USD, or "
                         f"prices={{{asset!r}: ..., {self.reporting!r}: ...}} in US dollars"
                     )
                 priced[source.index] = self.assets.index(asset)

@@ -87,7 +87,7 @@ def resolve(dataset: Dataset, venues: Sequence[Venue], start: int, end: int) -> 
     Raises
     ------
     ConfigError
-        If data belong to a venue that is not among `venues`, or tiers are missing; the message names what would accept it.
+        If data belong to a venue that is not among `venues`, or tiers are missing; the message says what to give.
     """
     books = {venue.name: venue for venue in venues}
     found: dict[tuple[str, str], list[Stream]] = {}
@@ -162,7 +162,7 @@ def _from_row(row: Mapping[str, Any], symbol: str) -> Instrument:
 
 
 def _tiers(run: RunInstrument, venue: Venue, dataset: Dataset, start: int, end: int) -> None:
-    """Find the tier tables of a run: from the data, from the user's instrument, from the venue, or as missing_tiers says."""
+    """Find the tier tables: from the data, the user's instrument, the venue, or as missing_tiers says."""
     rows: dict[int, list[Tier]] = {}
     for row in dataset.tiers:
         if (row["venue"], row["symbol"]) == (venue.name, run.symbol):

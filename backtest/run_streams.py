@@ -1,4 +1,4 @@
-"""From the streams of a dataset to the cursors of a run: numbered in the order of ties, only the columns that are needed."""
+"""From the streams of a dataset to the cursors of a run: in the order of ties, only the columns that are needed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -191,8 +191,8 @@ def _factor(plan: Plan, stream: Stream, name: str, instruments: Sequence[RunInst
 def mark_age(run: RunInstrument, mark: str) -> int:
     """Return how old a mark may become with a position open, ns: by the spacing of what it comes from.
 
-    Bars: two of them. Points: twenty times their median spacing, at least a minute. Trades as marks: an hour, since a quiet
-    market is not a gap.
+    Bars: two of them. Points: twenty times their median spacing, at least a minute. Trades as marks: an hour, since a
+    quiet market is not a gap.
     """
     kind = {"feed": "mark", "index": "index", "formula": "index"}.get(mark)
     streams = run.stream(kind) if kind else run.stream("trades") or run.stream("bars")

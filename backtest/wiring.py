@@ -70,8 +70,8 @@ def check_hooks(assembly: "Assembly", strategies: "Sequence[Strategy]") -> None:
             hint = f", did you mean {near[0]}?" if near else ""
             raise ConfigError(f"{name}.{attribute} is no hook{hint} The hooks are {', '.join(HOOKS)}")
         present = set(strategy.python_hooks()) | {
-            hook for bit, hook in ((1, "on_trade"), (4, "on_mark"), (8, "on_index"), (16, "on_funding"), (32, "on_liquidation"),
-                                   (64, "on_open_interest")) if strategy.c_hooks & bit
+            hook for bit, hook in ((1, "on_trade"), (4, "on_mark"), (8, "on_index"), (16, "on_funding"),
+                                   (32, "on_liquidation"), (64, "on_open_interest")) if strategy.c_hooks & bit
         }  # fmt: skip
         for hook in sorted(present & set(SOURCES)):
             source = SOURCES[hook]
@@ -79,13 +79,14 @@ def check_hooks(assembly: "Assembly", strategies: "Sequence[Strategy]") -> None:
                 continue
             if source not in kinds:
                 raise ConfigError(
-                    f"{name}.{hook} would never be called: the data have no {source} rows (they have {', '.join(sorted(kinds))}); "
+                    f"{name}.{hook} would never be called: the data have no {source} rows "
+                    f"(they have {', '.join(sorted(kinds))}); "
                     "add them or take the hook out"
                 )
         if {"on_bar", "on_bars"} & present and "bars" not in kinds and not assembly.context.series:
             raise ConfigError(
-                f"{name}.on_bar would never be called: the data have no bars rows; call self.subscribe_bars(symbol, '1h') in "
-                "on_start to have bars made from trades"
+                f"{name}.on_bar would never be called: the data have no bars rows; call "
+                "self.subscribe_bars(symbol, '1h') in on_start to have bars made from trades"
             )
         if not assembly.marks:
             for hook in sorted(present & set(DERIVATIVES_ONLY)):
@@ -93,7 +94,7 @@ def check_hooks(assembly: "Assembly", strategies: "Sequence[Strategy]") -> None:
 
 
 def aggregators(assembly: "Assembly", plans: Sequence[Plan]) -> list[tuple[int, int, int, bool, int]]:
-    """Return what makes the subscribed bars that the data do not have: instrument, timeframe, stream, from trades, latency.
+    """Return what makes the subscribed bars that the data lack: instrument, timeframe, stream, from trades, latency.
 
     Finer bars that divide the timeframe are preferred, the largest of them; else trades.
 

@@ -4,7 +4,7 @@
 
 **Is killed by** the difference turning round faster than the costs are earned; and by a large move: one side loses what
 the other gains, at another venue. Money then has to be sent, which takes time, and must be converted because one side
-is margined in dollars and the other in coins. A side that is liquidated or deleveraged meanwhile leaves the other alone.
+is margined in dollars and the other in coins. A side that is liquidated or deleveraged leaves the other alone.
 
 All coins count, collateral and money in transit included: the dollar-margined leg is whatever makes them zero.
 """

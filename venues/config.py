@@ -101,7 +101,9 @@ class Venue:
             raise VenueError(f"{where}: fills='book' is not built: books are not replayed yet; use 'auto'")
         choice(self.adl, f"{where}: adl", ("off", "recorded", "population"))
         if self.adl == "population":
-            raise VenueError(f"{where}: adl='population' is not built: other accounts are not simulated yet; use 'off' or 'recorded'")
+            raise VenueError(
+                f"{where}: adl='population' is not built: other accounts are not simulated yet; use 'off' or 'recorded'"
+            )
         choice(self.forced_close, f"{where}: forced_close", ("matching", "mark_slippage"))
         self._read_leverage(where)
         self._read_costs(where, rules)
