@@ -154,11 +154,11 @@ cdef class Verbs:
         order.status = SENT
         reason = self.exchange.validate(order, time)
         if reason == NO_REASON:
-            reason = account.try_hold(order)
+            reason = account.try_hold(order, market.reaches(order, time))
         if reason != NO_REASON:
             order.price = old_price
             order.quantity = old_quantity
-            account.try_hold(order)
+            account.try_hold(order, market.reaches(order, time))
         market.add(order, time)
         return reason
 
@@ -256,7 +256,7 @@ cdef class Verbs:
             reason = VENUE_UNAVAILABLE
         elif atoms > most or atoms <= fee:
             reason = INSUFFICIENT_BALANCE
-        elif atoms < self.atoms(asset, float(self.minimums.get(name, 0.0))):
+        elif venues[0] != venues[1] and atoms < self.atoms(asset, float(self.minimums.get(name, 0.0))):
             reason = BELOW_MINIMUM
         else:
             received = self.exchanged(asset, receive, atoms - fee)

@@ -42,6 +42,7 @@ cdef class Market:
     cdef double share                # of a bar's volume that own orders may take
     cdef int64_t segment             # number of the present segment
 
+    cdef bint reaches(self, const Order *order, int64_t time) noexcept nogil       # a limit that would take now
     cdef int add(self, Order *order, int64_t time) except -1 nogil
     cdef int take_at_once(self, Order *order, int64_t time) except -1 nogil
     cdef int cancel(self, Order *order, Reason reason, int64_t time) except -1 nogil

@@ -81,16 +81,19 @@ cdef class Market:
         cdef int64_t last = self.world.prices[self.instrument].last
         return last if self.last_side <= 0 else last - max(<int64_t> 1, self.contract.tick)
 
-    cdef int add(self, Order *order, int64_t time) except -1 nogil:
-        cdef int64_t last = self.world.prices[self.instrument].last
-        cdef bint reaches = False
+    cdef bint reaches(self, const Order *order, int64_t time) noexcept nogil:
         cdef int64_t price
-        if order.type == LIMIT and last != 0:
-            price = self.price_at(time) if self.has_bar and time < self.path_time[3] else 0
-            if order.side > 0:
-                reaches = order.price >= (price if price else self.ask_estimate())
-            else:
-                reaches = order.price <= (price if price else self.bid_estimate())
+        if order.type != LIMIT or self.world.prices[self.instrument].last == 0:
+            return False
+        price = self.price_at(time) if self.has_bar and time < self.path_time[3] else 0
+        if order.side > 0:
+            return order.price >= (price if price else self.ask_estimate())
+        return order.price <= (price if price else self.bid_estimate())
+
+    cdef int add(self, Order *order, int64_t time) except -1 nogil:
+        cdef bint reaches = False
+        if order.type == LIMIT and self.world.prices[self.instrument].last != 0:
+            reaches = self.reaches(order, time)
             if reaches and order.flags & POST_ONLY:
                 order.status = REJECTED
                 order.reason = WOULD_TAKE

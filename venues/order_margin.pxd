@@ -8,7 +8,7 @@ from venues.wallet cimport Wallet
 
 cdef class OrderMargin(Wallet):
     # These return a Reason; NO_REASON = done.
-    cdef int try_hold(self, Order *order) except -1 nogil
+    cdef int try_hold(self, Order *order, bint takes) except -1 nogil       # takes: a limit that the market reaches
     cdef int set_leverage(self, int32_t instrument, double leverage, int64_t time) except -1 nogil
     cdef int set_isolated(self, int32_t instrument, bint isolated) except -1 nogil
     cdef int hold(self, Slot *slot, Order *order, double value, double loss, int sign) except -1 nogil

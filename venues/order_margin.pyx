@@ -16,7 +16,7 @@ from venues.wallet cimport Wallet
 cdef class OrderMargin(Wallet):
     """Holds and frees the margin of open orders."""
 
-    cdef int try_hold(self, Order *order) except -1 nogil:
+    cdef int try_hold(self, Order *order, bint takes) except -1 nogil:
         cdef const Contract *c = self.world.contracts[order.instrument]
         cdef double last = self.world.price_value(order.instrument, self.world.prices[order.instrument].last)
         cdef double mark = self.world.prices[order.instrument].mark_value
@@ -36,6 +36,8 @@ cdef class OrderMargin(Wallet):
                 price = last * self.market_buy_factor
             else:
                 price = max(last * self.market_sell_factor, mark)
+        elif takes and order.side < 0:
+            price = max(max(last * self.market_sell_factor, mark), price)
         order.margin_price = price
         quantity = self.world.quantity_value(order.instrument, order.quantity - order.filled)
         if c.kind == SPOT:

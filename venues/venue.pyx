@@ -158,7 +158,8 @@ cdef class Exchange(Admission):
         if reason == NO_REASON:
             reason = self.validate(order, time)
         if reason == NO_REASON:
-            reason = (<Account> self.accounts[order.account]).try_hold(order)
+            reason = (<Account> self.accounts[order.account]).try_hold(
+                order, (<Market> self.markets[order.instrument]).reaches(order, time))
         if reason != NO_REASON:
             order.status = REJECTED
             order.reason = reason
