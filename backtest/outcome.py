@@ -203,9 +203,9 @@ def _market_rows(assembly: Assembly, add: Any) -> None:
             if source in ("nearest", "missing_tiers")
             else ""
         )
-        words = {"nearest": "strictest comparable table of the venue", "missing_tiers": "given by missing_tiers"}
+        known = {"nearest": "strictest comparable table of the venue", "missing_tiers": "given by missing_tiers"}
         is_choice = source in ("nearest", "missing_tiers", "data", "user")
-        add("tiers", words.get(source, source), _some(symbols) + rests, is_choice)
+        add("tiers", known.get(source, source), _some(symbols) + rests, is_choice)
     if assumed:
         add("instrument facts", "tick and lot from the data, no minimum, no price band", _some(assumed))
     for asset, note in assembly.price_notes.items():
@@ -232,10 +232,10 @@ def warnings(assembly: Assembly) -> list[str]:
                 f"{run.address}: the last known tier table is of {iso(run.tables[-1].valid_from)[:10]}; "
                 "it was used to the end"
             )
-    for account, time in assembly.loop.ruins:
-        out.append(
-            f"{assembly.account_names[account]} was ruined at {iso(time)} (on_ruin={assembly.settings.on_ruin!r})"
-        )
+    out += [
+        f"{assembly.account_names[account]} was ruined at {iso(time)} (on_ruin={assembly.settings.on_ruin!r})"
+        for account, time in assembly.loop.ruins
+    ]
     return out
 
 

@@ -171,7 +171,7 @@ class Decisions:
             self.marks[run.index] = mark
 
     def pricing(self) -> tuple[list[int], dict[str, float], dict[str, float]]:
-        """Return the asset that each instrument's mark prices (-1 = none), and reporting and dollar prices at the start.
+        """Return the asset that each instrument's mark prices (-1 = none), reporting and dollar prices at the start.
 
         An asset is valued by its `index` rows of ASSET/USD, by `prices=`, or by the mark of an instrument that quotes
         it in the reporting currency; a held or settled asset without any of these is an error.
