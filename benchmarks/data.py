@@ -1,115 +1,147 @@
-"""Seeded workloads for the tasks of performance: trades, marks, funding, one-minute bars, written into a catalog."""
+"""The seeded workload as plain arrays: a book that moves, trades at its touch, slow streams, one-minute bars.
 
-import argparse
-from pathlib import Path
+Trades print at the best bid or ask of a book with a spread of one tick and a fixed number of levels, so that no reader sees a
+crossed book. The direction of its moves persists, so that averages cross now and then. At scale 1 the tasks' answers are
+those of `benchmarks.targets.ANSWERS`; numpy's PCG64 gives the same draws everywhere.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from feeds.catalog import Catalog
-from feeds.dataset import Dataset
-from feeds.schema import columns
+Columns = dict[str, NDArray[np.generic]]
 
-START_NS = 1_730_419_200_000_000_000  # 2024-11-01 00:00 UTC
-DAY_NS = 86_400_000_000_000
-MINUTE_NS = 60_000_000_000
-SYMBOL = "BTC/USDT:USDT"
-VENUE = "binance_usdm"
-
-
-def canonical(kind: str, arrays: dict[str, np.ndarray], **scales: int):
-    """Return a canonical table of integer columns; those not given take their defaults."""
-    import pyarrow as pa
-
-    from feeds.schema import layout, split_kind
-
-    word, timeframe = split_kind(kind)
-    rows = len(arrays["ts"])
-    made = []
-    for column in layout(word, timeframe):
-        schema = columns(word, timeframe).field(column.name)
-        if column.name in arrays:
-            made.append(pa.array(arrays[column.name], type=schema.type))
-        elif column.default is None:
-            made.append(pa.nulls(rows, type=schema.type))
-        else:
-            made.append(pa.array(np.full(rows, column.default), type=schema.type))
-    names = [column.name for column in layout(word, timeframe)]
-    table = pa.table(dict(zip(names, made, strict=True)))
-    every = {"price": 0, "quantity": 0, "rate": 0, "quote": 0, **scales}
-    return table.replace_schema_metadata({f"{name}_scale": str(value) for name, value in every.items()})
+START_NS = 1_704_067_200_000_000_000  # 2024-01-01 00:00 UTC
+SECOND_NS = 1_000_000_000
+MINUTE_NS = 60 * SECOND_NS
+HOUR_NS = 60 * MINUTE_NS
+DAY_NS = 24 * HOUR_NS
+DAYS = 30
+TICK = 0.1
+LEVELS = 20  # of each side of the book
+FIRST_BID = 100_000  # ticks
+TRADES, MOVES, UPDATES, LIQUIDATIONS = 5_000_000, 400_000, 3_400_000, 20_000
+BARS = 2 * 365 * 24 * 60
+BAR_INSTRUMENTS = 10
 
 
-def trades(rows: int, days: float, seed: int = 1):
-    """Return trades on a 0.1 tick: a walk with persistent direction, so that averages cross now and then."""
-    rng = np.random.Generator(np.random.PCG64(seed))
-    ts = START_NS + np.sort(rng.integers(1, int(days * DAY_NS), rows)) + np.arange(rows)
-    flip = rng.random(rows) < 0.45
-    step = np.where(np.cumsum(flip) % 2 == 0, 1, -1) * (rng.random(rows) < 0.08)
-    price = 600_000 + np.cumsum(step)
-    side = np.where(rng.random(rows) < 0.5, 1, -1).astype(np.int8)
-    quantity = np.maximum(1, np.round(rng.gamma(0.5, 100.0, rows))).astype(np.int64)
-    return canonical("trades", {"ts": ts, "price": price, "quantity": quantity, "side": side, "id": np.arange(rows)},
-                     price=1, quantity=3)  # fmt: skip
+@dataclass(frozen=True)
+class Steps:
+    """What happens to the book: a size changes, or the touch moves by one tick."""
+
+    ts: NDArray[np.int64]
+    direction: NDArray[np.int64]  # of a move, in ticks; 0 = a size changes
+    bid: NDArray[np.int64]  # best bid after it, ticks
+
+    def bid_at(self, ts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the best bid in force at some times, ticks."""
+        place = np.searchsorted(self.ts, ts, side="right") - 1
+        return np.where(place >= 0, self.bid[np.maximum(place, 0)], FIRST_BID)
 
 
-def mark_of(trade_table, days: float, every_s: int = 10):
-    """Return mark points: the last trade before each."""
-    ts = START_NS + np.arange(0, int(days * DAY_NS), every_s * 1_000_000_000)
-    stamps = trade_table["ts"].to_numpy()
-    place = np.maximum(np.searchsorted(stamps, ts) - 1, 0)
-    return canonical("mark", {"ts": ts, "price": trade_table["price"].to_numpy()[place]}, price=1)
+def tape(scale: float = 1.0) -> dict[str, Columns]:
+    """Return the streams of one perpetual over 30 days x scale: trades, book, book_snapshot, mark, funding, liquidations.
+
+    Prices and rates are decimals, sizes have three, sides are +1 and -1, `ts` is int64 ns. Every stream is drawn, in this
+    order, whoever wants only one of them: they share one generator.
+    """
+    rng = np.random.Generator(np.random.PCG64(20240101))
+    span = int(DAYS * DAY_NS * scale)
+    steps = _steps(rng, span, int(MOVES * scale), int(UPDATES * scale))
+    found = {"book": _book(rng, steps), "book_snapshot": _snapshot(rng)}
+    found["trades"] = trades = _trades(rng, steps, span, int(TRADES * scale))
+    found["mark"] = _mark(steps, span)
+    found["funding"] = funding(rng, START_NS, span)
+    picked = np.sort(rng.choice(len(trades["ts"]), int(LIQUIDATIONS * scale), replace=False))
+    found["liquidations"] = {name: trades[name][picked] for name in ("ts", "side", "price")} | {
+        "size": np.round(rng.gamma(1.2, 2.0, picked.size) + 0.001, 3)
+    }
+    return found
 
 
-def funding(days: float, seed: int = 2):
-    """Return 8 h settled rates."""
-    rng = np.random.Generator(np.random.PCG64(seed))
-    ts = START_NS + np.arange(8 * 3600, int(days * 86400), 8 * 3600) * 1_000_000_000
-    rate = np.round(rng.normal(10_000, 5_000, ts.size)).astype(np.int64)
-    return canonical("funding", {"ts": ts, "rate": rate, "interval_s": np.full(ts.size, 28_800)}, rate=8)
+def _steps(rng: np.random.Generator, span: int, moves: int, updates: int) -> Steps:
+    count = moves + updates
+    is_move = np.zeros(count, bool)
+    is_move[rng.permutation(count)[:moves]] = True
+    turns = rng.random(moves) < 0.45
+    direction = np.zeros(count, np.int64)
+    direction[is_move] = np.where(np.cumsum(turns) % 2 == 0, 1, -1)
+    ts = START_NS + SECOND_NS + np.sort(rng.integers(0, span - 2 * SECOND_NS, count)) + np.arange(count)
+    return Steps(ts, direction, FIRST_BID + np.cumsum(direction))
 
 
-def bars(rows: int, seed: int):
-    """Return one-minute bars."""
-    rng = np.random.Generator(np.random.PCG64(seed))
-    ts = START_NS + np.arange(rows) * MINUTE_NS
-    flip = rng.random(rows) < 0.45
-    step = np.where(np.cumsum(flip) % 2 == 0, 1, -1) * rng.integers(0, 40, rows)
-    close = 600_000 + np.cumsum(step) // 4
-    opened = np.concatenate([close[:1], close[:-1]])
-    high = np.maximum(opened, close) + rng.integers(0, 30, rows)
-    low = np.minimum(opened, close) - rng.integers(0, 30, rows)
-    volume = rng.integers(1_000_000, 100_000_000, rows)
-    return canonical("bars:1m", {"ts": ts, "ts_avail": ts + MINUTE_NS, "ts_close": ts + MINUTE_NS, "open": opened, "high": high,
-                                 "low": low, "close": close, "volume": volume}, price=1, quantity=3)  # fmt: skip
+def _book(rng: np.random.Generator, steps: Steps) -> Columns:
+    """Return deltas: one row for a size; for a move the four rows that shift both sides by a tick."""
+    rows = np.where(steps.direction != 0, 4, 1)
+    step = np.repeat(np.arange(rows.size), rows)
+    part = np.arange(step.size) - (np.cumsum(rows) - rows)[step]
+    direction = steps.direction[step]
+    before = (steps.bid - steps.direction)[step]
+    size = np.round(rng.gamma(2.0, 1.5, step.size) + 0.01, 3)
+    side = np.where(rng.random(step.size) < 0.5, 1, -1).astype(np.int8)
+    level = np.minimum(rng.geometric(0.25, step.size) - 1, LEVELS - 1)
+    ticks = np.where(side > 0, before - level, before + 1 + level)
+    # A move takes the touch it runs into away, puts a new one behind it, and trims and extends the far ends.
+    shift = ((-1, 1, False), (1, 1, True), (1, 1 - LEVELS, False), (-1, 1 + LEVELS, True))
+    for way in (1, -1):
+        for number, (first_side, offset, stays) in enumerate(shift):
+            chosen = (direction == way) & (part == number)
+            side[chosen] = first_side * way
+            ticks[chosen] = before[chosen] + (offset if way > 0 else 1 - offset)
+            if not stays:
+                size[chosen] = 0.0
+    last = (part == rows[step] - 1).astype(np.int8)
+    return {"ts": steps.ts[step], "side": side, "price": np.round(ticks * TICK, 1), "size": size, "last": last}
 
 
-def write(root: Path, *, rows: int, days: int, bar_rows: int, instruments: int) -> None:
-    """Write every workload below a root, unless it is there."""
-    done = root / f"done-{rows}-{days}-{bar_rows}-{instruments}"
-    if done.exists():
-        return
-    catalog = Catalog(root)
-    table = trades(rows, days)
-    catalog.write(VENUE, SYMBOL, "trades", table, source={"vendor": "benchmarks"})
-    catalog.write(VENUE, SYMBOL, "mark", mark_of(table, days), source={"vendor": "benchmarks"})
-    catalog.write(VENUE, SYMBOL, "funding", funding(days), source={"vendor": "benchmarks"})
-    for number in range(instruments):
-        symbol = f"B{number:02d}/USDT:USDT"
-        table = bars(bar_rows, 100 + number)
-        catalog.write(VENUE, symbol, "bars:1m", table, source={"vendor": "benchmarks"})
-        catalog.write(VENUE, symbol, "funding", funding(bar_rows / 1440, 200 + number), source={"vendor": "benchmarks"})
-    done.touch()
+def _snapshot(rng: np.random.Generator) -> Columns:
+    ticks = np.concatenate([FIRST_BID - np.arange(LEVELS), FIRST_BID + 1 + np.arange(LEVELS)])
+    return {
+        "ts": np.full(2 * LEVELS, START_NS, np.int64),
+        "side": np.repeat(np.array([1, -1], np.int8), LEVELS),
+        "price": np.round(ticks * TICK, 1),
+        "size": np.round(rng.gamma(2.0, 1.5, 2 * LEVELS) + 0.01, 3),
+    }
 
 
-def dataset(root: Path, symbols: list[str], days: float) -> Dataset:
-    """Return what a task reads."""
-    return Catalog(root).dataset(VENUE, symbols, start=START_NS, end=START_NS + int(days * DAY_NS))
+def _trades(rng: np.random.Generator, steps: Steps, span: int, count: int) -> Columns:
+    begin = START_NS + 3 * SECOND_NS // 2
+    ts = begin + np.sort(rng.integers(0, span - 3 * SECOND_NS, count)) + np.arange(count)
+    side = np.where(rng.random(count) < 0.5, 1, -1).astype(np.int8)
+    ticks = steps.bid_at(ts) + (side > 0)
+    size = np.round(rng.gamma(1.2, 0.2, count) + 0.001, 3)
+    return {"ts": ts, "price": np.round(ticks * TICK, 1), "size": size, "side": side}
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("root", type=Path)
-    parser.add_argument("--scale", type=float, default=1.0)
-    arguments = parser.parse_args()
-    write(arguments.root, rows=int(5_000_000 * arguments.scale), days=max(1, int(30 * arguments.scale)),
-          bar_rows=int(1_051_200 * arguments.scale), instruments=10)  # fmt: skip
+def _mark(steps: Steps, span: int) -> Columns:
+    ts = START_NS + np.arange(0, span, 10 * SECOND_NS)
+    return {"ts": ts, "price": np.round((steps.bid_at(ts) + 0.5) * TICK, 2)}
+
+
+def funding(rng: np.random.Generator, start: int, span: int) -> Columns:
+    """Return rates every eight hours, about 1 bp."""
+    ts = start + np.arange(0, span, 8 * HOUR_NS)
+    return {"ts": ts, "rate": np.round(rng.normal(1e-4, 1e-4, ts.size), 6)}
+
+
+def bars(number: int, scale: float = 1.0) -> Columns:
+    """Return one-minute bars of an instrument over two years x scale, stamped by their open.
+
+    Volumes are so large that a tenth of one covers any order of the tasks: the peers know no limit of participation.
+    """
+    rng = np.random.Generator(np.random.PCG64(777 + number))
+    count = int(BARS * scale)
+    close = 100.0 * np.exp(np.cumsum(rng.normal(0, 4e-4, count)))
+    opened = np.concatenate([[100.0], close[:-1]])
+    high = np.maximum(opened, close) * (1 + np.abs(rng.normal(0, 2e-4, count)))
+    low = np.minimum(opened, close) * (1 - np.abs(rng.normal(0, 2e-4, count)))
+    opened, high, low, close = (np.round(each, 2) for each in (opened, high, low, close))
+    return {
+        "ts": START_NS + np.arange(count, dtype=np.int64) * MINUTE_NS,
+        "open": opened,
+        "high": np.maximum(high, np.maximum(opened, close)),
+        "low": np.minimum(low, np.minimum(opened, close)),
+        "close": close,
+        "volume": np.round(5000.0 + 1000.0 * rng.gamma(2, 50, count), 1),
+    }

@@ -1,0 +1,1 @@
+"""Peers on the same workload, each in an environment of its own."""

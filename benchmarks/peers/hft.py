@@ -1,0 +1,127 @@
+"""hftbacktest: T1 on trades alone, T2 on book and trades. `prepare` converts to its own file once, as its manual says to.
+
+It reads its file inside the first step, so reading is in its engine seconds; compiling by numba is not.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import hftbacktest as hbt
+import numpy as np
+from common import AVERAGES, PAUSE, WARM, Clock, arguments, columns, report
+from numba import njit
+
+LATENCY_NS = 5_000_000
+FAR_NS = 9_000_000_000_000_000
+NAMES = ("book_snapshot", "book", "trades")
+
+
+def events(root: Path, name: str, flag: int) -> np.ndarray:
+    """Return a stream as rows of the library."""
+    ts, price, size, side = columns(root, name, "ts", "price", "size", "side")
+    rows = np.zeros(len(ts), hbt.event_dtype)
+    rows["ev"] = flag | hbt.EXCH_EVENT | hbt.LOCAL_EVENT | np.where(side > 0, hbt.BUY_EVENT, hbt.SELL_EVENT)
+    rows["exch_ts"], rows["local_ts"], rows["px"], rows["qty"] = ts, ts + LATENCY_NS, price, size
+    return rows
+
+
+def prepare(root: Path) -> None:
+    """Write the library's files."""
+    flags = (hbt.DEPTH_SNAPSHOT_EVENT, hbt.DEPTH_EVENT, hbt.TRADE_EVENT)
+    snapshot, book, trades = (events(root, name, flag) for name, flag in zip(NAMES, flags, strict=True))
+    both = np.concatenate([book, trades])
+    both = both[np.argsort(both["exch_ts"], kind="stable")]
+    for name, rows in (("snapshot", snapshot), ("t1", trades), ("t2", both)):
+        np.savez(root / f"hft_{name}.npz", data=rows)
+
+
+def engine(root: Path, data: Any) -> Any:
+    """Return a backtest of one linear contract."""
+    asset = (
+        hbt.BacktestAsset()
+        .data(data)
+        .initial_snapshot(str(root / "hft_snapshot.npz"))
+        .linear_asset(1.0)
+        .constant_order_latency(LATENCY_NS, LATENCY_NS)
+        .power_prob_queue_model(2.0)
+        .no_partial_fill_exchange()
+        .trading_value_fee_model(0.0002, 0.0005)
+        .tick_size(0.1)
+        .lot_size(0.001)
+        .last_trades_capacity(64)
+        .roi_lb(9000.0)
+        .roi_ub(11000.0)
+    )
+    return hbt.ROIVectorMarketDepthBacktest([asset])
+
+
+@njit
+def count(h: Any, most: int) -> tuple[int, int, int]:
+    """T1."""
+    seen, steps = 0, 0
+    while steps < most and h.wait_next_feed(False, FAR_NS) != 1:
+        steps += 1
+        seen += len(h.last_trades(0))
+        h.clear_last_trades(0)
+    return seen + len(h.last_trades(0)), 0, 0
+
+
+@njit
+def cross(h: Any, most: int) -> tuple[int, int, int]:
+    """T2."""
+    seen, orders, signature, side, last, steps = 0, 0, 0, 0, 0, 0
+    fast, slow = 0.0, 0.0
+    while steps < most and h.wait_next_feed(False, FAR_NS) != 1:
+        steps += 1
+        trades = h.last_trades(0)
+        for i in range(len(trades)):
+            price = trades[i].px
+            if seen == 0:
+                fast, slow = price, price
+            fast += AVERAGES[0] * (price - fast)
+            slow += AVERAGES[1] * (price - slow)
+            seen += 1
+            now = 1 if fast > slow else -1
+            if now != side and seen > WARM and seen - last >= PAUSE:
+                size = float(abs(now - side))
+                orders += 1
+                if now > 0:
+                    h.submit_buy_order(0, orders, price, size, hbt.GTC, hbt.MARKET, False)
+                else:
+                    h.submit_sell_order(0, orders, price, size, hbt.GTC, hbt.MARKET, False)
+                signature += seen * now
+                side, last = now, seen
+        if len(trades):
+            h.clear_last_trades(0)
+        if seen & 0xFFFF == 0:
+            h.clear_inactive_orders(0)
+    return seen, orders, signature
+
+
+def main() -> None:
+    """Run one task."""
+    task, root = arguments()
+    if task == "prepare":
+        prepare(root)
+        return
+    function = {"t1": count, "t2": cross}[task]
+    clock = Clock()
+    warm = engine(root, np.load(root / "hft_snapshot.npz")["data"].copy())
+    function(warm, 5)
+    warm.close()
+    compiling = clock()
+    clock = Clock()
+    h = engine(root, str(root / f"hft_{task}.npz"))
+    load = clock()
+    clock = Clock()
+    seen, orders, signature = function(h, 1 << 62)
+    seconds = clock()
+    position = float(h.state_values(0).position)
+    h.close()
+    rows = len(columns(root, "trades", "ts")[0]) + (len(columns(root, "book", "ts")[0]) if task == "t2" else 0)
+    answer = {"calls": int(seen)} if task == "t1" else {"orders": int(orders), "signature": int(signature)}
+    report(rows, seconds, load, answer, compiling=compiling, position=position)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""nautilus_trader 1.x: T1, T2 on trade ticks, T4 on bars; loading makes its Python objects by its quickest way."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import AVERAGES, BAR_FEE, FAST, PAUSE, SLOW, UNITS, WARM, Clock, arguments, columns, report
+from nautilus_trader.backtest.engine import BacktestEngine, BacktestEngineConfig
+from nautilus_trader.config import LoggingConfig, RiskEngineConfig
+from nautilus_trader.model.currencies import BTC, USDT
+from nautilus_trader.model.data import Bar, BarType, TradeTick
+from nautilus_trader.model.enums import AccountType, BookType, OmsType, OrderSide
+from nautilus_trader.model.identifiers import InstrumentId, Symbol, Venue
+from nautilus_trader.model.instruments import CryptoPerpetual
+from nautilus_trader.model.objects import Money, Price, Quantity
+from nautilus_trader.trading.strategy import Strategy
+
+VENUE = Venue("SIM")
+MINUTE_NS = 60_000_000_000
+
+
+def contract(price_decimals: int, taker_fee: str) -> CryptoPerpetual:
+    """Return a linear perpetual."""
+    name = Symbol("BTCUSDT-PERP")
+    return CryptoPerpetual(
+        InstrumentId(name, VENUE), name, BTC, USDT, USDT, False, price_decimals, 3, Price(10**-price_decimals, price_decimals),
+        Quantity(0.001, 3), 0, 0, max_quantity=Quantity(1e6, 3), min_quantity=Quantity(0.001, 3),
+        margin_init=Decimal("0.05"), margin_maint=Decimal("0.025"), maker_fee=Decimal("0.0002"), taker_fee=Decimal(taker_fee),
+    )  # fmt: skip
+
+
+class Base(Strategy):
+    """Sends market orders and counts them."""
+
+    def __init__(self, instrument: CryptoPerpetual) -> None:
+        super().__init__()
+        self.instrument = instrument
+        self.seen = self.orders = self.signature = self.side = self.last = 0
+        self.fast = self.slow = 0.0
+
+    def send(self, side: int, units: int) -> None:
+        """Send an order."""
+        order = self.order_factory.market(
+            self.instrument.id, OrderSide.BUY if side > 0 else OrderSide.SELL, self.instrument.make_qty(units)
+        )
+        self.submit_order(order)
+        self.orders += 1
+        self.signature += self.seen * side
+
+
+class Count(Base):
+    """T1."""
+
+    def on_start(self) -> None:
+        self.subscribe_trade_ticks(self.instrument.id)
+
+    def on_trade_tick(self, tick: TradeTick) -> None:
+        self.seen += 1
+
+
+class TickCross(Base):
+    """T2."""
+
+    def on_start(self) -> None:
+        self.subscribe_trade_ticks(self.instrument.id)
+
+    def on_trade_tick(self, tick: TradeTick) -> None:
+        price = tick.price.as_double()
+        seen = self.seen
+        if seen == 0:
+            self.fast = self.slow = price
+        fast = self.fast = self.fast + AVERAGES[0] * (price - self.fast)
+        slow = self.slow = self.slow + AVERAGES[1] * (price - self.slow)
+        self.seen = seen = seen + 1
+        side = 1 if fast > slow else -1
+        if side != self.side and seen > WARM and seen - self.last >= PAUSE:
+            self.send(side, abs(side - self.side))
+            self.side, self.last = side, seen
+
+
+class BarCross(Base):
+    """T4."""
+
+    def __init__(self, instrument: CryptoPerpetual, bar_type: BarType) -> None:
+        super().__init__(instrument)
+        self.bar_type = bar_type
+        self.held = 0
+
+    def on_start(self) -> None:
+        self.subscribe_bars(self.bar_type)
+
+    def on_bar(self, bar: Bar) -> None:
+        price = bar.close.as_double()
+        if self.seen == 0:
+            self.fast = self.slow = price
+        fast = self.fast = self.fast + 2 / (FAST + 1) * (price - self.fast)
+        slow = self.slow = self.slow + 2 / (SLOW + 1) * (price - self.slow)
+        self.seen += 1
+        side = 1 if fast > slow else -1
+        if side == self.side or self.seen <= SLOW:
+            return
+        if self.side:
+            self.send(side, abs(UNITS * side - self.held))
+            self.held = UNITS * side
+        self.side = side
+
+
+def ticks(root: Path, instrument: CryptoPerpetual) -> list[Any]:
+    """Return trades as its objects."""
+    ts, price, size, side = columns(root, "trades", "ts", "price", "size", "side")
+    stamps = ts.astype(np.uint64)
+    sides = np.where(side > 0, 1, 2).astype(np.uint8)
+    names = [str(number) for number in range(len(ts))]
+    made = TradeTick.from_raw_arrays_to_list(
+        instrument.id, 1, 3, price.copy(), size.copy(), sides, names, stamps, stamps
+    )
+    return list(made)
+
+
+def bars(root: Path, bar_type: BarType) -> list[Any]:
+    """Return bars as its objects, stamped by their close."""
+    ts, *values = columns(root, "bars_00", "ts", "open", "high", "low", "close", "volume")
+    stamps = ts.astype(np.uint64) + np.uint64(MINUTE_NS)
+    made = Bar.from_raw_arrays_to_list(bar_type, 2, 3, *(value.copy() for value in values), stamps, stamps)
+    return list(made)
+
+
+def main() -> None:
+    """Run one task."""
+    task, root = arguments()
+    clock = Clock()
+    bypass = RiskEngineConfig(bypass=True)
+    engine = BacktestEngine(BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True), risk_engine=bypass))
+    engine.add_venue(
+        VENUE, OmsType.NETTING, AccountType.MARGIN, [Money(10_000_000, USDT)], base_currency=USDT,
+        default_leverage=Decimal(5), book_type=BookType.L1_MBP, trade_execution=True,
+    )  # fmt: skip
+    instrument = contract(2, str(BAR_FEE)) if task == "t4" else contract(1, "0.0005")
+    engine.add_instrument(instrument)
+    if task == "t4":
+        bar_type = BarType.from_str(f"{instrument.id}-1-MINUTE-LAST-EXTERNAL")
+        rows = bars(root, bar_type)
+        strategy: Base = BarCross(instrument, bar_type)
+    else:
+        rows = ticks(root, instrument)
+        strategy = (Count if task == "t1" else TickCross)(instrument)
+    engine.add_data(rows, sort=True)
+    engine.add_strategy(strategy)
+    load = clock()
+    clock = Clock()
+    engine.run()
+    seconds = clock()
+    filled = int(engine.get_result().total_orders)
+    counts = {"orders": strategy.orders, "signature": strategy.signature}
+    answer = {"calls": strategy.seen} if task == "t1" else counts
+    report(len(rows), seconds, load, answer, filled=filled)
+
+
+if __name__ == "__main__":
+    main()
