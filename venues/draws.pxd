@@ -6,7 +6,7 @@ cdef enum Purpose:
     OVERLOAD_REFUSAL = 1     # an order is refused while a venue is overloaded
 
 cdef inline uint64_t mixed(uint64_t x) noexcept nogil:
-    # The finaliser of splitmix64 (Steele, Lea, Flood, OOPSLA 2014): each bit of the input moves every bit of the output.
+    # Finaliser of splitmix64 (Steele, Lea, Flood, OOPSLA 2014): each bit of the input moves every bit of the output.
     x += <uint64_t> 0x9E3779B97F4A7C15
     x = (x ^ (x >> 30)) * <uint64_t> 0xBF58476D1CE4E5B9
     x = (x ^ (x >> 27)) * <uint64_t> 0x94D049BB133111EB
