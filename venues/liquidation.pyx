@@ -101,7 +101,7 @@ cdef class Liquidator:
         return 0
 
     cdef int64_t quantity_to_close(self, int32_t account, PoolState *pool, int32_t at) noexcept nogil:
-        """Quantity units of a leg that bring the pool back to its requirement, price and clearance fee counted, or all."""
+        """Quantity units of a leg that bring the pool back to its requirement, after price and fee, else all."""
         cdef Leg *leg = &pool.pool.legs[at]
         cdef double side = -1.0 if leg.quantity > 0.0 else 1.0
         cdef double price = leg.mark * (1.0 + side * (<Account> self.accounts[account]).slippage)
