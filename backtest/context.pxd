@@ -1,4 +1,4 @@
-"""The strategy's side of a run: what has been delivered so far, and what may be asked for. No strategy reads a venue."""
+"""The strategy's side of a run: what has been delivered so far, what may be asked for. No strategy reads a venue."""
 
 from backtest.agenda cimport Agenda
 from backtest.views cimport InstrumentInfo, OrderView
@@ -65,7 +65,7 @@ cdef class Context:
     cdef int32_t tag(self, object text)
     cdef double price(self, int32_t instrument) noexcept nogil      # mark, else last; 0 = none yet
     cdef int64_t units_down(self, int32_t instrument, double quantity) noexcept nogil     # toward zero, on the lot
-    cdef int64_t price_units(self, int32_t instrument, double price, int side) noexcept nogil  # passive side, on the tick
+    cdef int64_t price_units(self, int32_t instrument, double price, int side) noexcept nogil  # passive side, on tick
     cdef Order *send(self, int32_t strategy, int32_t account, int32_t instrument, int side, int64_t quantity, int type,
                      int64_t price, int64_t trigger, int64_t trail, int flags, int tif, int leg, int32_t tag,
                      double requested) except NULL nogil
