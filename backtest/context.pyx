@@ -1,12 +1,10 @@
-"""The strategy's side of a run: what has been delivered so far, and what may be asked for. No strategy reads a venue."""
+"""The strategy's side of a run: what has been delivered so far, what may be asked for. No strategy reads a venue."""
 
 from cpython.ref cimport PyObject
-from libc.math cimport NAN, fabs, floor, isnan, rint
-from libc.stdint cimport INT64_MAX
+from libc.math cimport NAN, fabs, floor, rint
 from libc.stdlib cimport calloc, free
 from backtest.agenda cimport CANCEL_ARRIVES, ORDER_ARRIVES, TIMER, VERB_ARRIVES
-from venues.contract cimport SPOT
-from venues.orders cimport CLOSE_POSITION, Order
+from venues.orders cimport Order
 from venues.outbox cimport TRANSFERRED, Message
 from venues.records cimport TransferRow
 from venues.state cimport PoolState, Slot
@@ -250,7 +248,7 @@ cdef class Context:
         return sum
 
     cdef double pool_value(self, const PoolState *pool) noexcept nogil:
-        """Reporting asset per unit of a pool's profit: its settle asset, or the legs' quote asset in multi-assets mode."""
+        """Reporting asset per unit of a pool's profit: its settle asset, in multi-assets mode the legs' quote asset."""
         if pool.asset >= 0:
             return self.asset_value(pool.asset)
         if pool.pool.count > 0:
