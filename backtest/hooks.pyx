@@ -1,7 +1,7 @@
 """Calls the Python hooks of strategies, and the C ones of fills and timers."""
 
 from feeds.events cimport BAR, INDEX, INDEX_BAR, TRADE, Event
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int64_t
 from backtest.agenda cimport TIMER
 from backtest.context cimport Context
 from backtest.strategy cimport Strategy
@@ -9,7 +9,7 @@ from backtest.strategy_core cimport HOOK_FILL, HOOK_TIMER
 from backtest.views cimport InstrumentInfo, OrderView, market_event
 from venues.orders cimport ON_INDEX, ON_LAST, ON_MARK, TRAILING_STOP, Order
 from venues.outbox cimport (
-    DELEVERAGED, FILLED_PART, FUNDING_PAID, LIQUIDATED, MARGIN_CALL, ORDER_STATE, SETTLED, STATE_ONLY, TRANSFERRED,
+    DELEVERAGED, FILLED_PART, FUNDING_PAID, MARGIN_CALL, ORDER_STATE, SETTLED, STATE_ONLY, TRANSFERRED,
     Message,
 )
 from venues.records cimport FillRow, FundingRow, LiquidationRow, TransferRow
@@ -75,8 +75,8 @@ cdef class Hooks:
             for strategy, name in self.listeners("on_funding_payment", m.account, m.instrument):
                 strategy.on_funding_payment(FundingPayment(
                     name, info.venue, account, paid.time, self.context.world.amount_value(paid.asset, paid.amount),
-                    self.context.assets[paid.asset], paid.rate / 10.0 ** paid.rate_scale, paid.mark / info.price_divisor,
-                    paid.quantity / info.quantity_divisor))
+                    self.context.assets[paid.asset], paid.rate / 10.0 ** paid.rate_scale,
+                    paid.mark / info.price_divisor, paid.quantity / info.quantity_divisor))
         elif kind == SETTLED:
             closed = <FillRow *> self.context.journal.fills.at(m.row)
             for strategy, name in self.listeners("on_settlement", m.account, m.instrument):
@@ -100,7 +100,8 @@ cdef class Hooks:
         out = []
         for strategy, hooks in zip(self.strategies, self.names):
             if hook in hooks and (len(self.strategies) == 1 or strategy.hears(account)):
-                out.append((strategy, None if instrument < 0 else (<Strategy> strategy).told(instrument, account).symbol))
+                name = None if instrument < 0 else (<Strategy> strategy).told(instrument, account).symbol
+                out.append((strategy, name))
         return out
 
     cdef int order_message(self, const Message *m, bint filled) except -1:
@@ -125,9 +126,10 @@ cdef class Hooks:
             if "on_fill" in names:
                 strategy.on_fill(Fill(
                     view, info.symbol, info.venue, row.time, row.price / info.price_divisor,
-                    row.quantity / info.quantity_divisor, row.side, self.context.world.amount_value(row.fee_asset, row.fee),
-                    self.context.assets[row.fee_asset],
-                    self.context.world.amount_value(self.context.world.contracts[m.order.instrument].settle, row.realized_pnl),
+                    row.quantity / info.quantity_divisor, row.side,
+                    self.context.world.amount_value(row.fee_asset, row.fee), self.context.assets[row.fee_asset],
+                    self.context.world.amount_value(
+                        self.context.world.contracts[m.order.instrument].settle, row.realized_pnl),
                     bool(row.is_maker), bool(row.increases)))
             return 0
         if "on_order" in names:
@@ -168,7 +170,7 @@ cdef class Hooks:
         return 0
 
     def own_series(self, int i):
-        """The series that a strategy has subscribed to; kept after the first look, for subscriptions end with on_start."""
+        """The series that a strategy has subscribed to; kept after the first look: subscriptions end with on_start."""
         if self.series_of is None:
             self.series_of = [strategy.bar_series() for strategy in self.strategies]
         return self.series_of[i]
@@ -199,7 +201,8 @@ cdef class Hooks:
                 if (<OrderView> view).order.instrument != event.instrument:
                     continue
                 source = (<OrderView> view).order.trigger_source
-                if ((source == ON_MARK and is_mark) or (source == ON_LAST and (event.kind == TRADE or event.kind == BAR))
+                if ((source == ON_MARK and is_mark)
+                        or (source == ON_LAST and (event.kind == TRADE or event.kind == BAR))
                         or (source == ON_INDEX and (event.kind == INDEX or event.kind == INDEX_BAR))):
                     trail(&(<OrderView> view).order, low if (<OrderView> view).order.side > 0 else high)
         return 0
