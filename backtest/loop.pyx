@@ -1,9 +1,9 @@
 """The event loop: two clocks over the same columns, and nothing else.
 
-Venue clock: everything of an instant in the order of ties (streams are numbered by it), margin after its marks, then what
-arrives from strategies. Strategy clock: all deliveries of the instant are applied to the local view, then hooks run: own
-answers, market data, timers. What a hook sends arrives at the venue one order latency later, at the earliest after the
-present instant's market data.
+Venue clock: everything of an instant in the order of ties (streams are numbered by it), margin after its marks, then
+what arrives from strategies. Strategy clock: all deliveries of the instant are applied to the local view, then hooks
+run: own answers, market data, timers. What a hook sends arrives at the venue one order latency later, at the earliest
+after the present instant's market data.
 """
 
 from backtest.strategy_clock cimport StrategyClock
