@@ -23,9 +23,10 @@ HOUR_NS = 3_600_000_000_000
 cdef class LoopState:
     """What the loop works on. Built by `backtest.assembly`, which explains each argument."""
 
-    def __init__(self, *, Exchange exchange, Context context, Hooks hooks, list cursors, list strategies, verbs, rules, list assets_of_streams,
-                 list passive, list response_latency, list priced_asset, int reporting, int64_t start, int64_t end,
-                 list formulas, list max_mark_age, list premium_scales, list rate_scales, list mark_formulas, int path_rule, int on_ruin, int on_gap):
+    def __init__(self, *, Exchange exchange, Context context, Hooks hooks, list cursors, list strategies, verbs, rules,
+                 list assets_of_streams, list passive, list response_latency, list priced_asset, int reporting,
+                 int64_t start, int64_t end, list formulas, list max_mark_age, list premium_scales, list rate_scales,
+                 list mark_formulas, int path_rule, int on_ruin, int on_gap):
         cdef int32_t i, j, n = len(cursors), m = exchange.n_markets
         cdef Cursor cursor
         self.exchange = exchange
@@ -70,12 +71,12 @@ cdef class LoopState:
         self.c_hooks = <uint32_t *> calloc(self.n_strategies + 1, sizeof(uint32_t))
         self.bound = <PyObject **> calloc(self.n_strategies * KINDS + 1, sizeof(PyObject *))
         self.infos = <PyObject **> calloc(self.n_strategies * m + 1, sizeof(PyObject *))
-        if (self.cursor == NULL or self.strategy == NULL
-                or self.kind == NULL or self.early == NULL or self.passive == NULL or self.asset == NULL or self.paths == NULL
-                or self.moves == NULL or self.response_latency == NULL or self.priced_asset == NULL or self.formulas == NULL or self.formula_marks == NULL
-                or self.premiums == NULL or self.has_formula == NULL or self.max_mark_age == NULL
-                or self.premium_divisors == NULL or self.rate_scales == NULL or self.c_hooks == NULL or self.bound == NULL
-                or self.infos == NULL):
+        if (self.cursor == NULL or self.strategy == NULL or self.kind == NULL or self.early == NULL
+                or self.passive == NULL or self.asset == NULL or self.paths == NULL or self.moves == NULL
+                or self.response_latency == NULL or self.priced_asset == NULL or self.formulas == NULL
+                or self.formula_marks == NULL or self.premiums == NULL or self.has_formula == NULL
+                or self.max_mark_age == NULL or self.premium_divisors == NULL or self.rate_scales == NULL
+                or self.c_hooks == NULL or self.bound == NULL or self.infos == NULL):
             raise MemoryError("loop: no memory")
         for i in range(n):
             cursor = cursors[i]
@@ -86,7 +87,8 @@ cdef class LoopState:
             self.asset[i] = assets_of_streams[i]
             self.venue.times[i] = cursor.next_ts
             if cursor.kind == BAR and not passive[i] and cursor.next_ts != INT64_MAX:
-                self.venue.times[i] = self.venue.times[i] + 1          # a bar opens just after its time; its open as a mark is true at it
+                # A bar opens just after its time; its open as a mark is true at it.
+                self.venue.times[i] = self.venue.times[i] + 1
             self.local.times[i] = cursor.next_delivery
         for i in range(exchange.n_accounts):
             self.response_latency[i] = response_latency[i]
