@@ -26,7 +26,7 @@ cdef class Samples(LoopState):
         self.findings.append(entry)
 
     cdef int sample(self, int64_t time, int64_t at) except -1 nogil:
-        """Equity, margin and exposure just before the first event since `at`, which is at `time`; so they were at `at` too."""
+        """Equity, margin and exposure just before the first event since `at` (it is at `time`); the same held at `at`."""
         cdef EquityRow *row
         cdef ExposureRow *seen
         cdef PoolState *pool
@@ -57,7 +57,8 @@ cdef class Samples(LoopState):
                 if slot.position.quantity == 0:
                     continue
                 k = slot.position.instrument
-                if self.venue_world.prices[k].mark == 0 or time - self.venue_world.prices[k].mark_ts > self.max_mark_age[k]:
+                if (self.venue_world.prices[k].mark == 0
+                        or time - self.venue_world.prices[k].mark_ts > self.max_mark_age[k]):
                     with gil:
                         self.mark_gap(k, time)
                 if exposures:
@@ -67,8 +68,9 @@ cdef class Samples(LoopState):
                     seen.instrument = k
                     seen.quantity = self.venue_world.quantity_value(k, slot.position.quantity)
                     seen.mark = self.venue_world.prices[k].mark_value
-                    seen.notional = (<Account> self.exchange.accounts[i]).signed_notional(slot, seen.mark) * self.value_of(
-                        self.venue_world.contracts[k].settle)
+                    seen.notional = (
+                        (<Account> self.exchange.accounts[i]).signed_notional(slot, seen.mark)
+                        * self.value_of(self.venue_world.contracts[k].settle))
         for k in range(self.venue_world.n_assets):
             if self.exchange.ledger.balance(self.exchange.ledger.in_transit, k) != 0:
                 row.cash += self.venue_world.amount_value(
@@ -90,12 +92,12 @@ cdef class Samples(LoopState):
             raise FeedError(
                 f"{name}: at {when} a position is open and its latest mark is of "
                 f"{pd.Timestamp(last, unit='ns', tz='UTC') if last else 'never'}, older than the "
-                f"{self.max_mark_age[instrument] / 1e9:.0f} s allowed for its spacing; fill the gap in the data, or accept it with "
-                "on_gap='warn' (goes on with the old mark and says so) or on_gap='skip'")
+                f"{self.max_mark_age[instrument] / 1e9:.0f} s allowed for its spacing; fill the gap in the data, "
+                "or accept it with on_gap='warn' (goes on with the old mark and says so) or on_gap='skip'")
         self.finding("gap in mark", instrument, time, f"no mark between {last} and {time} ns with a position open")
 
     def snapshot(self, int64_t time):
-        """Note what is owned: at the start, at each month boundary (before the first event at or after it), at the end."""
+        """Note what is owned: at the start, at each month boundary (before the first event from it on), at the end."""
         cdef int32_t i, j, k
         cdef Slot *slot
         cdef Order *order
@@ -107,7 +109,8 @@ cdef class Samples(LoopState):
                 if self.exchange.ledger.balance(i, k) == 0 and isnan(self.value_of(k)):
                     continue             # never held: it needs no price
                 self.snapshots.append((
-                    time, self.exchange.ledger.balance(i, k), 0, 0, *counts, self.value_of(k), i, k, -1, -1, -1, 0, self.n_snapshots))
+                    time, self.exchange.ledger.balance(i, k), 0, 0, *counts, self.value_of(k), i, k, -1, -1, -1, 0,
+                    self.n_snapshots))
         for i in range(self.exchange.n_accounts):
             for j in range((<Account> self.exchange.accounts[i]).state.n_slots):
                 slot = (<Account> self.exchange.accounts[i]).state.slots[j]
@@ -124,7 +127,6 @@ cdef class Samples(LoopState):
                     self.n_snapshots))
         self.n_snapshots += 1
         self.next_snapshot = next_month(time)
-
 
 
 def next_month(int64_t time):
