@@ -17,7 +17,8 @@ cdef struct Size:
 
 cdef Size resolve_size(tuple sizes, bint signed) except *
 # side +1 or -1: returns units > 0; side 0: signed units. price: limit in price units, 0 = market.
-cdef int64_t to_units(Context context, int32_t account, int32_t instrument, Size size, int side, int64_t price) except? -1
+cdef int64_t to_units(Context context, int32_t account, int32_t instrument, Size size, int side,
+                      int64_t price) except? -1
 # Net position of the account (spot: balance of the base coin) plus `pending`, in quantity units.
 cdef int64_t effective_units(Context context, int32_t account, int32_t instrument, int64_t pending) noexcept nogil
 cdef tuple reading(Context context, object symbol)
