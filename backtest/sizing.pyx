@@ -24,14 +24,15 @@ cdef Size resolve_size(tuple sizes, bint signed) except *:
     return out
 
 
-cdef int64_t to_units(Context context, int32_t account, int32_t instrument, Size size, int side, int64_t price) except? -1:
+cdef int64_t to_units(Context context, int32_t account, int32_t instrument, Size size, int side,
+                      int64_t price) except? -1:
     cdef const Contract *c = context.world.contracts[instrument]
     cdef double reference = context.price(instrument) if price == 0 else context.world.price_value(instrument, price)
     cdef double quantity = size.value, rate, leverage
     if size.kind != BY_QUANTITY and reference <= 0.0:
         raise OrderError(
-            f"{context.infos[instrument].address} has no price yet, so {NAMES[size.kind]}= cannot be turned into a quantity; "
-            "wait for its first mark or trade, or use quantity=")
+            f"{context.infos[instrument].address} has no price yet, so {NAMES[size.kind]}= cannot be turned into a "
+            "quantity; wait for its first mark or trade, or use quantity=")
     rate = context.taker_fees[account * context.world.n_instruments + instrument] * 1e-10
     if size.kind == BY_DELTA:
         quantity = size.value * reference / c.multiplier if c.kind == INVERSE else size.value / c.multiplier
@@ -41,8 +42,9 @@ cdef int64_t to_units(Context context, int32_t account, int32_t instrument, Size
         # Signed notional over the equity of this account, both in the reporting currency.
         quantity = size.value * context.equity(account) / context.asset_value(c.settle if c.kind != SPOT else c.quote)
         if isnan(quantity):
-            raise OrderError(f"leverage= needs a price of {context.assets[c.settle]} in {context.assets[context.reporting]}; "
-                             "give index rows or prices={...}")
+            raise OrderError(
+                f"leverage= needs a price of {context.assets[c.settle]} in {context.assets[context.reporting]}; "
+                "give index rows or prices={...}")
         # Here it is notional in the settle asset: coins of an inverse contract, quote currency of a linear one.
         quantity = quantity * reference / c.multiplier if c.kind == INVERSE else quantity / (c.multiplier * reference)
     elif size.kind == BY_VALUE:
@@ -55,7 +57,10 @@ cdef int64_t to_units(Context context, int32_t account, int32_t instrument, Size
             # value = margin + fee = N / leverage + N x rate, in the settle asset
             leverage = context.state(account).leverage[instrument]
             quantity = size.value * leverage / (1.0 + rate * leverage)
-            quantity = quantity * reference / c.multiplier if c.kind == INVERSE else quantity / (c.multiplier * reference)
+            if c.kind == INVERSE:
+                quantity = quantity * reference / c.multiplier
+            else:
+                quantity = quantity / (c.multiplier * reference)
     return context.units_down(instrument, quantity)
 
 
@@ -139,10 +144,13 @@ cdef int chosen(str name, object value, dict allowed) except -1:
 
 
 cdef tuple units_of(object value, int scale, str what):
-    """A positive number as given (text, Decimal, int, or a float through its repr) in the nearest units, and whether exactly so."""
+    """A positive number as given (text, Decimal, int, a float by its repr) in the nearest units, and whether exactly so."""
     from decimal import Decimal, InvalidOperation
     try:
-        number = value if isinstance(value, Decimal) else Decimal(repr(value) if isinstance(value, float) else str(value))
+        if isinstance(value, Decimal):
+            number = value
+        else:
+            number = Decimal(repr(value) if isinstance(value, float) else str(value))
     except InvalidOperation:
         raise OrderError(f"{what} must be a number, got {value!r}") from None
     if not number.is_finite() or number <= 0:
