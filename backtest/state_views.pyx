@@ -14,7 +14,7 @@ YEAR_HOURS = 8760.0
 
 
 cdef class PositionView:
-    """A position when it was asked for. Quantities in the instrument's unit, prices in quote, money in the settle asset."""
+    """A position when asked for. Quantities in the instrument's unit, prices in quote, money in the settle asset."""
 
     cdef readonly double quantity
     cdef readonly double delta
@@ -75,7 +75,8 @@ cdef class PositionView:
         return self.quantity != 0.0
 
     def __repr__(self):
-        return (f"Position(quantity={self.quantity:g}, entry_price={self.entry_price}, unrealized_pnl={self.unrealized_pnl:g}, "
+        return (f"Position(quantity={self.quantity:g}, entry_price={self.entry_price}, "
+                f"unrealized_pnl={self.unrealized_pnl:g}, "
                 f"liquidation_price={self.liquidation_price}, distance={self.distance:.4g})")
 
 
