@@ -33,7 +33,6 @@ cdef int python_hook(PyObject *hook, PyObject *info, const Event *event, int64_t
     return 0
 
 
-
 cdef class StrategyClock(VenueClock):
     """Delivers to strategies."""
 
@@ -104,7 +103,8 @@ cdef class StrategyClock(VenueClock):
         cdef int64_t *grown
         cdef int64_t frame
         self.context.now = time
-        if self.local.best_time == time < self.local.second_time and self.local_agenda.next_time > time and self.n_aggregators == 0:
+        if (self.local.best_time == time < self.local.second_time and self.local_agenda.next_time > time
+                and self.n_aggregators == 0):
             # One market event and nothing else at this instant: most of a run.
             s = self.local.best
             (<Cursor> self.cursor[s]).deliver(&event)
@@ -196,7 +196,7 @@ cdef class StrategyClock(VenueClock):
             if self.exchange.mark_from_index[k]:
                 self.local_world.set_price(k, MARK_PRICE, event.a, event.delivered)
             elif self.formula_marks[k].spacing > 0 and event.delivered == event.ts:
-                # The venue publishes its mark beside the index; with a delay it is not known here which one it was then.
+                # The venue publishes its mark beside the index; with a delay it is not known here which one it was.
                 self.local_world.set_price(k, MARK_PRICE, self.venue_world.prices[k].mark, event.delivered)
         elif event.kind == BAR:
             self.local_world.set_price(k, LAST_PRICE, event.d, event.delivered)
@@ -320,5 +320,6 @@ cdef class StrategyClock(VenueClock):
                     (<Strategy> self.strategy[i])._on_open_interest(event)
             hook = self.bound[i * KINDS + event.kind]
             if hook != NULL:
-                (<call_hook> <void *> python_hook)(hook, self.infos[i * self.n_instruments + event.instrument], event, timeframe)
+                (<call_hook> <void *> python_hook)(
+                    hook, self.infos[i * self.n_instruments + event.instrument], event, timeframe)
         return 0
