@@ -24,7 +24,7 @@ cdef class VenueClock(BarPaths):
     """Applies market data and requests to the venues."""
 
     def open_books(self):
-        """Value what is held before the first price of an asset by that price: in the books only, nobody trades on it."""
+        """Value what is held before an asset's first price by that price: in the books only; nobody trades on it."""
         cdef Event head
         cdef int32_t s
         cdef int asset
@@ -40,7 +40,8 @@ cdef class VenueClock(BarPaths):
                     head.kind == TRADE or head.kind == MARK or head.kind == BAR or head.kind == MARK_BAR
                     or (head.kind == INDEX and self.exchange.mark_from_index[head.instrument])):
                 found = (self.venue.times[s], self.venue_world.price_value(head.instrument, head.a))
-                first[self.priced_asset[head.instrument]] = min(first.get(self.priced_asset[head.instrument], found), found)
+                asset = self.priced_asset[head.instrument]
+                first[asset] = min(first.get(asset, found), found)
         for asset in range(self.venue_world.n_assets):
             if not isnan(self.exchange.ledger.asset_prices[asset]):
                 continue
@@ -86,7 +87,8 @@ cdef class VenueClock(BarPaths):
                 if event.d == 0:
                     self.formula_marks[event.instrument].rate_ts = time
                     self.formula_marks[event.instrument].interval = event.b * 1000000000
-                    self.formula_marks[event.instrument].rate = <double> event.a / 10.0 ** self.rate_scales[event.instrument]
+                    self.formula_marks[event.instrument].rate = (
+                        <double> event.a / 10.0 ** self.rate_scales[event.instrument])
                     self.settle_funding(&event, time)
         self.venue.moved(s)
         # Margin is checked when all marks of the instant are in: a basket is not judged on half of its prices.
@@ -97,7 +99,7 @@ cdef class VenueClock(BarPaths):
         return 0
 
     cdef int formula_mark(self, int32_t instrument, int64_t time) except -1 nogil:
-        """The mark from index, last funding rate and basis; the last trade stands for the mid price, which a tape lacks."""
+        """The mark from index, last funding rate and basis; the last trade stands for the mid price, unknown on a tape."""
         cdef FormulaMark *f = &self.formula_marks[instrument]
         cdef double index = self.venue_world.prices[instrument].index_value
         cdef double last = self.venue_world.price_value(instrument, self.venue_world.prices[instrument].last)
@@ -133,7 +135,7 @@ cdef class VenueClock(BarPaths):
 
     cdef int settle_funding(self, const Event *event, int64_t time) except -1 nogil:
         cdef int64_t mark = event.c
-        cdef int32_t i, k
+        cdef int32_t i
         cdef Event head
         cdef bint held = False
         cdef Slot *slot
@@ -156,9 +158,10 @@ cdef class VenueClock(BarPaths):
             if mark == 0:
                 with gil:
                     raise FeedError(
-                        f"{self.context.infos[event.instrument].address} at {time} ns: a funding rate is due on an open position and there "
-                        "is no mark; give mark rows, a mark column in the funding rows, or mark='last'")
-            if event.c == 0 and time - self.venue_world.prices[event.instrument].mark_ts > self.max_mark_age[event.instrument]:
+                        f"{self.context.infos[event.instrument].address} at {time} ns: a funding rate is due on an open "
+                        "position and there is no mark; give mark rows, a mark column in the funding rows, or mark='last'")
+            if (event.c == 0 and time - self.venue_world.prices[event.instrument].mark_ts
+                    > self.max_mark_age[event.instrument]):
                 with gil:
                     self.finding(
                         "old mark at funding", event.instrument, time,
