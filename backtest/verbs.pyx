@@ -9,12 +9,10 @@ from venues.account cimport Account
 from venues.ledger cimport COUNTERPARTIES, VENUE_FEES, PostingContext
 from venues.matching cimport Market
 from venues.orders cimport (
-    BY_USER, INSUFFICIENT_BALANCE, LIMIT, NO_REASON, OFF_LOT, REJECTED, SENT, VENUE_UNAVAILABLE, WORKING, BELOW_MINIMUM, NO_PRICE,
-    Order,
+    BELOW_MINIMUM, BY_USER, INSUFFICIENT_BALANCE, LIMIT, NO_PRICE, NO_REASON, SENT, VENUE_UNAVAILABLE, WORKING, Order,
 )
 from venues.outbox cimport STATE_ONLY, TRANSFERRED, Message
 from venues.records cimport CONVERSION, DEPOSIT, FEE, TRANSFER, WITHDRAWAL, TransferRow
-from venues.state cimport Slot
 from venues.venue cimport Exchange
 
 from venues.orders import REASONS
@@ -50,7 +48,8 @@ cdef class Verbs:
     cdef readonly list refusals          # (ns, text)
     cdef object suspended                # callable: (venue id, ns) -> bool
 
-    def __init__(self, Exchange exchange, Context context, *, delays, dict fees, dict minimums, list start_balances, suspended):
+    def __init__(self, Exchange exchange, Context context, *, delays, dict fees, dict minimums,
+                 list start_balances, suspended):
         self.exchange = exchange
         self.context = context
         self.delays = delays
@@ -95,7 +94,8 @@ cdef class Verbs:
     def answer(self, verb, int reason, int64_t time):
         """Note a refusal: the strategy's log and the run's warnings carry it."""
         if reason != NO_REASON:
-            self.refusals.append((time, verb[1], f"{verb[len(verb) - 1]} at {self.context.accounts[verb[2]]} refused: {REASONS[reason]}"))
+            text = f"{verb[len(verb) - 1]} at {self.context.accounts[verb[2]]} refused: {REASONS[reason]}"
+            self.refusals.append((time, verb[1], text))
 
     cdef int64_t atoms(self, int32_t asset, double amount) except? -1:
         return <int64_t> floor(amount * self.exchange.world.atoms[asset] * (1.0 + 1e-15) + 1e-9)
@@ -252,7 +252,8 @@ cdef class Verbs:
         if venues[0] != venues[1]:
             fee = self.atoms(asset, float(self.fees.get(name, 0.0)))
         atoms = most if amount == "all" else self.atoms(asset, float(amount))
-        if self.exchange.outage_until[account.venue] > time or self.suspended(venues[0], time) or self.suspended(venues[1], time):
+        if (self.exchange.outage_until[account.venue] > time
+                or self.suspended(venues[0], time) or self.suspended(venues[1], time)):
             reason = VENUE_UNAVAILABLE
         elif atoms > most or atoms <= fee:
             reason = INSUFFICIENT_BALANCE
@@ -269,10 +270,12 @@ cdef class Verbs:
         if fee > 0:
             account.post(&context, self.exchange.ledger.pseudo(account.venue, VENUE_FEES), asset, FEE, -fee, NULL)
         if receive != asset:
-            self.exchange.ledger.post(&context, transit, self.exchange.ledger.pseudo(account.venue, COUNTERPARTIES), asset,
-                                      CONVERSION, fee - atoms)
-            self.exchange.ledger.post(&context, transit, self.exchange.ledger.pseudo(account.venue, COUNTERPARTIES), receive,
-                                      CONVERSION, received)
+            self.exchange.ledger.post(
+                &context, transit, self.exchange.ledger.pseudo(account.venue, COUNTERPARTIES), asset,
+                CONVERSION, fee - atoms)
+            self.exchange.ledger.post(
+                &context, transit, self.exchange.ledger.pseudo(account.venue, COUNTERPARTIES), receive,
+                CONVERSION, received)
         self.examine_all(account, time)
         self.row(account, id, asset, receive, atoms, received, fee, source, target, SENT_OFF, NO_REASON, time)
         self.moving.append((id, source, target, receive, received))
@@ -288,8 +291,8 @@ cdef class Verbs:
         self.examine_all(account, time)
         self.row(account, id, asset, asset, atoms, atoms, 0, moving[1], moving[2], ARRIVED, NO_REASON, time)
 
-    cdef int row(self, Account account, int64_t id, int32_t asset, int32_t receive, int64_t atoms, int64_t received, int64_t fee,
-                 int32_t source, int32_t target, int status, int reason, int64_t time) except -1:
+    cdef int row(self, Account account, int64_t id, int32_t asset, int32_t receive, int64_t atoms, int64_t received,
+                 int64_t fee, int32_t source, int32_t target, int status, int reason, int64_t time) except -1:
         cdef TransferRow *row = <TransferRow *> self.exchange.journal.transfers.append()
         cdef Message *m
         row.time = time
