@@ -2,10 +2,9 @@
 
 cimport cython
 from feeds.events cimport (
-    BAR, FUNDING, INDEX, INDEX_BAR, LIQUIDATION, MARK, MARK_BAR, OPEN_INTEREST, PREMIUM, PREMIUM_BAR, TRADE, Event,
+    BAR, FUNDING, INDEX, INDEX_BAR, LIQUIDATION, MARK, MARK_BAR, PREMIUM, TRADE, Event,
 )
-from libc.stdint cimport int8_t
-from venues.orders cimport CANCELED, EXPIRED, FILLED, REJECTED
+from venues.orders cimport EXPIRED, FILLED
 
 from venues.orders import REASONS, STATUSES, TIFS, TYPES
 
@@ -55,7 +54,7 @@ cdef class InstrumentInfo:
 @cython.no_gc                    # it refers to nothing that could refer back
 @cython.final
 cdef class TradeEvent:
-    """A trade of the market: `ts` (ns, venue), `price`, `quantity`, `side` (+1: the buyer was the aggressor), `flags`."""
+    """A trade of the market: `ts` (ns, venue), `price`, `quantity`, `side` (+1: a buyer was the aggressor), `flags`."""
 
     cdef readonly int64_t ts
     cdef readonly double price
@@ -191,7 +190,8 @@ cdef class LiquidationEvent:
         return self.instrument.venue
 
     def __repr__(self):
-        return f"LiquidationEvent({self.instrument.address}, ts={self.ts}, {self.price} x {self.quantity}, side={self.side})"
+        return (f"LiquidationEvent({self.instrument.address}, ts={self.ts}, {self.price} x {self.quantity}, "
+                f"side={self.side})")
 
 
 @cython.no_gc                    # it refers to nothing that could refer back
@@ -364,5 +364,5 @@ cdef class OrderView:
         return not (FILLED <= self.order.status <= EXPIRED)
 
     def __repr__(self):
-        return (f"Order({self.id}, {self.info.address}, {'buy' if self.order.side > 0 else 'sell'} {self.sent} {self.type}, "
-                f"{self.status}{' ' + self.reason if self.reason else ''})")
+        return (f"Order({self.id}, {self.info.address}, {'buy' if self.order.side > 0 else 'sell'} {self.sent} "
+                f"{self.type}, {self.status}{' ' + self.reason if self.reason else ''})")
