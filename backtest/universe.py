@@ -45,6 +45,7 @@ class Universe:
     - its data have begun: the first bar has closed, or the first trade, quote or book row has come;
     - its data have not ended: the next bar is not overdue (of the finest bars that reach as far as the others), or
       the last trade, quote or book row is less than an hour old;
+    - no venue event "delisting" has settled it;
     - one of its listings holds. A listing begins at `onboard` of an instrument row, or where the rows have none, at
       `valid_from` or the first row of its data, whichever is earlier, and ends at `delist` or `expiry`. Without an
       instrument row it begins with the data.
@@ -73,6 +74,11 @@ class Universe:
         self._rows: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
         for row in sorted(dataset.instruments if instruments is None else instruments, key=lambda each: each["ts"]):
             self._rows.setdefault((row["venue"], row["symbol"]), []).append(row)
+        self._settled: dict[tuple[str, str], int] = {}
+        for event in dataset.venue_events:
+            if event["what"] == "delisting":
+                place = (str(event["venue"]), str(event["symbol"]))
+                self._settled[place] = min(int(event["ts"]), self._settled.get(place, _NEVER))
         self._lives: dict[tuple[str, str], _Life | None] = {}
 
     def members(
@@ -176,12 +182,13 @@ class Universe:
         key = (venue, symbol)
         if key not in self._lives:
             streams = [stream for stream in self._streams[key] if stream.rows]
-            self._lives[key] = _life(streams, self._rows.get(key, [])) if streams else None
+            settled = min(self._settled.get(place, _NEVER) for place in (key, (venue, "*")))
+            self._lives[key] = _life(streams, self._rows.get(key, []), settled) if streams else None
         return self._lives[key]
 
 
-def _life(streams: list[Stream], rows: list[Mapping[str, Any]]) -> _Life:
-    """Return when an instrument lived, from its streams and its instrument rows by time."""
+def _life(streams: list[Stream], rows: list[Mapping[str, Any]], settled: int) -> _Life:
+    """Return when an instrument lived, from its streams, its instrument rows by time, and its settlement."""
     first = min(stream.ts_min for stream in streams)
     seen = min(stream.ts_min + stream.timeframe_ns for stream in streams)
     # From coarse to fine: a finer stream that ends inside the last bar of a coarser one tells the end more exactly.
@@ -194,7 +201,7 @@ def _life(streams: list[Stream], rows: list[Mapping[str, Any]]) -> _Life:
         ended = last.ts_max + 2 * last.timeframe_ns
     else:
         ended = max(stream.ts_max for stream in streams if not stream.timeframe_ns) + _SILENCE_NS
-    return _Life(first, seen, ended, _listings(rows, first) if rows else ((first, _NEVER),))
+    return _Life(first, seen, min(ended, settled), _listings(rows, first) if rows else ((first, _NEVER),))
 
 
 def _listings(rows: list[Mapping[str, Any]], first: int) -> tuple[tuple[int, int], ...]:
