@@ -18,7 +18,7 @@ cdef class AccountVerbs(Trading):
         self._ask("leverage", account, f"set_leverage({symbol!r}, {leverage!r})", instrument, float(leverage))
 
     def set_margin_mode(self, symbol, mode):
-        """Ask for ``cross`` or ``isolated`` margin of a symbol; the venue refuses it while a position or order is open."""
+        """Ask for ``cross`` or ``isolated`` margin of a symbol; refused while a position or order is open."""
         instrument, account = self.find(symbol)
         if mode not in ("cross", "isolated"):
             raise OrderError(f"margin mode must be 'cross' or 'isolated', got {mode!r}")
@@ -27,7 +27,8 @@ cdef class AccountVerbs(Trading):
     def add_margin(self, symbol, amount, *, position=None):
         """Ask to move money of the settle asset from the cross wallet to an isolated position."""
         instrument, account = self.find(symbol)
-        self._ask("margin", account, f"add_margin({symbol!r}, {amount!r})", instrument, self._leg(account, position), float(amount))
+        self._ask("margin", account, f"add_margin({symbol!r}, {amount!r})", instrument, self._leg(account, position),
+                  float(amount))
 
     def remove_margin(self, symbol, amount, *, position=None):
         """Ask to take money out of an isolated position; its initial margin must stay."""
@@ -44,7 +45,9 @@ cdef class AccountVerbs(Trading):
         if len(matches) == 1:
             self._heard.add(matches[0])
             return matches[0]
-        raise OrderError(f"account {account!r} is {'ambiguous' if matches else 'unknown'}; the run has {', '.join(self.context.accounts)}")
+        raise OrderError(
+            f"account {account!r} is {'ambiguous' if matches else 'unknown'}; "
+            f"the run has {', '.join(self.context.accounts)}")
 
     def _asset_number(self, asset):
         if asset not in self.context.assets:
@@ -74,8 +77,8 @@ cdef class AccountVerbs(Trading):
         if amount != "all" and not float(amount) > 0:
             raise OrderError(f"amount must be positive or 'all', got {amount!r}")
         self.context.next_transfer += 1
-        self._ask("transfer", one, f"transfer of {amount} {asset}", self.context.next_transfer, self._asset_number(asset), amount,
-                  other, self._asset_number(receive or asset))
+        self._ask("transfer", one, f"transfer of {amount} {asset}", self.context.next_transfer,
+                  self._asset_number(asset), amount, other, self._asset_number(receive or asset))
         return self.context.next_transfer
 
     def convert(self, account, sell, buy, amount):
@@ -83,8 +86,8 @@ cdef class AccountVerbs(Trading):
         number = self._account_number(account)
         if amount != "all" and not float(amount) > 0:
             raise OrderError(f"amount must be positive or 'all', got {amount!r}")
-        self._ask("convert", number, f"convert({sell!r} to {buy!r}, {amount!r})", self._asset_number(sell), self._asset_number(buy),
-                  amount)
+        self._ask("convert", number, f"convert({sell!r} to {buy!r}, {amount!r})", self._asset_number(sell),
+                  self._asset_number(buy), amount)
 
     def deposit(self, account, asset, amount):
         """Pay money into an account from outside the run."""

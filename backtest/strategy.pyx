@@ -7,7 +7,7 @@ from libc.stdint cimport int32_t, int64_t
 from venues.orders cimport STOP_MARKET, TRAILING_STOP
 from venues.records cimport LogRow, SeriesRow
 
-from backtest.errors import ConfigError, OrderError
+from backtest.errors import OrderError
 from backtest.state_views import FundingInfo, PositionView, delta_of, equity_of, ratio_of
 
 
@@ -31,9 +31,10 @@ cdef class Strategy(AccountVerbs):
     """
 
     def position(self, symbol, *, leg=None):
-        """Return the position in a symbol as delivered so far; flat when there is none. `leg` is 'long' or 'short' in hedge mode."""
+        """Return the position in a symbol as delivered so far; `leg` 'long' or 'short' in hedge mode."""
         instrument, account = self.find(symbol)
-        return PositionView(self.context, account, instrument, {None: 0, "long": 1, "short": -1}[leg], self._stop_of(instrument))
+        return PositionView(self.context, account, instrument, {None: 0, "long": 1, "short": -1}[leg],
+                            self._stop_of(instrument))
 
     def _stop_of(self, int32_t instrument):
         cdef OrderView view
@@ -74,8 +75,8 @@ cdef class Strategy(AccountVerbs):
     def subscribe_bars(self, symbol, timeframe):
         """Return a series of completed bars with indicators; call it in `on_start`.
 
-        A strategy that subscribes is given the bars of its own series only, and `on_bar` waits until all of them are ready; a
-        compiled `_on_bar` does not wait.
+        A strategy that subscribes is given the bars of its own series only, and `on_bar` waits until all of them are
+        ready; a compiled `_on_bar` does not wait.
         """
         from backtest.series import BarSeries
         from feeds.schema import timeframe_ns
@@ -117,13 +118,16 @@ cdef class Strategy(AccountVerbs):
         # `include` is a word of Cython's own and cannot be a parameter's name here.
         chosen = rest.pop("include", ())
         if rest:
-            raise OrderError(f"universe() has no argument {next(iter(rest))!r}; it has quote, listed_for, top, by, include")
+            raise OrderError(
+                f"universe() has no argument {next(iter(rest))!r}; it has quote, listed_for, top, by, include")
         return self.context.universe.members(
-            venue, quote=quote, listed_for=listed_for, top=top, by=by, now=self.context.now, history=self.context.history,
+            venue, quote=quote, listed_for=listed_for, top=top, by=by, now=self.context.now,
+            history=self.context.history,
             **{"include": chosen})
 
     def every(self, interval, *, offset="0s", name=None):
-        """Have `on_timer` called at UTC-aligned times: every interval after the epoch, shifted by the offset (may be negative).
+        """Have `on_timer` called at UTC-aligned times: every interval after the epoch, shifted by the offset (may be
+        negative).
 
         Returns the number of the timer, which a compiled `_on_timer` is given.
         """
@@ -157,7 +161,7 @@ cdef class Strategy(AccountVerbs):
         return len(self.context.timers) - 1
 
     def alert(self, symbol, *, distance=None, ratio=None):
-        """Have `on_margin_call` called when the distance to liquidation falls below, or the account's ratio rises above."""
+        """Have `on_margin_call` called when the distance to liquidation is below, or the ratio above, a level."""
         if distance is None and ratio is None:
             raise OrderError(f"alert({symbol!r}) needs distance= or ratio=")
         instrument, account = self.find(symbol)

@@ -58,19 +58,24 @@ cdef class StrategyCore:
     # C verbs
     cdef int32_t instrument(self, str symbol) except -1          # with the GIL: call it in on_start
     cdef int64_t position_units(self, int32_t instrument) noexcept nogil     # one-way position in the default account
-    cdef int64_t expected_units(self, int32_t instrument) noexcept nogil     # with own C orders that work counted as filled
-    cdef int64_t units_of(self, int32_t instrument, double notional) noexcept nogil    # signed, on the lot; 0 without a price
-    cdef double equity_value(self, int32_t instrument) noexcept nogil        # of the instrument's account, reporting currency
+    # with own C orders that work counted as filled
+    cdef int64_t expected_units(self, int32_t instrument) noexcept nogil
+    # signed, on the lot; 0 without a price
+    cdef int64_t units_of(self, int32_t instrument, double notional) noexcept nogil
+    # of the instrument's account, reporting currency
+    cdef double equity_value(self, int32_t instrument) noexcept nogil
     cdef double price(self, int32_t instrument) noexcept nogil               # mark, else last; 0 = none yet
     cdef int64_t now_ns(self) noexcept nogil
     cdef int64_t bar_timeframe(self) noexcept nogil              # ns, of the bar that _on_bar was given
     cdef double price_divisor(self, int32_t instrument) noexcept nogil
     cdef double quantity_divisor(self, int32_t instrument) noexcept nogil
-    cdef int64_t market_order(self, int32_t instrument, int64_t quantity, bint reduce_only) except? -1 nogil     # signed
+    # signed
+    cdef int64_t market_order(self, int32_t instrument, int64_t quantity, bint reduce_only) except? -1 nogil
     cdef int64_t limit_order(self, int32_t instrument, int64_t quantity, int64_t price, bint post_only) except? -1 nogil
     cdef int cancel_order(self, int64_t id) except -1 nogil
 
-    cdef int64_t _send_units(self, int32_t instrument, int64_t quantity, int type, int64_t price, int flags) except? -1 nogil
+    cdef int64_t _send_units(self, int32_t instrument, int64_t quantity, int type, int64_t price,
+                             int flags) except? -1 nogil
     cdef void _follow_order(self, const Order *order) noexcept nogil
     cdef tuple find(self, object symbol)
     cdef InstrumentInfo _claim(self, int32_t instrument, str name)

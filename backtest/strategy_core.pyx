@@ -17,7 +17,8 @@ from backtest.errors import ConfigError, OrderError
 cdef extern from *:
     """
     #define LEVDYN_VTAB(o) (((struct __pyx_obj_8backtest_13strategy_core_StrategyCore *)(o))->__pyx_vtab)
-    #define LEVDYN_OVERRIDES(o, name) (LEVDYN_VTAB(o)->name != __pyx_vtabptr_8backtest_13strategy_core_StrategyCore->name)
+    #define LEVDYN_BASE __pyx_vtabptr_8backtest_13strategy_core_StrategyCore
+    #define LEVDYN_OVERRIDES(o, name) (LEVDYN_VTAB(o)->name != LEVDYN_BASE->name)
     #define LEVDYN_C_HOOKS(o) ( \\
         (LEVDYN_OVERRIDES(o, _on_trade) ? 1 : 0) | (LEVDYN_OVERRIDES(o, _on_bar) ? 2 : 0) | \\
         (LEVDYN_OVERRIDES(o, _on_mark) ? 4 : 0) | (LEVDYN_OVERRIDES(o, _on_index) ? 8 : 0) | \\
@@ -28,9 +29,10 @@ cdef extern from *:
     # Which slots of the method table differ from the base class's own: which C hooks a compiled class overrides.
     unsigned int LEVDYN_C_HOOKS(void *strategy)
 
-MARKET_HOOKS = ("on_trade", "on_bar", "on_bars", "on_mark", "on_index", "on_funding", "on_liquidation", "on_open_interest")
-ACCOUNT_HOOKS = ("on_order", "on_fill", "on_funding_payment", "on_margin_call", "on_liquidated", "on_adl", "on_settlement",
-                 "on_transfer")
+MARKET_HOOKS = ("on_trade", "on_bar", "on_bars", "on_mark", "on_index", "on_funding", "on_liquidation",
+                "on_open_interest")
+ACCOUNT_HOOKS = ("on_order", "on_fill", "on_funding_payment", "on_margin_call", "on_liquidated", "on_adl",
+                 "on_settlement", "on_transfer")
 HOOKS = MARKET_HOOKS + ACCOUNT_HOOKS + ("on_start", "on_timer", "on_stop")
 
 
@@ -69,7 +71,8 @@ cdef class StrategyCore:
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1)
                 hint = f", did you mean {near[0]!r}?" if near else ""
-                raise ConfigError(f"{type(self).__name__} has no parameter {name!r}{hint} It has: {', '.join(known) or 'none'}")
+                raise ConfigError(
+                    f"{type(self).__name__} has no parameter {name!r}{hint} It has: {', '.join(known) or 'none'}")
         compiled = getattr(type(self), "PARAMETERS", {})
         for name, value in compiled.items():
             if name not in params:
@@ -191,10 +194,12 @@ cdef class StrategyCore:
     cdef int64_t market_order(self, int32_t instrument, int64_t quantity, bint reduce_only) except? -1 nogil:
         return self._send_units(instrument, quantity, MARKET, 0, REDUCE_ONLY if reduce_only else 0)
 
-    cdef int64_t limit_order(self, int32_t instrument, int64_t quantity, int64_t price, bint post_only) except? -1 nogil:
+    cdef int64_t limit_order(self, int32_t instrument, int64_t quantity, int64_t price,
+                             bint post_only) except? -1 nogil:
         return self._send_units(instrument, quantity, LIMIT, price, POST_ONLY if post_only else 0)
 
-    cdef int64_t _send_units(self, int32_t instrument, int64_t quantity, int type, int64_t price, int flags) except? -1 nogil:
+    cdef int64_t _send_units(self, int32_t instrument, int64_t quantity, int type, int64_t price,
+                             int flags) except? -1 nogil:
         cdef OpenOrder *grown
         cdef OpenOrder *open
         if quantity == 0 or self.context.warming:

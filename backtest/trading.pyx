@@ -27,16 +27,16 @@ cdef class Trading(StrategyCore):
             post_only=False, reduce_only=False, tif="GTC", tag=None, position=None):
         """Send a buy order and return it; None when the size rounds to nothing.
 
-        A market order whose size needs a price that nobody has told yet (in `on_start`, say) is sent with the first one; its
-        `id` is negative until then.
+        A market order whose size needs a price that nobody has told yet (in `on_start`, say) is sent with the first
+        one; its `id` is negative until then.
 
         Parameters
         ----------
         symbol : str
         quantity, value, notional, delta, leverage : number or str
-            Exactly one, positive. `quantity` in the instrument's unit; `notional` in quote currency (US dollars for inverse);
-            `value` what is spent: spot cash with the fee inside, derivative margin and fee; `delta` in base coin; `leverage`
-            as a multiple of the account's equity at the mark. Rounded toward zero on the lot.
+            Exactly one, positive. `quantity` in the instrument's unit; `notional` in quote currency (US dollars for
+            inverse); `value` what is spent: spot cash with the fee inside, derivative margin and fee; `delta` in base
+            coin; `leverage` as a multiple of the account's equity at the mark. Rounded toward zero on the lot.
         limit : number, optional
             Limit price, rounded to the passive side on the tick; None sends a market order.
         post_only, reduce_only : bool
@@ -47,14 +47,14 @@ cdef class Trading(StrategyCore):
         position : str, optional
             ``long | short``, required in hedge mode.
         """
-        return self._trade(1, symbol, (quantity, value, notional, delta, leverage), limit, post_only, reduce_only, tif, tag,
-                           position)
+        return self._trade(1, symbol, (quantity, value, notional, delta, leverage), limit, post_only, reduce_only,
+                           tif, tag, position)
 
     def sell(self, symbol, *, quantity=None, value=None, notional=None, delta=None, leverage=None, limit=None,
              post_only=False, reduce_only=False, tif="GTC", tag=None, position=None):
         """Send a sell order and return it; see `buy`."""
-        return self._trade(-1, symbol, (quantity, value, notional, delta, leverage), limit, post_only, reduce_only, tif, tag,
-                           position)
+        return self._trade(-1, symbol, (quantity, value, notional, delta, leverage), limit, post_only, reduce_only,
+                           tif, tag, position)
 
     def _trade(self, int side, symbol, tuple sizes, limit, bint post_only, bint reduce_only, tif, tag, position,
                OrderView early=None):
@@ -74,8 +74,8 @@ cdef class Trading(StrategyCore):
             raise OrderError(f"post_only needs a limit price ({symbol})")
         if early is None and price == 0 and self._lacks_price(instrument, size):
             early = self._early(account, instrument, side, tag, size.value)
-            self._wait(instrument, early, partial(self._trade, side, symbol, sizes, None, post_only, reduce_only, tif, tag,
-                                                  position, early))
+            self._wait(instrument, early, partial(self._trade, side, symbol, sizes, None, post_only, reduce_only, tif,
+                                                  tag, position, early))
             return early
         units = to_units(self.context, account, instrument, size, side, price)
         if early is not None:
@@ -141,7 +141,8 @@ cdef class Trading(StrategyCore):
         if self.context.state(account).hedge:
             if position is None:
                 raise OrderError(
-                    f"account {self.context.accounts[account]} is in hedge mode: name the leg with position='long' or 'short'")
+                    f"account {self.context.accounts[account]} is in hedge mode: "
+                    "name the leg with position='long' or 'short'")
             return 1 if position == "long" else -1
         if position is not None:
             raise OrderError(
@@ -158,8 +159,8 @@ cdef class Trading(StrategyCore):
         """Reach an exposure and return the orders sent (possibly none).
 
         Working orders of this strategy count as filled, so that asking twice sends once. An order that would turn the
-        position is split at zero and its first part is reduce-only. An addition below the venue's minimum is skipped. An
-        instrument whose size needs a price that nobody has told yet is reached with the first one.
+        position is split at zero and its first part is reduce-only. An addition below the venue's minimum is skipped.
+        An instrument whose size needs a price that nobody has told yet is reached with the first one.
 
         Parameters
         ----------
@@ -197,11 +198,12 @@ cdef class Trading(StrategyCore):
             return sent
         if held * change < 0:
             part = min(abs(change), abs(held))
-            sent.append(self._send_part(instrument, account, 1 if change > 0 else -1, part, limit, tif, tag, True, size.value))
+            sent.append(self._send_part(instrument, account, 1 if change > 0 else -1, part, limit, tif, tag, True,
+                                        size.value))
             change = change - part if change > 0 else change + part
         if change != 0:
-            sent.append(self._send_part(instrument, account, 1 if change > 0 else -1, abs(change), limit, tif, tag, False,
-                                        size.value))
+            sent.append(self._send_part(instrument, account, 1 if change > 0 else -1, abs(change), limit, tif, tag,
+                                        False, size.value))
         return [order for order in sent if order is not None]
 
     cdef int64_t _pending(self, int32_t instrument, int32_t account):
@@ -229,12 +231,14 @@ cdef class Trading(StrategyCore):
         if not reduces:
             if units < self.context.world.contracts[instrument].minimum_quantity:
                 return None
-            if (self.context.world.quantity_value(instrument, units) * self.context.world.contracts[instrument].multiplier
+            size = self.context.world.contracts[instrument].multiplier
+            if (self.context.world.quantity_value(instrument, units) * size
                     * reference < self.context.world.contracts[instrument].minimum_notional):
                 return None
         order = self.context.send(
             self.number, account, instrument, side, units, LIMIT if price else MARKET, price, 0, 0,
-            REDUCE_ONLY if reduces and not is_spot else 0, chosen("tif", tif, TIFS), 0, self.context.tag(tag), requested)
+            REDUCE_ONLY if reduces and not is_spot else 0, chosen("tif", tif, TIFS), 0,
+            self.context.tag(tag), requested)
         return self.view(order.id)
 
     def target_portfolio(self, weights, *, tolerance=0.0, over=None, reduce_first=True, tag=None):
@@ -290,11 +294,12 @@ cdef class Trading(StrategyCore):
             for i in range(state.n_slots):
                 if state.slots[i].position.quantity != 0:
                     instrument = state.slots[i].position.instrument
-                    held[instrument, account] = f"{self.context.infos[instrument].symbol}@{self.context.accounts[account]}"
+                    symbol = self.context.infos[instrument].symbol
+                    held[instrument, account] = f"{symbol}@{self.context.accounts[account]}"
         return held
 
     def close(self, symbol, *, tag=None):
-        """Close a position at market with reduce-only orders and return them; own working orders there are cancelled."""
+        """Close a position at market, reduce-only, and return the orders; own working orders there are cancelled."""
         cdef int32_t instrument, account
         cdef int leg
         instrument, account = self.find(symbol)
@@ -304,7 +309,10 @@ cdef class Trading(StrategyCore):
                 self.cancel(view)
         sent = []
         for leg in range(-1, 2):
-            units = effective_units(self.context, account, instrument, 0) if leg == 0 else self._leg_units(account, instrument, leg)
+            if leg == 0:
+                units = effective_units(self.context, account, instrument, 0)
+            else:
+                units = self._leg_units(account, instrument, leg)
             if units != 0:
                 order = self.context.send(
                     self.number, account, instrument, -1 if units > 0 else 1, abs(units), MARKET, 0, 0, 0,
@@ -452,9 +460,11 @@ cdef class Trading(StrategyCore):
             raise OrderError(f"only an open limit order can be amended, this is {order!r}")
         if view.order.id < 0:
             raise OrderError(f"{order!r} is not sent yet: it waits for a price")
-        price = view.order.price if limit is None else self.context.price_units(view.info.index, float(limit), view.order.side)
+        price = view.order.price if limit is None else self.context.price_units(view.info.index, float(limit),
+                                                                                view.order.side)
         units = view.order.quantity if quantity is None else self.context.units_down(view.info.index, float(quantity))
-        self._ask("amend", view.order.account, f"amend of order {view.order.id} ({view.info.address})", view.order.id, price, units)
+        self._ask("amend", view.order.account, f"amend of order {view.order.id} ({view.info.address})", view.order.id,
+                  price, units)
 
     def _ask(self, what, int32_t account, text, *arguments):
         """Send a request other than an order; `text` is what a refusal is told with."""
@@ -469,7 +479,8 @@ cdef class Trading(StrategyCore):
     def round_price(self, symbol, price, side):
         """Return the price on the tick, to the passive side of ``buy`` or ``sell``."""
         instrument = self.find(symbol)[0]
-        return self.context.price_units(instrument, float(price), 1 if side == "buy" else -1) / self.context.world.divisors[instrument]
+        units = self.context.price_units(instrument, float(price), 1 if side == "buy" else -1)
+        return units / self.context.world.divisors[instrument]
 
     def round_quantity(self, symbol, quantity):
         """Return the quantity on the lot, toward zero."""
@@ -483,6 +494,7 @@ cdef class Trading(StrategyCore):
         c = self.context.world.contracts[instrument]
         least = max(c.minimum_quantity, c.lot, 1) / self.context.world.quantity_divisors[instrument]
         if price > 0.0 and c.minimum_notional > 0.0:
-            lots = -(-c.minimum_notional / (price * c.multiplier) * self.context.world.quantity_divisors[instrument] // max(1, c.lot))
+            divisor = self.context.world.quantity_divisors[instrument]
+            lots = -(-c.minimum_notional / (price * c.multiplier) * divisor // max(1, c.lot))
             least = max(least, lots * max(1, c.lot) / self.context.world.quantity_divisors[instrument])
         return least
