@@ -26,7 +26,7 @@ cdef class Samples(LoopState):
         self.findings.append(entry)
 
     cdef int sample(self, int64_t time, int64_t at) except -1 nogil:
-        """Equity, margin and exposure just before the first event since `at` (it is at `time`); the same held at `at`."""
+        """Equity, margin and exposure just before the first event since `at` (at `time`); the same as at `at`."""
         cdef EquityRow *row
         cdef ExposureRow *seen
         cdef PoolState *pool
