@@ -144,7 +144,7 @@ cdef int chosen(str name, object value, dict allowed) except -1:
 
 
 cdef tuple units_of(object value, int scale, str what):
-    """A positive number as given (text, Decimal, int, a float by its repr) in the nearest units, and whether exactly so."""
+    """A positive number as given (text, Decimal, int, a float by its repr) in the nearest units, and whether exact."""
     from decimal import Decimal, InvalidOperation
     try:
         if isinstance(value, Decimal):
