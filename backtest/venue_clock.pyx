@@ -99,7 +99,7 @@ cdef class VenueClock(BarPaths):
         return 0
 
     cdef int formula_mark(self, int32_t instrument, int64_t time) except -1 nogil:
-        """The mark from index, last funding rate and basis; the last trade stands for the mid price, unknown on a tape."""
+        """The mark from index, last funding rate and basis; the last trade stands for the mid, unknown on a tape."""
         cdef FormulaMark *f = &self.formula_marks[instrument]
         cdef double index = self.venue_world.prices[instrument].index_value
         cdef double last = self.venue_world.price_value(instrument, self.venue_world.prices[instrument].last)
@@ -158,8 +158,9 @@ cdef class VenueClock(BarPaths):
             if mark == 0:
                 with gil:
                     raise FeedError(
-                        f"{self.context.infos[event.instrument].address} at {time} ns: a funding rate is due on an open "
-                        "position and there is no mark; give mark rows, a mark column in the funding rows, or mark='last'")
+                        f"{self.context.infos[event.instrument].address} at {time} ns: a funding rate is due on an "
+                        "open position and there is no mark; give mark rows, a mark column in the funding rows, "
+                        "or mark='last'")
             if (event.c == 0 and time - self.venue_world.prices[event.instrument].mark_ts
                     > self.max_mark_age[event.instrument]):
                 with gil:
