@@ -2,6 +2,10 @@
 
 from backtest.samples cimport Samples
 from libc.stdint cimport int32_t, int64_t
+from venues.world cimport World
+
+cdef inline double collateral_value(int64_t units) noexcept nogil:
+    return <double> units / 1e10     # streams of collateral prices have no instrument; cursors bring them to ten decimals
 
 cdef class BarPaths(Samples):
     cdef int open_bar(self, int32_t stream, int64_t time) except -1 nogil
@@ -9,3 +13,5 @@ cdef class BarPaths(Samples):
     cdef bint down_first(self, int64_t time) noexcept nogil
     cdef int collateral(self, int32_t asset, int64_t units, double value, int64_t time) except -1 nogil
     cdef int mark_changed(self, int32_t instrument, int64_t time) except -1 nogil
+    cdef void value_by_mark(self, World world, int32_t instrument) noexcept nogil
+    cdef void value_in_usd(self, World world, int32_t asset, double value) noexcept nogil

@@ -9,8 +9,6 @@ from libc.stdint cimport INT64_MAX, int32_t, int64_t
 from venues.matching cimport Market, Move
 from venues.world cimport INDEX_PRICE, LAST_PRICE, MARK_PRICE
 
-# Streams of collateral prices have no instrument; their cursors bring them to ten decimals.
-cdef double COLLATERAL_DIVISOR = 1e10
 
 
 cdef class BarPaths(Samples):
@@ -18,30 +16,37 @@ cdef class BarPaths(Samples):
 
     cdef int mark_changed(self, int32_t instrument, int64_t time) except -1 nogil:
         cdef int32_t asset = self.priced_asset[instrument]
-        cdef double value
-        if asset < 0:
-            return 0
-        value = self.venue_world.prices[instrument].mark_value
-        if value <= 0.0:
-            value = self.venue_world.price_value(instrument, self.venue_world.prices[instrument].last)
-        self.venue_world.asset_prices[asset] = value
-        self.exchange.ledger.asset_prices[asset] = value
-        self.local_world.asset_prices[asset] = value
+        if asset >= 0:
+            self.value_by_mark(self.venue_world, instrument)
+            self.exchange.ledger.asset_prices[asset] = self.venue_world.asset_prices[asset]
         return 0
+
+    cdef void value_by_mark(self, World world, int32_t instrument) noexcept nogil:
+        """The asset that an instrument prices, on one clock: at its mark, without one at its last price."""
+        cdef double value = world.prices[instrument].mark_value
+        if value <= 0.0:
+            value = world.price_value(instrument, world.prices[instrument].last)
+        if value > 0.0:
+            world.asset_prices[self.priced_asset[instrument]] = value
 
     cdef int collateral(self, int32_t asset, int64_t units, double value, int64_t time) except -1 nogil:
         """A US dollar price of an asset has come in: its reporting price and its worth as collateral follow."""
         cdef int32_t i
-        cdef double unit
-        self.venue_world.asset_usd[asset] = value
-        self.local_world.asset_usd[asset] = value
-        unit = self.venue_world.asset_usd[self.reporting]
+        self.value_in_usd(self.venue_world, asset, value)
         for i in range(self.venue_world.n_assets):
-            if (i == asset or asset == self.reporting) and not isnan(unit) and not isnan(self.venue_world.asset_usd[i]):
-                self.venue_world.asset_prices[i] = self.venue_world.asset_usd[i] / unit
-                self.local_world.asset_prices[i] = self.venue_world.asset_prices[i]
+            if not isnan(self.venue_world.asset_prices[i]):
                 self.exchange.ledger.asset_prices[i] = self.venue_world.asset_prices[i]
-        return self.exchange.asset_price_moved(asset, time)
+        return self.exchange.asset_price_moved(time)
+
+    cdef void value_in_usd(self, World world, int32_t asset, double value) noexcept nogil:
+        """A US dollar price of an asset on one clock; reporting prices are quotients of two of them."""
+        cdef int32_t i
+        cdef double unit
+        world.asset_usd[asset] = value
+        unit = world.asset_usd[self.reporting]
+        for i in range(world.n_assets):
+            if (i == asset or asset == self.reporting) and not isnan(unit) and not isnan(world.asset_usd[i]):
+                world.asset_prices[i] = world.asset_usd[i] / unit
 
     cdef bint down_first(self, int64_t time) noexcept nogil:
         """Worst path: which extreme of the bars that open now leaves the accounts nearer to liquidation."""
@@ -97,7 +102,7 @@ cdef class BarPaths(Samples):
         path.phase = 1
         self.venue.times[s] = path.times[1]
         if self.asset[s] >= 0:
-            self.collateral(self.asset[s], event.a, <double> event.a / COLLATERAL_DIVISOR, time)
+            self.collateral(self.asset[s], event.a, collateral_value(event.a), time)
             return 0
         move.instrument = event.instrument
         move.end = event.a
@@ -135,7 +140,7 @@ cdef class BarPaths(Samples):
             instrument = (<Cursor> self.cursor[s]).instrument
             if self.asset[s] >= 0:
                 self.collateral(self.asset[s], path.prices[path.phase],
-                                <double> path.prices[path.phase] / COLLATERAL_DIVISOR, time)
+                                collateral_value(path.prices[path.phase]), time)
             else:
                 self.moves[n].instrument = instrument
                 self.moves[n].source = (LAST_PRICE if self.kind[s] == BAR

@@ -74,5 +74,6 @@ cdef class Context:
     cdef int apply(self, const Message *message) except -1 nogil    # a message arrives
     cdef int note_transfer(self, const Message *message) except -1
     cdef double equity(self, int32_t account) noexcept nogil        # reporting asset
+    cdef int value_collateral(self) except -1
     cdef double asset_value(self, int32_t asset) noexcept nogil     # reporting asset per unit; nan = unknown
     cdef double pool_value(self, const PoolState *pool) noexcept nogil

@@ -231,6 +231,16 @@ cdef class Context:
 
     # ------------------------------------------------------------------ values
 
+    cdef int value_collateral(self) except -1:
+        """The US dollar price of an asset has changed: pools of all assets together hold what they are worth now."""
+        cdef AccountState state
+        cdef int32_t i
+        for state in self.states:
+            for i in range(state.n_pools):
+                if state.pools[i].asset < 0:
+                    state.refresh_wallet(state.pools[i])
+        return 0
+
     cdef double asset_value(self, int32_t asset) noexcept nogil:
         return 1.0 if asset == self.reporting else self.world.asset_prices[asset]
 

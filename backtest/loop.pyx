@@ -8,6 +8,7 @@ after the present instant's market data.
 
 from backtest.strategy_clock cimport StrategyClock
 from cpython.exc cimport PyErr_CheckSignals
+from feeds.events cimport FUNDING
 from libc.stdint cimport int64_t
 
 from backtest.errors import InvariantError
@@ -80,6 +81,14 @@ cdef class Loop(StrategyClock):
                 with gil:
                     self.rules.apply(t)
                     self.next_rule = self.rules.next_time()
+                if self.next_rule <= t:
+                    # A settlement comes after the funding of its instant and before its trades.
+                    while self.venue.best_time == t and (self.early[self.venue.best] or self.kind[self.venue.best] == FUNDING):
+                        self.venue_event(t)
+                        burst += 1
+                    with gil:
+                        self.rules.settle(t)
+                        self.next_rule = self.rules.next_time()
             while self.venue.best_time == t:
                 self.venue_event(t)
                 burst += 1

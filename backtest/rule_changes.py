@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from backtest.errors import ConfigError
-from backtest.rule_events import RuleEvents
+from backtest.rule_events import Event, RuleEvents
 from backtest.run_instruments import RunInstrument, fee_units
 from venues.config import Venue
 from venues.tiers import TierBox
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 WHAT = ("outage", "cancel_only", "overload", "adl", "transfer_suspended", "delisting", "failure")
 BUILT = ("outage", "cancel_only", "overload", "adl", "transfer_suspended", "delisting")
-Event = tuple[int, Callable[[int], None]]
 
 
 def rule_changes(assembly: "Assembly") -> RuleEvents:
@@ -29,10 +28,11 @@ def rule_changes(assembly: "Assembly") -> RuleEvents:
         events += _fees(assembly, run, books[run.venue])
     for name, venue in books.items():
         events += _rounding(assembly, name, venue)
-    events += _venue_events(assembly)
+    recorded, settlements = _venue_events(assembly)
+    events += recorded
     if assembly.settings.warmup:
         events.append((assembly.settings.start, lambda _: assembly.context.end_warmup()))
-    return RuleEvents(events)
+    return RuleEvents(events, settlements)
 
 
 def _tiers(assembly: "Assembly", run: RunInstrument) -> list[Event]:
@@ -92,15 +92,16 @@ def _with_check(assembly: "Assembly", time: int, change: Callable[[], object]) -
     assembly.exchange.examine_all(time)
 
 
-def _venue_events(assembly: "Assembly") -> list[Event]:
-    """Return the recorded events of venues as changes; kinds that are not built are refused.
+def _venue_events(assembly: "Assembly") -> tuple[list[Event], list[Event]]:
+    """Return the recorded events of venues as changes, settlements apart; kinds that are not built are refused.
 
     Raises
     ------
     ConfigError
-        For an unknown or unbuilt kind, or an ADL event while every account has adl='off'.
+        For an unknown or unbuilt kind.
     """
     events: list[Event] = []
+    settlements: list[Event] = []
     for row in assembly.dataset.venue_events:
         what, venue, symbol = row["what"], row["venue"], row["symbol"]
         if what not in BUILT:
@@ -127,12 +128,12 @@ def _venue_events(assembly: "Assembly") -> list[Event]:
                 raise ConfigError(f"venue event 'delisting' of {symbol}@{venue} needs value= its settlement price")
             for run in runs:
                 price = _units(value, run)
-                events.append(
+                settlements.append(
                     (ts, lambda time, run=run, price=price: assembly.exchange.settle_at(run.index, price, time))  # type: ignore[misc]
                 )
         elif what == "adl":
             events += [(ts, _adl(assembly, run, value)) for run in runs]
-    return events
+    return events, settlements
 
 
 def _overload(assembly: "Assembly", number: int, until: int, share: float, _: int) -> None:

@@ -62,7 +62,6 @@ class Plan:
     passive: bool = False  # nothing of it reaches the market
     derived: bool = False  # a second reading of a stream as another kind; not told to strategies
     latency: int = 0
-    delivers: bool = True
 
     @property
     def order(self) -> tuple[int, str, str, int, int]:
@@ -102,7 +101,7 @@ def plans(
             base = stream.symbol.partition("/")[0]
             if base in assets:
                 kind = INDEX_BAR if stream.timeframe_ns else INDEX
-                found.append(Plan(stream, kind, -1, assets[base], latency=latency[stream.venue], delivers=False))
+                found.append(Plan(stream, kind, -1, assets[base], latency=latency[stream.venue]))
             continue
         table = BARS if stream.timeframe_ns else POINTS
         if stream.kind not in table:
@@ -164,7 +163,6 @@ def _cursor(
         names=["ts", "avail", *names.values()],
         factors=factors,
         latency=plan.latency,
-        delivers=plan.delivers,
         label=stream.label,
     )
 

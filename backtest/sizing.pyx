@@ -124,7 +124,7 @@ cdef tuple reading(Context context, object symbol):
     venue = context.infos[instrument].venue
     fitting = [i for i, v in enumerate(context.account_venues) if v == venue]
     if account:
-        fitting = [i for i in fitting if context.accounts[i] == f"{venue}/{account}"]
+        fitting = [i for i in fitting if context.accounts[i] == (venue if account == "main" else f"{venue}/{account}")]
     if len(fitting) > 1:
         mains = [i for i in fitting if context.accounts[i] == venue]
         fitting = mains or fitting

@@ -1,6 +1,7 @@
 """The strategy's clock: all deliveries of an instant reach the local view, then hooks run: answers, market, timers."""
 
 from backtest.agenda cimport ANSWER, BAR_CLOSES, Entry, TIMER
+from backtest.bar_paths cimport collateral_value
 from backtest.strategy cimport Strategy
 from backtest.strategy_core cimport (
     HOOK_BAR, HOOK_FUNDING, HOOK_INDEX, HOOK_LIQUIDATION, HOOK_MARK, HOOK_OPEN_INTEREST, HOOK_TRADE,
@@ -183,6 +184,8 @@ cdef class StrategyClock(VenueClock):
         cdef int32_t k = event.instrument
         cdef double estimate
         cdef bint is_mark = False
+        if k < 0:
+            return self.receive_collateral(event)
         if event.kind == TRADE:
             self.local_world.set_last(k, event.a, event.delivered)
             if self.exchange.mark_from_last[k]:
@@ -191,7 +194,7 @@ cdef class StrategyClock(VenueClock):
         elif event.kind == MARK:
             is_mark = True
             self.local_world.set_price(k, MARK_PRICE, event.a, event.delivered)
-        elif event.kind == INDEX and k >= 0:
+        elif event.kind == INDEX:
             self.local_world.set_price(k, INDEX_PRICE, event.a, event.delivered)
             if self.exchange.mark_from_index[k]:
                 self.local_world.set_price(k, MARK_PRICE, event.a, event.delivered)
@@ -221,11 +224,23 @@ cdef class StrategyClock(VenueClock):
             elif event.d == 1:
                 self.context.funding[k].predicted = event.a
                 self.context.funding[k].predicted_ts = event.delivered
+        if self.priced_asset[k] >= 0:
+            self.value_by_mark(self.local_world, k)
         if is_mark:
             self.context.marks_moved = True
-        if self.context.trailing > 0 and k >= 0:
+        if self.context.trailing > 0:
             with gil:
                 self.hooks.follow(event, is_mark)
+        return 0
+
+    cdef int receive_collateral(self, const Event *event) except -1 nogil:
+        """The US dollar price of an asset reaches the strategy's clock: what it owns is worth that much, as far as it knows."""
+        if self.asset[event.stream] < 0:
+            return 0
+        self.value_in_usd(self.local_world, self.asset[event.stream],
+                          collateral_value(event.a if event.kind == INDEX else event.d))
+        with gil:
+            self.context.value_collateral()
         return 0
 
     cdef int aggregate(self, const Event *event, int64_t timeframe, int64_t time) except -1 nogil:

@@ -1,7 +1,7 @@
 """The venue's clock: every event of an instant in the order of ties, margin after its marks, then what arrives."""
 
 from backtest.agenda cimport ANSWER, CANCEL_ARRIVES, Entry, ORDER_ARRIVES, TRANSFER_ARRIVES
-from backtest.bar_paths cimport BarPaths
+from backtest.bar_paths cimport BarPaths, collateral_value
 from backtest.loop_state cimport FormulaMark
 from feeds.cursor cimport Cursor
 from feeds.events cimport BAR, Event, FUNDING, INDEX, MARK, MARK_BAR, TRADE
@@ -15,8 +15,6 @@ from venues.state cimport Slot
 
 from feeds.errors import FeedError
 
-# Streams of collateral prices have no instrument; their cursors bring them to ten decimals.
-cdef double COLLATERAL_DIVISOR = 1e10
 cdef double HOUR = 3.6e12
 
 
@@ -35,7 +33,7 @@ cdef class VenueClock(BarPaths):
                 continue
             (<Cursor> self.cursor[s]).peek(&head)
             if self.asset[s] >= 0:
-                usd.setdefault(self.asset[s], head.a / COLLATERAL_DIVISOR)
+                usd.setdefault(self.asset[s], collateral_value(head.a))
             elif self.priced_asset[head.instrument] >= 0 and (
                     head.kind == TRADE or head.kind == MARK or head.kind == BAR or head.kind == MARK_BAR
                     or (head.kind == INDEX and self.exchange.mark_from_index[head.instrument])):
@@ -76,7 +74,7 @@ cdef class VenueClock(BarPaths):
                 self.mark_changed(event.instrument, time)
             elif kind == INDEX:
                 if self.asset[s] >= 0:
-                    self.collateral(self.asset[s], event.a, <double> event.a / COLLATERAL_DIVISOR, time)
+                    self.collateral(self.asset[s], event.a, collateral_value(event.a), time)
                 else:
                     self.exchange.index(event.instrument, event.a, time)
                     if self.formula_marks[event.instrument].spacing > 0:

@@ -25,7 +25,6 @@ cdef class Cursor:
     cdef readonly uint8_t kind           # EventKind
     cdef readonly int64_t timeframe      # ns; 0 = points
     cdef readonly int64_t latency        # ns of the feed
-    cdef readonly bint delivers          # somebody on the strategy's clock wants it
     cdef int64_t next_ts                 # INT64_MAX = no more
     cdef int64_t next_delivery
     cdef int64_t last_delivery

@@ -40,14 +40,12 @@ cdef class Cursor:
         What each mantissa is multiplied with to come to the run's scale.
     latency : int
         Feed latency, ns.
-    delivers : bool
-        Whether the strategy's clock reads it too.
     label : str
         For messages.
     """
 
     def __init__(self, *, int stream, int instrument, int kind, int64_t timeframe, batches, list names, list factors,
-                 int64_t latency, bint delivers, str label):
+                 int64_t latency, str label):
         self.stream = stream
         self.instrument = instrument
         self.kind = kind
@@ -56,7 +54,6 @@ cdef class Cursor:
         self.names = names
         self.factors = factors
         self.latency = latency
-        self.delivers = delivers
         self.label = label
         self.last_delivery = -INT64_MAX
         self.start()
@@ -121,14 +118,10 @@ cdef class Cursor:
         self.venue_batch.following = following
         if following is None:
             self.next_ts = INT64_MAX
-            if not self.delivers:
-                self.local_batch = None
             return 0
         self.venue_batch = following
         self.venue_row = 0
         self.next_ts = following.columns.ts[0]
-        if not self.delivers:
-            self.local_batch = following
         return 0
 
     cdef void fill(self, const Columns *columns, Py_ssize_t row, Event *out) noexcept nogil:
@@ -160,9 +153,6 @@ cdef class Cursor:
     cdef void set_delivery(self) noexcept nogil:
         """When the next row reaches the strategy: never before the one before it (a stream does not reorder)."""
         cdef int64_t at
-        if not self.delivers:
-            self.next_delivery = INT64_MAX
-            return
         at = self.local_batch.columns.ts[self.local_row] + (self.timeframe if self.timeframe else 0)
         if self.local_batch.columns.avail != NULL and self.local_batch.columns.avail[self.local_row] > at:
             at = self.local_batch.columns.avail[self.local_row]

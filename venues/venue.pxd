@@ -9,7 +9,7 @@ cdef class Exchange(Admission):
     cdef int trade(self, int32_t instrument, int64_t price, int64_t quantity, int8_t side, int64_t time) except -1 nogil
     cdef int mark(self, int32_t instrument, int64_t price, int64_t time) except -1 nogil
     cdef int index(self, int32_t instrument, int64_t price, int64_t time) except -1 nogil
-    cdef int asset_price_moved(self, int32_t asset, int64_t time) except -1 nogil
+    cdef int asset_price_moved(self, int64_t time) except -1 nogil
     cdef int funding(self, int32_t instrument, int64_t mark, int64_t rate, int32_t rate_scale,
                      int64_t time) except -1 nogil
     cdef int attend(self, int64_t time) except -1 nogil      # margin checks, liquidations, orphaned reduce-only orders

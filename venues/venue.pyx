@@ -79,12 +79,11 @@ cdef class Exchange(Admission):
             (<Market> self.markets[instrument]).on_price(INDEX_PRICE, price, time)
         return 0
 
-    cdef int asset_price_moved(self, int32_t asset, int64_t time) except -1 nogil:
-        """A collateral price has changed: pools that count it are looked at."""
+    cdef int asset_price_moved(self, int64_t time) except -1 nogil:
+        """A collateral price has changed: pools of all assets together are looked at."""
         cdef int32_t i, j
         for i in range(self.n_accounts):
-            if (not (<Account> self.accounts[i]).state.multi_assets
-                    or (<Account> self.accounts[i]).state.balances[asset] == 0):
+            if not (<Account> self.accounts[i]).state.multi_assets:
                 continue
             for j in range((<Account> self.accounts[i]).state.n_pools):
                 if (<Account> self.accounts[i]).state.pools[j].asset < 0:
