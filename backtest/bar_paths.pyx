@@ -10,7 +10,6 @@ from venues.matching cimport Market, Move
 from venues.world cimport INDEX_PRICE, LAST_PRICE, MARK_PRICE
 
 
-
 cdef class BarPaths(Samples):
     """Unfolds bars (design.md section 4), and the prices that follow from marks and collateral."""
 
