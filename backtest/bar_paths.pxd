@@ -5,7 +5,8 @@ from libc.stdint cimport int32_t, int64_t
 from venues.world cimport World
 
 cdef inline double collateral_value(int64_t units) noexcept nogil:
-    return <double> units / 1e10     # streams of collateral prices have no instrument; cursors bring them to ten decimals
+    # Streams of collateral prices have no instrument; cursors bring them to ten decimals.
+    return <double> units / 1e10
 
 cdef class BarPaths(Samples):
     cdef int open_bar(self, int32_t stream, int64_t time) except -1 nogil
