@@ -83,7 +83,8 @@ cdef class Loop(StrategyClock):
                     self.next_rule = self.rules.next_time()
                 if self.next_rule <= t:
                     # A settlement comes after the funding of its instant and before its trades.
-                    while self.venue.best_time == t and (self.early[self.venue.best] or self.kind[self.venue.best] == FUNDING):
+                    while self.venue.best_time == t and (
+                            self.early[self.venue.best] or self.kind[self.venue.best] == FUNDING):
                         self.venue_event(t)
                         burst += 1
                     with gil:
