@@ -222,16 +222,13 @@ def _some(names: list[str]) -> str:
 def warnings(assembly: Assembly) -> list[str]:
     """Return what a reader should know that is not an assumption."""
     out = [f"{iso(time)}: {text}" for time, _, text in assembly.verbs.refusals]
-    for run in assembly.instruments:
-        if (
-            run.tables
-            and run.tables[-1].valid_from
-            and assembly.settings.end - run.tables[-1].valid_from > 366 * 86_400 * 10**9
-        ):
-            out.append(
-                f"{run.address}: the last known tier table is of {iso(run.tables[-1].valid_from)[:10]}; "
-                "it was used to the end"
-            )
+    out += [
+        f"{run.address}: the last known tier table is of {iso(run.tables[-1].valid_from)[:10]}; it was used to the end"
+        for run in assembly.instruments
+        if run.tables
+        and run.tables[-1].valid_from
+        and assembly.settings.end - run.tables[-1].valid_from > 366 * 86_400 * 10**9
+    ]
     out += [
         f"{assembly.account_names[account]} was ruined at {iso(time)} (on_ruin={assembly.settings.on_ruin!r})"
         for account, time in assembly.loop.ruins
