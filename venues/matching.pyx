@@ -173,7 +173,7 @@ cdef class Market:
         if order.flags & CLOSE_POSITION:
             order.quantity = order.filled + self.reducible(order)
         quantity = order.quantity - order.filled
-        if order.flags & (REDUCE_ONLY | CLOSE_POSITION):
+        if order.flags & (REDUCE_ONLY | CLOSE_POSITION | FORCED_ORDER):
             most = self.reducible(order)
             if most == 0:
                 self.cancel(order, POSITION_CLOSED, time)

@@ -4,15 +4,29 @@ from libc.math cimport rint
 from libc.stdint cimport INT64_MAX
 from venues.account cimport Account
 from venues.admission cimport Admission
+from venues.contract cimport notional
 from venues.matching cimport Market, Move
 from venues.orders cimport (
-    BY_USER, BY_VENUE, CLOSE_POSITION, NO_REASON, POSITION_CLOSED, REDUCE_ONLY, REJECTED, SENT, WORKING, Order,
+    BY_USER, BY_VENUE, CLOSE_POSITION, FORCED_ORDER, NO_REASON, POSITION_CLOSED, REDUCE_ONLY, REJECTED, SENT, WORKING,
+    Order,
 )
 from venues.outbox cimport SETTLED, Message
 from venues.position cimport unrealized
 from venues.records cimport BY_ADL, BY_SETTLEMENT, Forced
 from venues.state cimport LIQUIDATING, PoolState, Slot
-from venues.world cimport INDEX_PRICE, LAST_PRICE, MARK_PRICE, PriceSource
+from venues.world cimport INDEX_PRICE, LAST_PRICE, MARK_PRICE, PriceSource, World
+
+
+cdef bint wins(World world, const Slot *slot) noexcept nogil:
+    """Whether a position has a profit at the mark, more than the rounding of floats."""
+    cdef int32_t i
+    cdef double mark
+    if slot == NULL or slot.position.quantity == 0:
+        return False
+    i = slot.position.instrument
+    mark = world.prices[i].mark_value
+    return unrealized(&slot.position, world.contracts[i], mark) > 1e-12 * notional(
+        world.contracts[i], world.quantity_value(i, slot.position.quantity), mark)
 
 
 cdef class Exchange(Admission):
@@ -33,12 +47,12 @@ cdef class Exchange(Admission):
         self.settle(instrument, price, time)
 
     def reduce(self, int account, int instrument, double share, int64_t price, int64_t time):
-        """Deleverage a share of a position at a price (price units); 0 = at the mark."""
+        """Deleverage a share of a winning position at a price (price units); 0 = at the mark."""
         cdef int leg
         cdef Slot *slot
         for leg in range(-1, 2):
             slot = (<Account> self.accounts[account]).state.find(instrument, <int8_t> leg)
-            if slot != NULL and slot.position.quantity != 0:
+            if wins(self.world, slot):
                 self.deleverage(account, instrument, <int64_t> (slot.position.quantity * share),
                                 price if price else self.world.prices[instrument].mark, time)
 
@@ -48,9 +62,8 @@ cdef class Exchange(Admission):
         cdef Slot *slot
         for leg in range(-1, 2):
             slot = (<Account> self.accounts[account]).state.find(instrument, <int8_t> leg)
-            if slot != NULL and slot.position.quantity != 0:
-                return unrealized(&slot.position, self.world.contracts[instrument],
-                                  self.world.prices[instrument].mark_value) > 0.0
+            if wins(self.world, slot):
+                return True
         return False
 
     # ------------------------------------------------------------------ prices
@@ -223,6 +236,8 @@ cdef class Exchange(Admission):
     cdef int deleverage(self, int32_t account, int32_t instrument, int64_t quantity, int64_t price,
                         int64_t time) except -1 nogil:
         cdef int leg
+        cdef int32_t row
+        cdef Order *order
         cdef Slot *slot
         for leg in range(-1, 2):
             slot = (<Account> self.accounts[account]).state.find(instrument, <int8_t> leg)
@@ -231,6 +246,13 @@ cdef class Exchange(Admission):
                     quantity = min(quantity, slot.position.quantity)
                 else:
                     quantity = max(quantity, slot.position.quantity)
+                # Binance FAQ 360033525471: no fee, and the counterparty's open orders are cancelled.
+                row = (<Market> self.markets[instrument]).head
+                while row >= 0:
+                    order = self.store.at(row)
+                    row = order.next
+                    if order.account == account and not order.flags & FORCED_ORDER:
+                        (<Market> self.markets[instrument]).cancel(order, BY_VENUE, time)
                 self.forced(account, instrument, <int8_t> leg, quantity, price, self.world.prices[instrument].mark,
                             time, BY_ADL)
                 return self.attend(time)
