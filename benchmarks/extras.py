@@ -1,12 +1,10 @@
 """The extra rows: what safety, positions, streams, days, another thread and the import cost."""
 
 import threading
-import time
 from pathlib import Path
-from typing import Any
 
 from benchmarks import many
-from benchmarks.files import PERPETUAL, load
+from benchmarks.files import PERPETUAL, load, scale_of
 from benchmarks.tasks import Answer, Last, account, rows_of, t1, timed
 
 
@@ -33,29 +31,29 @@ def safety_off(root: Path) -> Answer:
     # The old mark is accepted; it would end the run with a message otherwise.
     _, seconds = timed(dataset, keep.kind(), account(), on_gap="skip")
     answer = {"orders": keep.made.orders, "signature": keep.made.signature}
-    return {"rows": rows_of(dataset, "trades"), "engine": seconds, "answer": answer}
+    return {"rows": rows_of(dataset, "trades"), **seconds, "answer": answer}
 
 
 def positions(root: Path, held: int, count: int) -> Answer:
     """Marks of `count` instruments, `held` of them in one cross account."""
     from compiled import Hold
 
-    dataset, keep = many.marks(count, _rows(root, 2_000_000)), Last(Hold)
+    dataset, keep = many.marks(count, int(2_000_000 * scale_of(root))), Last(Hold)
     names = tuple(many.symbol(number) for number in range(held))
     result, seconds = timed(dataset, keep.kind(symbols=names, quantity=10.0), many.wallet())
     marks = rows_of(dataset, "mark")
     answer = {"events": keep.made.count - rows_of(dataset, "trades") - marks, "filled": len(result.fills) - held}
-    return {"rows": marks, "engine": seconds, "answer": answer}
+    return {"rows": marks, **seconds, "answer": answer}
 
 
 def streams(root: Path, count: int) -> Answer:
     """Trades of `count` instruments, counted by a compiled strategy."""
     from compiled import Count
 
-    dataset, keep = many.streams(count, _rows(root, 4_000_000)), Last(Count)
+    dataset, keep = many.streams(count, int(4_000_000 * scale_of(root))), Last(Count)
     _, seconds = timed(dataset, keep.kind(), many.wallet(), mark="last")
     trades = rows_of(dataset, "trades")
-    return {"rows": trades, "engine": seconds, "answer": {"missed": trades - keep.made.count}}
+    return {"rows": trades, **seconds, "answer": {"missed": trades - keep.made.count}}
 
 
 def memory(root: Path, count: int, days: int, of: int) -> Answer:
@@ -65,7 +63,7 @@ def memory(root: Path, count: int, days: int, of: int) -> Answer:
     dataset, keep = many.stored(root, count, days, of), Last(Count)
     _, seconds = timed(dataset, keep.kind(), many.wallet(), mark="last")
     trades = rows_of(dataset, "trades")
-    return {"rows": trades, "engine": seconds, "answer": {"missed": trades - keep.made.count}}
+    return {"rows": trades, **seconds, "answer": {"missed": trades - keep.made.count}}
 
 
 def busy(root: Path) -> Answer:
@@ -79,14 +77,7 @@ def busy(root: Path) -> Answer:
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    begin = time.perf_counter()
-    answer: dict[str, Any] = t1(root, False)
-    answer["wall"] = time.perf_counter() - begin
+    answer = t1(root, False)
     done.set()
     thread.join()
     return answer
-
-
-def _rows(root: Path, full: int) -> int:
-    """Return the rows at the scale that the folder of the data is named after."""
-    return int(full * float(root.name.partition("-")[2]))

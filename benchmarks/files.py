@@ -25,11 +25,16 @@ def bar_symbol(number: int) -> str:
     return f"B{number:02d}/USDT:USDT"
 
 
-def prepare(cache: Path, scale: float, instruments: int = data.BAR_INSTRUMENTS) -> Path:
-    """Write the workload of a scale unless it is there, and return its folder."""
-    root = cache / f"data-{scale:g}"
+def scale_of(root: Path) -> float:
+    """Return the scale that a folder of data is named after: ``data-0.2``."""
+    return float(root.name.partition("-")[2])
+
+
+def prepare(root: Path, instruments: int = data.BAR_INSTRUMENTS) -> None:
+    """Write the workload of a scale into its folder, unless it is there."""
     if (root / "done").exists():
-        return root
+        return
+    scale = scale_of(root)
     shutil.rmtree(root, ignore_errors=True)
     for folder in ("flat", "tables"):
         (root / folder).mkdir(parents=True)
@@ -37,7 +42,6 @@ def prepare(cache: Path, scale: float, instruments: int = data.BAR_INSTRUMENTS) 
     for number in range(instruments):
         _bars(root, number, scale)
     (root / "done").touch()
-    return root
 
 
 def _tape(root: Path, scale: float) -> None:

@@ -16,13 +16,28 @@ Answer = dict[str, Any]
 
 
 def run(task: str, root: Path) -> Answer:
-    """Run a task by its name: ``t2.compiled`` in memory, ``t2.compiled.whole`` from the catalog, ``extra.*``."""
+    """Run a task by its name: ``t2.compiled`` in memory, ``t2.compiled.whole`` from the catalog, ``extra.*``.
+
+    ``prepare.workload`` and ``prepare.many.STREAMS.DAYS`` write the data.
+    """
+    if task.startswith("prepare."):
+        return _prepare(task.split(".")[1:], root)
     if task.startswith("extra."):
         from benchmarks import extras
 
         return extras.run(task.removeprefix("extra."), root)
     name, _, source = task.partition(".whole")
     return TASKS[name](root, bool(source or task.endswith(".whole")))
+
+
+def _prepare(words: list[str], root: Path) -> Answer:
+    from benchmarks import files, many
+
+    if words[0] == "many":
+        many.write_catalog(root, int(words[1]), int(words[2]))
+    else:
+        files.prepare(root)
+    return {}
 
 
 def account(**options: Any) -> "Venue":
@@ -52,13 +67,15 @@ def bar_rules(instruments: int) -> Any:
     return rules
 
 
-def timed(dataset: "Dataset", strategy: "Strategy", venue: "Venue", **options: Any) -> tuple["Result", float]:
-    """Run and return the result and its CPU seconds, whole-run reading and building included."""
+def timed(
+    dataset: "Dataset", strategy: "Strategy", venue: "Venue", **options: Any
+) -> tuple["Result", dict[str, float]]:
+    """Run and return the result and its CPU (``engine``) and wall seconds, reading and building included."""
     from backtest import Backtest
 
-    begin = time.process_time()
+    begin, wall = time.process_time(), time.perf_counter()
     result = Backtest(dataset, strategy, venues=venue, **options).run()
-    return result, time.process_time() - begin
+    return result, {"engine": time.process_time() - begin, "wall": time.perf_counter() - wall}
 
 
 def tape(root: Path, whole: bool) -> "Dataset":
@@ -118,7 +135,7 @@ def t1(root: Path, whole: bool) -> Answer:
 
     dataset, keep = tape(root, whole), Last(Count)
     _, seconds = timed(dataset, keep.kind(), account())
-    return {"rows": rows_of(dataset, "trades"), "engine": seconds, "answer": {"calls": keep.made.count}}
+    return {"rows": rows_of(dataset, "trades"), **seconds, "answer": {"calls": keep.made.count}}
 
 
 def t2(root: Path, whole: bool, *, compiled: bool, **options: Any) -> Answer:
@@ -131,7 +148,7 @@ def t2(root: Path, whole: bool, *, compiled: bool, **options: Any) -> Answer:
     answer = {"orders": keep.made.orders, "signature": keep.made.signature, "filled": len(result.fills)}
     if options.get("fills") == "same_trade":
         answer["cash"] = cash_of(result)
-    return {"rows": rows_of(dataset, "trades"), "engine": seconds, "answer": answer}
+    return {"rows": rows_of(dataset, "trades"), **seconds, "answer": answer}
 
 
 def t4(root: Path, whole: bool, *, compiled: bool, instruments: int = 1) -> Answer:
@@ -147,7 +164,7 @@ def t4(root: Path, whole: bool, *, compiled: bool, instruments: int = 1) -> Answ
     venue = account(rules=bar_rules(instruments), fees=(0.0002, 0.0002))
     result, seconds = timed(dataset, keep.kind(), venue)
     answer = {"orders": keep.made.orders, "signature": keep.made.signature, "cash": cash_of(result)}
-    return {"rows": rows_of(dataset, "bars"), "engine": seconds, "answer": answer | {"filled": len(result.fills)}}
+    return {"rows": rows_of(dataset, "bars"), **seconds, "answer": answer | {"filled": len(result.fills)}}
 
 
 TASKS: dict[str, Callable[[Path, bool], Answer]] = {
