@@ -234,7 +234,7 @@ cdef class StrategyClock(VenueClock):
         return 0
 
     cdef int receive_collateral(self, const Event *event) except -1 nogil:
-        """The US dollar price of an asset reaches the strategy's clock: what it owns is worth that, as far as it knows."""
+        """The US dollar price of an asset reaches the strategy's clock: what it owns is worth that, so far as known."""
         if self.asset[event.stream] < 0:
             return 0
         self.value_in_usd(self.local_world, self.asset[event.stream],
