@@ -22,7 +22,6 @@ class Cursor:
         names: list[Any],
         factors: list[Any],
         latency: int,
-        delivers: bool,
         label: str,
     ) -> None: ...
     @property
@@ -35,8 +34,6 @@ class Cursor:
     def timeframe(self) -> int: ...
     @property
     def latency(self) -> int: ...
-    @property
-    def delivers(self) -> bool: ...
     @property
     def taken(self) -> int: ...
     @property
