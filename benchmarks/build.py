@@ -1,4 +1,4 @@
-"""Compiles what the benchmarks need into their cache folder: strategies against the installed tree, limits in C and Cython."""
+"""Compiles into a cache folder: strategies against the installed tree, limits in C and Cython."""
 
 import hashlib
 import os

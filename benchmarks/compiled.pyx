@@ -50,7 +50,7 @@ cdef class TickCross(Strategy):
     PARAMETERS = {"symbol": "BTC/USDT:USDT"}
 
     cdef public str symbol
-    cdef readonly int64_t orders
+    cdef readonly int64_t sent
     cdef readonly int64_t signature      # sum over orders of (trades seen) x (side)
     cdef int32_t _instrument
     cdef int64_t _unit
@@ -67,7 +67,7 @@ cdef class TickCross(Strategy):
         self._instrument = self.instrument(self.symbol)
         self._unit = <int64_t> self.quantity_divisor(self._instrument)
         self._divisor = self.price_divisor(self._instrument)
-        self.orders = self.signature = self._count = self._last = self._held = self._side = 0
+        self.sent = self.signature = self._count = self._last = self._held = self._side = 0
 
     cdef int _on_trade(self, const Event *event) except -1 nogil:
         cdef double price = event.a / self._divisor
@@ -83,7 +83,7 @@ cdef class TickCross(Strategy):
             self._held = side * self._unit
             self._side = side
             self._last = self._count
-            self.orders += 1
+            self.sent += 1
             self.signature += self._count * side
         return 0
 
@@ -98,7 +98,7 @@ cdef struct Bars:                        # of one instrument
 cdef class BarCross(Strategy):
     """T4: two averages of every close; 100 units in the direction of each cross after bar 240."""
 
-    cdef readonly int64_t orders
+    cdef readonly int64_t sent
     cdef readonly int64_t signature
     cdef Bars *_bars
 
@@ -110,7 +110,7 @@ cdef class BarCross(Strategy):
         self._bars = <Bars *> calloc(len(self.infos), sizeof(Bars))
         if self._bars == NULL:
             raise MemoryError("no memory for the averages")
-        self.orders = self.signature = 0
+        self.sent = self.signature = 0
 
     cdef int _on_bar(self, const Event *event) except -1 nogil:
         cdef Bars *b = &self._bars[event.instrument]
@@ -129,7 +129,7 @@ cdef class BarCross(Strategy):
             unit = side * 100 * <int64_t> self.quantity_divisor(event.instrument)
             self.market_order(event.instrument, unit - b.held, False)
             b.held = unit
-            self.orders += 1
+            self.sent += 1
             self.signature += b.count * side
         b.side = side
         return 0

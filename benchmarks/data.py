@@ -1,8 +1,8 @@
 """The seeded workload as plain arrays: a book that moves, trades at its touch, slow streams, one-minute bars.
 
-Trades print at the best bid or ask of a book with a spread of one tick and a fixed number of levels, so that no reader sees a
-crossed book. The direction of its moves persists, so that averages cross now and then. At scale 1 the tasks' answers are
-those of `benchmarks.targets.ANSWERS`; numpy's PCG64 gives the same draws everywhere.
+Trades print at the best bid or ask of a book with a spread of one tick and a fixed number of levels, so that no reader
+sees a crossed book. The direction of its moves persists, so that averages cross now and then. At scale 1 the answers of
+the tasks are those of `benchmarks.targets.ANSWERS`; numpy's PCG64 gives the same draws everywhere.
 """
 
 from dataclasses import dataclass
@@ -41,10 +41,10 @@ class Steps:
 
 
 def tape(scale: float = 1.0) -> dict[str, Columns]:
-    """Return the streams of one perpetual over 30 days x scale: trades, book, book_snapshot, mark, funding, liquidations.
+    """Return the streams of one perpetual over 30 days x scale, slow ones included.
 
-    Prices and rates are decimals, sizes have three, sides are +1 and -1, `ts` is int64 ns. Every stream is drawn, in this
-    order, whoever wants only one of them: they share one generator.
+    Prices and rates are decimal numbers, sides are +1 and -1, `ts` is int64 ns. Every stream is drawn, in one order,
+    whoever wants only one of them: they share a generator.
     """
     rng = np.random.Generator(np.random.PCG64(20240101))
     span = int(DAYS * DAY_NS * scale)

@@ -30,7 +30,7 @@ def safety_off(root: Path) -> Answer:
     dataset, keep = Dataset(found), Last(TickCross)
     # The old mark is accepted; it would end the run with a message otherwise.
     _, seconds = timed(dataset, keep.kind(), account(), on_gap="skip")
-    answer = {"orders": keep.made.orders, "signature": keep.made.signature}
+    answer = {"orders": keep.made.sent, "signature": keep.made.signature}
     return {"rows": rows_of(dataset, "trades"), **seconds, "answer": answer}
 
 

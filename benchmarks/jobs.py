@@ -14,7 +14,12 @@ PEERS = {
     "backtesting": ("bt.py", ("t4",), 2),
     "nautilus_trader": ("naut.py", ("t1", "t2", "t4"), 1),
 }
-IMPORTED = 'import time; begin = time.perf_counter(); import backtest; took = time.perf_counter() - begin; import json; print(json.dumps({"rows": 1, "engine": took, "answer": {}}))'
+IMPORTED = """
+import json, time
+begin = time.perf_counter()
+import backtest
+print(json.dumps({"rows": 1, "engine": time.perf_counter() - begin, "answer": {}}))
+"""
 DAYS = 30
 
 
@@ -62,18 +67,19 @@ def limits(root: Path, built: Mapping[str, str]) -> list[Job]:
 
 def ours(root: Path, built: Mapping[str, str]) -> list[Job]:
     """Return our engine's tasks."""
-    tasks = {
-        "t1": "t1", "t2.python": "t2", "t2.compiled": "t2", "t2.same_trade": "t2", "t4.python": "t4", "t4.compiled": "t4",
-        "t4x10.python": "t4x10", "t4x10.compiled": "t4x10", "t1.whole": "t1", "t2.compiled.whole": "t2",
-    }  # fmt: skip
-    return [_child(name, task, root, built) for name, task in tasks.items()]
+    tasks = (
+        "t1", "t2.python", "t2.compiled", "t2.same_trade", "t4.python", "t4.compiled", "t4x10.python", "t4x10.compiled",
+        "t1.whole", "t2.compiled.whole",
+    )  # fmt: skip
+    return [_child(name, name.partition(".")[0], root, built) for name in tasks]
 
 
 def extras(root: Path, built: Mapping[str, str], *, quick: bool) -> list[Job]:
     """Return the extra rows; those about memory over many days only in the full form."""
     tasks = {
         "extra.safety_off": "t2", "extra.positions.200.200": "held", "extra.positions.1.200": "held",
-        "extra.positions.1.1": "held", "extra.streams.16": "counted", "extra.streams.500": "counted", "extra.busy": "t1",
+        "extra.positions.1.1": "held", "extra.streams.16": "counted", "extra.streams.500": "counted",
+        "extra.busy": "t1",
     }  # fmt: skip
     if not quick:
         tasks |= {f"extra.memory.{count}.{days}.{DAYS}": "counted" for count in (1, 20, 200) for days in (1, DAYS)}

@@ -64,7 +64,7 @@ def streams(count: int, rows: int) -> "Dataset":
 
 
 def marks(count: int, rows: int) -> "Dataset":
-    """Return marks of `count` instruments, `rows` together, over a day, with a trade at the start of each to buy from."""
+    """Return marks of `count` instruments, `rows` together, over a day, and trades at the start of each to buy from."""
     from feeds.stream import Stream
 
     made = []

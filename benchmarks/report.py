@@ -9,7 +9,14 @@ from typing import Any
 from benchmarks.process import Run
 from benchmarks.targets import ROWS, Row, value
 
-UNITS = {"speed": (1e-6, "M/s"), "event": (1e9, "ns"), "wall": (1e9, "ns"), "cpu": (1.0, "s"), "peak": (1.0, "MB"), "seconds": (1.0, "s")}  # fmt: skip
+UNITS = {
+    "speed": (1e-6, "M/s"),
+    "event": (1e9, "ns"),
+    "wall": (1e9, "ns"),
+    "cpu": (1.0, "s"),
+    "peak": (1.0, "MB"),
+    "seconds": (1.0, "s"),
+}
 SKIPPED = "-"
 
 
@@ -101,9 +108,10 @@ def _processes(runs: Mapping[str, Sequence[Run]], problems: Mapping[str, str]) -
             continue
         engine, cpu = [run.engine for run in made], [run.cpu for run in made]
         answer = ", ".join(f"{key} {given}" for key, given in made[-1].answer.items())
+        problem = problems.get(name, "").partition(":")[0]
         lines.append((
-            name, str(len(made)), f"{made[-1].rows:,}", _spread(engine), _spread(cpu), f"{min(run.wall for run in made):.2f}",
-            f"{max(run.peak for run in made):.0f}", f"{problems.get(name, '').partition(':')[0]} {answer}".strip(),
+            name, str(len(made)), f"{made[-1].rows:,}", _spread(engine), _spread(cpu),
+            f"{min(run.wall for run in made):.2f}", f"{max(run.peak for run in made):.0f}", f"{problem} {answer}",
         ))  # fmt: skip
     heads = ("process", "runs", "events", "engine CPU s", "whole CPU s", "wall s", "peak MB", "answer")
     return _table(heads, lines)

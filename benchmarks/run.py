@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run; 0 = every target met, 1 = one missed or an answer wrong."""
     options = _options(arguments)
     cache = options.cache.resolve()
-    root, found, present = _prepare(options, cache)
+    found, present = _prepare(options, cache)
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     runs: dict[str, list[Run]] = {job.name: [] for job in found}
     problems = {
@@ -53,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 answers[job.task] |= {key: given for key, given in run.answer.items() if key != "filled"}
     _show("")
     heading = (
-        f"{datetime.date.today()}, {report.machine()}; scale {options.scale:g}, {options.rounds} rounds, each figure that of the "
-        f"least disturbed run; load {os.getloadavg()[0]:.1f}"
+        f"{datetime.date.today()}, {report.machine()}; scale {options.scale:g}, {options.rounds} rounds, each figure "
+        f"that of the least disturbed run; load {os.getloadavg()[0]:.1f}"
     )
     shown, missed = report.text(runs, problems, present, heading)
     print(shown)
@@ -88,8 +88,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _prepare(options: argparse.Namespace, cache: Path) -> tuple[Path, list[jobs.Job], dict[str, str]]:
-    """Compile, write the data, install peers; return the folder of the data, the jobs and the peers that are there."""
+def _prepare(options: argparse.Namespace, cache: Path) -> tuple[list[jobs.Job], dict[str, str]]:
+    """Compile, write the data, install peers; return the jobs and the peers that are there."""
     _show("compiling")
     built = build.everything(cache)
     _show("writing the workload")
@@ -112,7 +112,7 @@ def _prepare(options: argparse.Namespace, cache: Path) -> tuple[Path, list[jobs.
     for name in {job.name for job in found if job.name.startswith("extra.memory.")}:
         _show("writing many streams")
         prepare(root, f"many.{name.split('.')[2]}.{jobs.DAYS}")
-    return root, found, present
+    return found, present
 
 
 def prepare(root: Path, what: str) -> None:

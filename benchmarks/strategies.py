@@ -21,7 +21,7 @@ class TickCross(Strategy):
     symbol: str = "BTC/USDT:USDT"
 
     def on_start(self) -> None:
-        self.orders = self.signature = self._count = self._last = self._side = 0
+        self.sent = self.signature = self._count = self._last = self._side = 0
         self._fast = self._slow = 0.0
 
     def on_trade(self, event: Any) -> None:
@@ -38,7 +38,7 @@ class TickCross(Strategy):
             trade(self.symbol, quantity=2 if self._side else 1)
             self._side = side
             self._last = count
-            self.orders += 1
+            self.sent += 1
             self.signature += count * side
 
 
@@ -48,7 +48,7 @@ class BarCross(Strategy):
     symbol: str = "B00/USDT:USDT"
 
     def on_start(self) -> None:
-        self.orders = self.signature = self._count = self._side = self._held = 0
+        self.sent = self.signature = self._count = self._side = self._held = 0
         self._fast = self._slow = 0.0
 
     def on_bar(self, bar: Any) -> None:
@@ -65,7 +65,7 @@ class BarCross(Strategy):
             trade = self.buy if side > 0 else self.sell
             trade(self.symbol, quantity=abs(100 * side - self._held))
             self._held = 100 * side
-            self.orders += 1
+            self.sent += 1
             self.signature += self._count * side
         self._side = side
 
@@ -74,7 +74,7 @@ class BarCrosses(Strategy):
     """The same on several instruments."""
 
     def on_start(self) -> None:
-        self.orders = self.signature = 0
+        self.sent = self.signature = 0
         self._states: dict[str, list[Any]] = {}
 
     def on_bar(self, bar: Any) -> None:
@@ -95,6 +95,6 @@ class BarCrosses(Strategy):
             trade = self.buy if now > 0 else self.sell
             trade(symbol, quantity=abs(100 * now - held))
             state[4] = 100 * now
-            self.orders += 1
+            self.sent += 1
             self.signature += count * now
         state[3] = now

@@ -42,6 +42,7 @@ class Row:
 
 
 ENGINE, WHOLE, EXTRA = "Engine", "Whole process", "Extra rows"
+HELD, MEMORY = "extra.positions", "extra.memory"
 HFT, NAUTILUS, BT, VBT = "hftbacktest", "nautilus_trader", "backtesting", "vectorbt"
 ROWS = (
     Row(ENGINE, "T1 Python callback", "t1", "limit.t1", "speed", 0.5),
@@ -66,15 +67,13 @@ ROWS = (
     Row(WHOLE, "T2 compiled peak memory, MB", "t2.compiled.whole", "", "peak", 280.0),
     Row(WHOLE, "T1 peak memory, MB", "t1.whole", f"{HFT}.t1", "peak"),
     Row(EXTRA, "safety on against off, T2 compiled", "t2.compiled", "extra.safety_off", "event", 1.15),
-    Row(EXTRA, "200 positions against 1, per mark of 200 streams", "extra.positions.200.200", "extra.positions.1.200",
-        "event", 2.0),
-    Row(EXTRA, "200 positions and streams against 1 of each, per mark", "extra.positions.200.200", "extra.positions.1.1",
-        "event", 2.0),
+    Row(EXTRA, "200 positions against 1, per mark of 200", f"{HELD}.200.200", f"{HELD}.1.200", "event", 2.0),
+    Row(EXTRA, "200 positions and marks against 1", f"{HELD}.200.200", f"{HELD}.1.1", "event", 2.0),
     Row(EXTRA, "500 streams against 16, per event", "extra.streams.500", "extra.streams.16", "event", 3.0),
-    Row(EXTRA, "peak memory, 1 stream, 30 days against 1", "extra.memory.1.30.30", "extra.memory.1.1.30", "peak", 1.1),
-    Row(EXTRA, "peak memory, 20 streams, 30 days against 1", "extra.memory.20.30.30", "extra.memory.20.1.30", "peak", 1.1),
-    Row(EXTRA, "peak memory, 200 streams, 30 days against 1", "extra.memory.200.30.30", "extra.memory.200.1.30", "peak",
-        1.1),
+    *(
+        Row(EXTRA, f"30 days against 1, {n} streams", f"{MEMORY}.{n}.30.30", f"{MEMORY}.{n}.1.30", "peak", 1.1)
+        for n in (1, 20, 200)
+    ),
     Row(EXTRA, "T1 beside a busy thread against alone, wall", "extra.busy", "t1", "wall"),
     Row(EXTRA, "import backtest, s", "extra.import", "", "seconds", 0.3),
 )  # fmt: skip

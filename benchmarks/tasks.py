@@ -44,7 +44,7 @@ def account(**options: Any) -> "Venue":
     """Return the account of all tasks: ten million, 5x, 2 and 5 bp."""
     import venues
 
-    given = {"balances": {"USDT": 10_000_000}, "leverage": 5, "fees": (0.0002, 0.0005), "slippage": 0}
+    given: dict[str, Any] = {"balances": {"USDT": 10_000_000}, "leverage": 5, "fees": (0.0002, 0.0005), "slippage": 0}
     return venues.Venue(options.pop("rules", VENUE), **(given | options))
 
 
@@ -145,7 +145,7 @@ def t2(root: Path, whole: bool, *, compiled: bool, **options: Any) -> Answer:
         from benchmarks.strategies import TickCross
     dataset, keep = tape(root, whole), Last(TickCross)
     result, seconds = timed(dataset, keep.kind(), account(**options))
-    answer = {"orders": keep.made.orders, "signature": keep.made.signature, "filled": len(result.fills)}
+    answer = {"orders": keep.made.sent, "signature": keep.made.signature, "filled": len(result.fills)}
     if options.get("fills") == "same_trade":
         answer["cash"] = cash_of(result)
     return {"rows": rows_of(dataset, "trades"), **seconds, "answer": answer}
@@ -163,7 +163,7 @@ def t4(root: Path, whole: bool, *, compiled: bool, instruments: int = 1) -> Answ
     dataset, keep = bar_data(root, instruments), Last(BarCross)
     venue = account(rules=bar_rules(instruments), fees=(0.0002, 0.0002))
     result, seconds = timed(dataset, keep.kind(), venue)
-    answer = {"orders": keep.made.orders, "signature": keep.made.signature, "cash": cash_of(result)}
+    answer = {"orders": keep.made.sent, "signature": keep.made.signature, "cash": cash_of(result)}
     return {"rows": rows_of(dataset, "bars"), **seconds, "answer": answer | {"filled": len(result.fills)}}
 
 

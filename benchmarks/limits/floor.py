@@ -1,4 +1,4 @@
-"""A bare process: the interpreter, pyarrow, one Parquet file, one Cython loop. Its loop alone is the limit of an engine.
+"""A bare process: interpreter, pyarrow, one Parquet file, one Cython loop; the loop alone is the limit of an engine.
 
 usage: floor.py count|cross|compiled MODULE_FOLDER PARQUET
 """

@@ -1,4 +1,4 @@
-"""hftbacktest: T1 on trades alone, T2 on book and trades. `prepare` converts to its own file once, as its manual says to.
+"""hftbacktest: T1 on trades alone, T2 on book and trades. `prepare` converts to its own file once, as its manual says.
 
 It reads its file inside the first step, so reading is in its engine seconds; compiling by numba is not.
 """

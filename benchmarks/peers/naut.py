@@ -23,10 +23,11 @@ MINUTE_NS = 60_000_000_000
 def contract(price_decimals: int, taker_fee: str) -> CryptoPerpetual:
     """Return a linear perpetual."""
     name = Symbol("BTCUSDT-PERP")
+    tick = Price(10**-price_decimals, price_decimals)
     return CryptoPerpetual(
-        InstrumentId(name, VENUE), name, BTC, USDT, USDT, False, price_decimals, 3, Price(10**-price_decimals, price_decimals),
-        Quantity(0.001, 3), 0, 0, max_quantity=Quantity(1e6, 3), min_quantity=Quantity(0.001, 3),
-        margin_init=Decimal("0.05"), margin_maint=Decimal("0.025"), maker_fee=Decimal("0.0002"), taker_fee=Decimal(taker_fee),
+        InstrumentId(name, VENUE), name, BTC, USDT, USDT, False, price_decimals, 3, tick, Quantity(0.001, 3), 0, 0,
+        max_quantity=Quantity(1e6, 3), min_quantity=Quantity(0.001, 3), margin_init=Decimal("0.05"),
+        margin_maint=Decimal("0.025"), maker_fee=Decimal("0.0002"), taker_fee=Decimal(taker_fee),
     )  # fmt: skip
 
 
