@@ -93,7 +93,7 @@ wheel: $(VENV)/.tools  ## sdist, and from it the wheel, in dist/
 	@ls dist
 
 bench: build  ## the quick form of the benchmarks
-	$(BIN)/python benchmarks/run.py --quick $(BENCH_ARGS)
+	$(BIN)/python -m benchmarks.run --quick $(BENCH_ARGS)
 
 trace: build  ## recompile with bounds checks, line tracing, debug symbols; back with make build FORCE=1
 	LINETRACE=1 $(BIN)/python -W ignore setup.py --quiet build_ext --build-lib . --force
