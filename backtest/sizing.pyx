@@ -77,7 +77,8 @@ cdef int64_t effective_units(Context context, int32_t account, int32_t instrumen
         while down > 0:
             units //= 10
             down -= 1
-        return units + pending
+        # Fees taken in the coin leave a part of a lot, which cannot be sold.
+        return units - units % max(<int64_t> 1, c.lot) + pending
     slot = (<AccountState> context.state_rows[account]).find(instrument, 0)
     return pending + (0 if slot == NULL else slot.position.quantity)
 

@@ -305,7 +305,7 @@ cdef class Trading(StrategyCore):
         instrument, account = self.find(symbol)
         self._may_trade()
         for view in list(self._orders.values()):
-            if view.info.index == instrument and view.is_open:
+            if view.info.index == instrument and (<OrderView> view).order.account == account and view.is_open:
                 self.cancel(view)
         sent = []
         for leg in range(-1, 2):

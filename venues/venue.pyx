@@ -47,14 +47,19 @@ cdef class Exchange(Admission):
         self.settle(instrument, price, time)
 
     def reduce(self, int account, int instrument, double share, int64_t price, int64_t time):
-        """Deleverage a share of a winning position at a price (price units); 0 = at the mark."""
+        """Deleverage a share (toward zero on the lot) of a winning position at a price (price units); 0 = at the mark."""
         cdef int leg
         cdef Slot *slot
+        cdef int64_t part, lot = max(<int64_t> 1, self.world.contracts[instrument].lot)
         for leg in range(-1, 2):
             slot = (<Account> self.accounts[account]).state.find(instrument, <int8_t> leg)
-            if wins(self.world, slot):
-                self.deleverage(account, instrument, <int64_t> (slot.position.quantity * share),
-                                price if price else self.world.prices[instrument].mark, time)
+            if not wins(self.world, slot):
+                continue
+            part = slot.position.quantity
+            if share < 1.0:
+                part = <int64_t> (<double> part * share) // lot * lot     # C's division
+            if part != 0:
+                self.deleverage(account, instrument, part, price if price else self.world.prices[instrument].mark, time)
 
     def profits(self, int account, int instrument):
         """Return whether an account's position in an instrument is a winning one at the mark."""
@@ -241,7 +246,7 @@ cdef class Exchange(Admission):
         cdef Slot *slot
         for leg in range(-1, 2):
             slot = (<Account> self.accounts[account]).state.find(instrument, <int8_t> leg)
-            if slot != NULL and slot.position.quantity * quantity > 0:
+            if slot != NULL and slot.position.quantity != 0 and (slot.position.quantity > 0) == (quantity > 0):
                 if quantity > 0:
                     quantity = min(quantity, slot.position.quantity)
                 else:
