@@ -47,7 +47,7 @@ cdef class Exchange(Admission):
         self.settle(instrument, price, time)
 
     def reduce(self, int account, int instrument, double share, int64_t price, int64_t time):
-        """Deleverage a share (toward zero on the lot) of a winning position at a price (price units); 0 = at the mark."""
+        """Deleverage a share (toward zero on the lot) of a winning position at a price in units; 0 = at the mark."""
         cdef int leg
         cdef Slot *slot
         cdef int64_t part, lot = max(<int64_t> 1, self.world.contracts[instrument].lot)
