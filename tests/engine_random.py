@@ -1,6 +1,7 @@
 """A market of random walks at three venues, and a strategy that does everything at random."""
 
 import hashlib
+from collections.abc import Iterable
 from random import Random
 from typing import Any
 
@@ -42,39 +43,72 @@ def walk(random: Random, n: int, price: float, tick: float) -> list[float]:
     return out
 
 
-def parts(seed: int, seconds: int) -> list[Dataset]:
-    """Return the streams of a market of so many seconds, one dataset each."""
-    random = Random(seed)
+Row = tuple[Any, ...]
+
+
+class Future:
+    """Changes what comes from a time on: prices by some per cent, sizes, sides and rates at random."""
+
+    def __init__(self, after: int, seed: int) -> None:
+        self.after, self._random = after, Random(seed)
+
+    def prices(self, rows: Iterable[Row], tick: float, columns: int = 1) -> list[Row]:
+        """Return rows of (time, prices ..., rest ...) with other prices, all of a row by one factor."""
+        out = []
+        for row in rows:
+            if row[0] < self.after:
+                out.append(row)
+                continue
+            factor = 1 + self._random.choice((-1, 1)) * self._random.uniform(0.002, 0.08)
+            moved = (round(round(price * factor / tick) * tick, 8) for price in row[1 : 1 + columns])
+            out.append((row[0], *moved, *row[1 + columns :]))
+        return out
+
+    def sizes(self, rows: Iterable[Row]) -> list[Row]:
+        """Return rows of trades with other sizes and sides."""
+        return [(t, p, round(2 * q, 3), -s) if t >= self.after else (t, p, q, s) for t, p, q, s in rows]
+
+    def rates(self, rows: Iterable[Row]) -> list[Row]:
+        """Return rows of funding with other rates."""
+        return [(t, round(-3 * rate, 6)) if t >= self.after else (t, rate) for t, rate in rows]
+
+
+def parts(seed: int, seconds: int, future: Future | None = None) -> list[Dataset]:
+    """Return the streams of a market of so many seconds, one dataset each, from some time on with another future."""
+    random, change = Random(seed), Future(1 << 62, 0) if future is None else future
     times = [START + i * SECOND + random.randrange(3) * 250_000_000 for i in range(seconds)]
     coin = walk(random, seconds, 60_000.0, 0.1)
     ether = walk(random, seconds // 60 + 1, 3_000.0, 0.01)
-    size = [round(random.expovariate(2), 3) + 0.001 for _ in times]
+    size = [round(random.expovariate(2) + 0.001, 3) for _ in times]
     sides = [random.choice((1, -1)) for _ in times]
     near = [round(p + random.choice((-0.1, 0.0, 0.1, 0.2)), 1) for p in coin]
-    rows = list(zip(times, near, size, sides, strict=True))
-    whole = [(t, p, 1 + int(100 * q), s) for t, p, q, s in rows]
+    stable = [(t, round(1 + random.gauss(0, 0.0003), 4)) for t in times[::30]]
+    plain = list(zip(times, coin, strict=True))
+    rows = change.sizes(change.prices(zip(times, near, size, sides, strict=True), 0.1))
     made = [
         trades(rows),
-        marks(zip(times, coin, strict=True)),
-        points("index", zip(times, coin, strict=True), "BTC/USD"),
-        points("index", [(t, round(1 + random.gauss(0, 0.0003), 4)) for t in times[::30]], "USDT/USD"),
-        trades(whole, INVERSE, COINM),
-        marks(zip(times, coin, strict=True), INVERSE, COINM),
+        marks(change.prices(plain, 0.1)),
+        points("index", change.prices(plain, 0.1), "BTC/USD"),
+        points("index", change.prices(stable, 0.0001), "USDT/USD"),
+        trades([(t, p, 1 + int(100 * q), s) for t, p, q, s in rows], INVERSE, COINM),
+        marks(change.prices(plain, 0.1), INVERSE, COINM),
         trades([(t + 1, p, q, s) for t, p, q, s in rows], SPOT, CASH),
     ]
-    opens = [START + i * MINUTE for i in range(seconds // 60)]
-    candles, shadow = [], []
-    for i, t in enumerate(opens):
+    candles = []
+    for i in range(seconds // 60):
         first, last = ether[i], ether[i + 1]
         high = round(max(first, last) * (1 + abs(random.gauss(0, 0.004))), 2)
         low = round(min(first, last) * (1 - abs(random.gauss(0, 0.004))), 2)
-        candles.append((t, first, high, low, last, round(random.expovariate(0.02), 3) + 1))
-        shadow.append((t, first, high, low, last))
-    made += [bars(candles, ETHER, timeframe="1m"), bars(shadow, ETHER, timeframe="1m", kind="mark")]
+        candles.append((START + i * MINUTE, first, high, low, last, round(random.expovariate(0.02), 3) + 1))
+    candles = change.prices(candles, 0.01, 4)
+    made += [
+        bars(candles, ETHER, timeframe="1m"),
+        bars([row[:5] for row in candles], ETHER, timeframe="1m", kind="mark"),
+    ]
     hours = [START + (i + 1) * 10 * MINUTE for i in range(max(seconds // 600, 1))]
     for symbol, venue in ((LINEAR, USDM), (INVERSE, COINM), (ETHER, USDM)):
         rates = [(t, round(random.gauss(0.0002, 0.001), 6)) for t in hours]
-        made.append(funding(rates, symbol, venue, hours=1 / 6))
+        made.append(funding(change.rates(rates), symbol, venue, hours=1 / 6))
     return made
 
 
@@ -85,9 +119,9 @@ def deleveraging(seconds: int) -> Dataset:
     return feeds.from_pandas(pd.DataFrame(rows), kind="venue_events", venue=USDM, symbol=LINEAR)
 
 
-def market(seed: int, seconds: int = 1_500) -> Dataset:
-    """Return a whole market."""
-    return sum(parts(seed, seconds), deleveraging(seconds))
+def market(seed: int, seconds: int = 1_500, future: Future | None = None) -> Dataset:
+    """Return a whole market, from some time on with another future."""
+    return sum(parts(seed, seconds, future), deleveraging(seconds))
 
 
 def accounts(latency: Any = None, **options: Any) -> list[venues.Venue]:
