@@ -45,12 +45,12 @@ cdef class Samples(LoopState):
                     row.cash += self.venue_world.amount_value(k, self.exchange.ledger.balance(i, k)) * self.value_of(k)
             for j in range((<Account> self.exchange.accounts[i]).state.n_pools):
                 pool = (<Account> self.exchange.accounts[i]).state.pools[j]
+                if pool.extreme > 0:             # of a position that may be closed by now
+                    (<Account> self.exchange.accounts[i]).extreme_sample(pool)
                 if pool.pool.count == 0:
                     continue
                 value = (<Account> self.exchange.accounts[i]).state.unrealized(pool)
                 row.unrealized += value * self.value_of(pool.pool.legs[0].contract.settle)
-                if pool.extreme > 0:
-                    (<Account> self.exchange.accounts[i]).extreme_sample(pool)
                 (<Account> self.exchange.accounts[i]).periodic_sample(pool, at)
             for j in range((<Account> self.exchange.accounts[i]).state.n_slots):
                 slot = (<Account> self.exchange.accounts[i]).state.slots[j]

@@ -73,12 +73,23 @@ cdef class StrategyCore:
                 hint = f", did you mean {near[0]!r}?" if near else ""
                 raise ConfigError(
                     f"{type(self).__name__} has no parameter {name!r}{hint} It has: {', '.join(known) or 'none'}")
-        compiled = getattr(type(self), "PARAMETERS", {})
+        compiled = {}
+        for base in reversed(type(self).__mro__):
+            compiled.update(base.__dict__.get("PARAMETERS", {}))
         for name, value in compiled.items():
+            field = next(base.__dict__[name] for base in type(self).__mro__ if name in base.__dict__)
+            if not hasattr(type(field), "__set__"):
+                raise ConfigError(
+                    f"{type(self).__name__}.{name} hides the compiled field of that name, which C hooks read; "
+                    f"give the class PARAMETERS = {{{name!r}: {field!r}}} instead")
             if name not in params:
                 setattr(self, name, value)
         for name, value in params.items():
             setattr(self, name, value)
+            if name in compiled and value == value and getattr(self, name) != value:
+                raise ConfigError(
+                    f"{type(self).__name__}.{name} cannot hold {value!r}: its compiled field makes "
+                    f"{getattr(self, name)!r} of it")
 
     def parameter_values(self):
         """Return the parameters and their present values."""

@@ -70,7 +70,7 @@ def check_hooks(assembly: "Assembly", strategies: "Sequence[Strategy]") -> None:
             hint = f", did you mean {near[0]}?" if near else ""
             raise ConfigError(f"{name}.{attribute} is no hook{hint} The hooks are {', '.join(HOOKS)}")
         present = set(strategy.python_hooks()) | {
-            hook for bit, hook in ((1, "on_trade"), (4, "on_mark"), (8, "on_index"), (16, "on_funding"),
+            hook for bit, hook in ((1, "on_trade"), (2, "on_bar"), (4, "on_mark"), (8, "on_index"), (16, "on_funding"),
                                    (32, "on_liquidation"), (64, "on_open_interest")) if strategy.c_hooks & bit
         }  # fmt: skip
         for hook in sorted(present & set(SOURCES)):

@@ -130,6 +130,8 @@ cdef class Account(MarginWatch):
                 / slot.position.leverage * self.world.atoms[c.settle] * (1.0 - 1e-15))
             if effect.closed == 0:
                 opening += cost              # the wallet is the initial margin after its fee
+            # A fill beyond the price that it was margined at may need more than there is: the leg gets what there is.
+            opening = min(opening, max(<int64_t> 0, self.state.balances[c.settle] - self.state.earmarked[c.settle]))
             self.earmark(slot, opening)
         return 0
 

@@ -30,4 +30,7 @@ cdef class Liquidator:
     cdef int send(self, int32_t account, PoolState *pool, int32_t leg, int64_t quantity, int64_t time) except -1 nogil
     cdef int take_over(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
     cdef int settle_rest(self, int32_t account, int32_t asset, PoolState *pool, int64_t time) except -1 nogil
+    cdef int clear(self, int32_t account, int32_t asset, int64_t rest, int64_t time) except -1 nogil
+    cdef int cover_debts(self, int32_t account, int64_t time) except -1 nogil
+    cdef int tell(self, int32_t account, int32_t only, int64_t time) except -1 nogil
     cdef int finish(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil

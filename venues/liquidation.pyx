@@ -75,7 +75,8 @@ cdef class Liquidator:
             (<Account> self.accounts[account]).state.look(pool)
             if pool.pool.count == 0 or pool.risk.maintenance <= 0.0:
                 return self.finish(account, pool, time)
-            if pool.risk.equity <= 0.0 or time >= pool.deadline:
+            # Equity within the rounding of floats is gone.
+            if pool.risk.equity <= 1e-12 * pool.risk.notional or time >= pool.deadline:
                 self.take_over(account, pool, time)
                 return self.finish(account, pool, time)
             if pool.forced_order >= 0:
@@ -210,29 +211,66 @@ cdef class Liquidator:
 
     cdef int settle_rest(self, int32_t account, int32_t asset, PoolState *pool, int64_t time) except -1 nogil:
         """What rounding left after a takeover goes to the fund; a debt is filled up to zero by it."""
-        cdef PostingContext context
         cdef int64_t rest
-        cdef int32_t fund = self.ledger.pseudo((<Account> self.accounts[account]).venue, INSURANCE_FUND_ACCOUNT)
-        context.time = time
-        context.ref = 0
-        context.instrument = -1
-        context.strategy = -1
-        context.tag = -1
         if pool.isolated >= 0:
             return 0                     # Account.fill has done it for the leg's own wallet
         rest = ((<Account> self.accounts[account]).state.balances[asset]
                 - (<Account> self.accounts[account]).state.earmarked[asset])
         if rest == 0 or (pool.asset < 0 and rest > 0):
             return 0                     # multi-assets: other coins stay the owner's
+        return self.clear(account, asset, rest, time)
+
+    cdef int clear(self, int32_t account, int32_t asset, int64_t rest, int64_t time) except -1 nogil:
+        """Move the rest of a cross wallet, a debt when negative, to the insurance fund."""
+        cdef PostingContext context
+        cdef int32_t fund = self.ledger.pseudo((<Account> self.accounts[account]).venue, INSURANCE_FUND_ACCOUNT)
+        context.time = time
+        context.ref = 0
+        context.instrument = -1
+        context.strategy = -1
+        context.tag = -1
         (<Account> self.accounts[account]).post(&context, fund, asset, INSURANCE, -rest, NULL)
         if self.limited_fund and self.ledger.balance(fund, asset) < 0:
             self.ledger.post(
                 &context, fund, self.ledger.unfunded, asset, UNFUNDED_LOSS, -self.ledger.balance(fund, asset))
         return 0
 
-    cdef int finish(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
+    cdef int cover_debts(self, int32_t account, int64_t time) except -1 nogil:
+        """A cross wallet below zero without a position is filled up by the fund (binance.md section 5, B4)."""
+        cdef PoolState *pool
+        cdef int32_t asset, cross, i
+        cdef int64_t rest
+        cdef bint held
+        for asset in range(self.world.n_assets):
+            rest = ((<Account> self.accounts[account]).state.balances[asset]
+                    - (<Account> self.accounts[account]).state.earmarked[asset])
+            if rest >= 0:
+                continue
+            held = False
+            cross = (<Account> self.accounts[account]).state.cross_pool[asset]
+            if cross >= 0:
+                pool = (<Account> self.accounts[account]).state.pools[cross]
+                for i in range(pool.pool.count):
+                    held = held or pool.pool.legs[i].quantity != 0.0
+            if not held:
+                self.clear(account, asset, rest, time)
+                self.tell(account, asset, time)
+        return 0
+
+    cdef int tell(self, int32_t account, int32_t only, int64_t time) except -1 nogil:
+        """Tell the owner of a new balance (-1: of all), and note when nothing is left."""
         cdef int32_t i
         cdef bint empty = True
+        for i in range(self.world.n_assets):
+            if i == only or only < 0:
+                (<Account> self.accounts[account]).message(STATE_ONLY, time, NULL, i)
+            if (<Account> self.accounts[account]).state.balances[i] > 0:
+                empty = False
+        if empty:
+            (<Account> self.accounts[account]).ruined = True
+        return 0
+
+    cdef int finish(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
         cdef Order *order
         if pool.forced_order >= 0:
             order = self.store.at(pool.forced_order)
@@ -243,11 +281,4 @@ cdef class Liquidator:
         pool.episode = 0
         (<Account> self.accounts[account]).examine(pool, time)
         (<Account> self.accounts[account]).sample(pool, time, 2)
-        for i in range(self.world.n_assets):
-            if i == pool.asset or pool.asset < 0:
-                (<Account> self.accounts[account]).message(STATE_ONLY, time, NULL, i)
-            if (<Account> self.accounts[account]).state.balances[i] > 0:
-                empty = False
-        if empty:
-            (<Account> self.accounts[account]).ruined = True
-        return 0
+        return self.tell(account, pool.asset, time)

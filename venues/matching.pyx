@@ -17,9 +17,9 @@ share of a bar's volume; what is left over stays for the next bar.
 from libc.math cimport ceil, floor, rint
 from venues.account cimport Account
 from venues.orders cimport (
-    CANCELED, CLOSE_POSITION, EXPIRED, FILLED, FOK, FORCED_ORDER, GTC, IOC, LIMIT, MARKET, NOT_FILLABLE, ON_INDEX,
-    ON_LAST, ON_MARK, POSITION_CLOSED, POST_ONLY, REDUCE_ONLY, REJECTED, STOP_MARKET, TRAILING_STOP, WORKING,
-    WOULD_TAKE, Order, OrderStore, Reason,
+    CANCELED, CLOSE_POSITION, EXPIRED, FILLED, FOK, FORCED_ORDER, GTC, INSUFFICIENT_BALANCE, IOC, LIMIT, MARKET,
+    NOT_FILLABLE, ON_INDEX, ON_LAST, ON_MARK, POSITION_CLOSED, POST_ONLY, REDUCE_ONLY, REJECTED, STOP_MARKET,
+    TRAILING_STOP, WORKING, WOULD_TAKE, Order, OrderStore, Reason,
 )
 from venues.records cimport BY_LIQUIDATION, OWN_ORDER
 from venues.state cimport Slot
@@ -201,8 +201,13 @@ cdef class Market:
                 limit_quantity -= limit_quantity % self.contract.lot
             quantity = min(quantity, limit_quantity)
             self.budget -= quantity
+        most = quantity
+        if order.price == 0:
+            quantity = (<Account> self.accounts[order.account]).affordable(self.contract, order, quantity, moved)
         if quantity > 0:
             self.finish(order, quantity, moved, False, time)
+        if quantity < most and order.status == WORKING:
+            self.cancel(order, INSUFFICIENT_BALANCE, time)
         if order.status == WORKING and order.tif == IOC and not order.flags & FORCED_ORDER:
             self.cancel(order, NOT_FILLABLE, time)
         return 1

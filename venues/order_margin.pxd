@@ -15,5 +15,7 @@ cdef class OrderMargin(Wallet):
     cdef int release(self, Order *order, int64_t quantity) except -1 nogil
     cdef double signed_notional(self, Slot *slot, double mark) noexcept nogil
     cdef int64_t spot_cost(self, const Contract *c, Order *order, int64_t quantity) except? -1 nogil
+    # How much of a spot order's next fill the balance pays for: a gap may ask for more than was set aside.
+    cdef int64_t affordable(self, const Contract *c, Order *order, int64_t quantity, int64_t price) except? -1 nogil
     cdef int64_t base_atoms(self, const Contract *c, int64_t quantity) noexcept nogil
     cdef int apply_leverage(self, int32_t instrument, double leverage) except -1 nogil

@@ -93,6 +93,24 @@ cdef class OrderMargin(Wallet):
             return out + extra           # truncated as the postings will be: a balance of just that much is enough
         return self.base_atoms(c, quantity)
 
+    cdef int64_t affordable(self, const Contract *c, Order *order, int64_t quantity, int64_t price) except? -1 nogil:
+        cdef int64_t need = 0, extra = 0, lot = max(<int64_t> 1, c.lot)
+        cdef int64_t have = self.state.balances[c.quote] - self.locked[c.quote]
+        if c.kind != SPOT or order.side < 0:
+            return quantity
+        if order.counted:
+            have += self.spot_cost(c, order, order.quantity - order.filled)
+        while quantity > 0:
+            fee(c, quantity, price, 10000000000, &need)
+            if not self.fee_in_received:
+                fee(c, quantity, price, self.taker_fees[order.instrument], &extra)
+            if need + extra <= have:
+                break
+            # By the share that can be paid, at least one lot less.
+            quantity = min(quantity - 1, <int64_t> (<double> quantity * max(have, <int64_t> 0) / (need + extra)))
+            quantity -= quantity % lot
+        return quantity
+
     cdef int64_t base_atoms(self, const Contract *c, int64_t quantity) noexcept nogil:
         """Quantity units in atoms of the base asset; its scale is at least the quantity's (checked at the start)."""
         cdef int32_t up = self.world.asset_scales[c.base] - c.quantity_scale

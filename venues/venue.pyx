@@ -129,6 +129,8 @@ cdef class Exchange(Admission):
             for i in range(self.n_accounts):
                 if (<Account> self.accounts[i]).state.multi_assets:
                     self.auto_exchange.cover_all(i, time, False)
+                else:
+                    self.liquidator.cover_debts(i, time)
                 if (<Account> self.accounts[i]).flagged:
                     (<Account> self.accounts[i]).check(time)
                 if (<Account> self.accounts[i]).liquidating:

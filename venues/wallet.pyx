@@ -88,8 +88,8 @@ cdef class Wallet:
             isolated.position.isolated_wallet += amount
             self.state.earmarked[asset] = self.state.earmarked[asset] + amount
         self.state.refresh_wallets(asset)
-        if self.state.multi_assets and self.state.balances[asset] < 0:
-            self.world.attention = True      # it may have to be covered by other assets
+        if self.state.balances[asset] < (0 if self.state.multi_assets else self.state.earmarked[asset]):
+            self.world.attention = True      # a debt: other assets may cover it, or the insurance fund
         return 0
 
     cdef int earmark(self, Slot *slot, int64_t atoms) except -1 nogil:
@@ -97,6 +97,10 @@ cdef class Wallet:
         slot.position.isolated_wallet += atoms
         self.state.earmarked[asset] = self.state.earmarked[asset] + atoms
         self.state.refresh_wallets(asset)
+        if self.state.cross_pool[asset] >= 0:
+            self.state.pools[self.state.cross_pool[asset]].stale = 2         # its balance has changed too
+            self.flagged = True
+        self.world.attention = True
         return 0
 
     cdef int64_t equity_atoms(self, PoolState *pool, int32_t asset) noexcept nogil:
@@ -107,7 +111,8 @@ cdef class Wallet:
             return self.state.balances[asset] - self.state.earmarked[asset]
         if pool.asset < 0:
             unit = self.world.asset_usd[asset]
-        return <int64_t> floor(pool.risk.equity / unit * self.world.atoms[asset])
+        # What lies within rounding below an atom is on it: floats must not cost an atom.
+        return <int64_t> floor((pool.risk.equity + 1e-15 * pool.risk.notional) / unit * self.world.atoms[asset])
 
     cdef Message *message(self, MessageKind kind, int64_t time, Slot *slot, int32_t asset) except NULL nogil:
         cdef Message *m = self.outbox.new()
