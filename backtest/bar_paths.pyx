@@ -1,7 +1,7 @@
 """Bars on the venue's clock: each is a path of four points, and all bars of an instant move together."""
 
 from backtest.loop_state cimport BarPath
-from backtest.samples cimport Samples
+from backtest.quiet_bars cimport QuietBars
 from feeds.cursor cimport Cursor
 from feeds.events cimport BAR, Event, MARK_BAR
 from libc.math cimport isnan
@@ -10,7 +10,7 @@ from venues.matching cimport Market, Move
 from venues.world cimport INDEX_PRICE, LAST_PRICE, MARK_PRICE
 
 
-cdef class BarPaths(Samples):
+cdef class BarPaths(QuietBars):
     """Unfolds bars (design.md section 4), and the prices that follow from marks and collateral."""
 
     cdef int mark_changed(self, int32_t instrument, int64_t time) except -1 nogil:
@@ -72,7 +72,7 @@ cdef class BarPaths(Samples):
             for i in range(n):
                 self.venue_world.set_price(self.moves[i].instrument, MARK_PRICE, self.moves[i].end,
                                            self.venue_world.prices[self.moves[i].instrument].mark_ts)
-            worst[j] = self.exchange.worst_ratio()
+            worst[j] = self.exchange.worst_ratio() if self.unfolds_all else self.highest_ratio()
             for i in range(n):
                 self.venue_world.set_price(self.moves[i].instrument, MARK_PRICE, self.moves[i].start,
                                            self.venue_world.prices[self.moves[i].instrument].mark_ts)
@@ -122,7 +122,10 @@ cdef class BarPaths(Samples):
         elif move.source == INDEX_PRICE:
             self.exchange.index(event.instrument, event.a, time)
         else:
-            self.exchange.jump(&move, 1, time)
+            if self.is_calm(event.instrument):
+                self.venue_world.set_price(event.instrument, LAST_PRICE, event.a, time)
+            else:
+                self.exchange.jump(&move, 1, time)
             if self.venue_world.prices[event.instrument].mark == 0:
                 self.mark_changed(event.instrument, time)
         return 0
@@ -132,12 +135,19 @@ cdef class BarPaths(Samples):
         cdef int32_t s, n = 0
         cdef BarPath *path
         cdef int32_t instrument
+        cdef int quiet = self.quiet_part(time)
         for s in range(self.n_streams):
             if self.kind[s] < BAR or self.venue.times[s] != time or self.paths[s].phase == 0:
                 continue
             path = &self.paths[s]
             instrument = (<Cursor> self.cursor[s]).instrument
-            if self.asset[s] >= 0:
+            if quiet > 0:
+                path.phase = quiet
+                self.now = path.times[quiet]         # the close, when nothing comes before it
+                self.pass_price(s, path.prices[quiet], self.now)
+                if self.kind[s] == BAR or self.kind[s] == MARK_BAR:
+                    self.mark_changed(instrument, self.now)
+            elif self.asset[s] >= 0:
                 self.collateral(self.asset[s], path.prices[path.phase],
                                 collateral_value(path.prices[path.phase]), time)
             else:
@@ -156,7 +166,10 @@ cdef class BarPaths(Samples):
                     self.venue.times[s] = self.venue.times[s] + 1
             else:
                 self.venue.times[s] = path.times[path.phase]
-            self.venue.moved(s)
+            if self.venue.size > 0:
+                self.venue.moved(s)
+        if self.venue.size == 0:
+            self.venue.rescan()
         if n > 0:
             self.exchange.advance(self.moves, n, time)
             for s in range(n):
