@@ -18,7 +18,8 @@ _STEPS_MONTHS = (1, 3, 6, 12, 24, 60, 120)
 
 def value_axis(low: float, high: float) -> tuple[list[float], float, float]:
     """Return round tick values and the ends of an axis that holds [low, high]."""
-    if high - low <= max(1e-12 * max(abs(low), abs(high)), 1e-300):  # a quarter of less is no float with a logarithm
+    # Ticks have twelve digits; and a quarter of less than 1e-300 has no logarithm.
+    if high - low <= max(1e-9 * max(abs(low), abs(high)), 1e-300):
         margin = abs(high) * 0.1 if abs(high) > 1e-290 else 1.0
         low, high = low - margin, high + margin
     raw = (high - low) / 4
