@@ -98,7 +98,10 @@ class Assembly(VenueFigures):
             venue_of=[self.venue_names.index(run.venue) for run in self.instruments],
             liquidator=Liquidator(
                 time_limit=self._time_limit(),
-                limited_fund=any(venue.insurance_fund is not None for venue in self.venues),
+                limited_funds=[
+                    any(venue.name == name and venue.insurance_fund is not None for venue in self.venues)
+                    for name in self.venue_names
+                ],
             ),
             auto_exchange=AutoExchange(
                 world, ledger, thresholds=[self._exchange_thresholds(name) for name in self.venue_names]

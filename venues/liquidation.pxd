@@ -1,10 +1,10 @@
 """The venue's procedure when a margin pool falls below its requirement: cancel, close in steps, take over, insure."""
 
 from cpython.ref cimport PyObject
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 from venues.account cimport Account
 from venues.auto_exchange cimport AutoExchange
-from venues.ledger cimport Ledger
+from venues.ledger cimport Ledger, PostingContext
 from venues.orders cimport OrderStore
 from venues.records cimport Journal
 from venues.state cimport PoolState
@@ -21,7 +21,7 @@ cdef class Liquidator:
     cdef int32_t n_markets
     cdef int32_t episodes
     cdef int64_t time_limit          # ns until what has not filled is taken over
-    cdef bint limited_fund           # the fund may be exhausted
+    cdef uint8_t *limited_funds      # by venue: the fund may be exhausted
     cdef readonly int64_t next_deadline      # earliest of all pools; INT64_MAX = none
 
     cdef int proceed(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
@@ -29,6 +29,7 @@ cdef class Liquidator:
     cdef int64_t quantity_to_close(self, int32_t account, PoolState *pool, int32_t leg) noexcept nogil
     cdef int send(self, int32_t account, PoolState *pool, int32_t leg, int64_t quantity, int64_t time) except -1 nogil
     cdef int take_over(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
+    cdef int cover(self, const PostingContext *context, int32_t venue, int32_t asset) except -1 nogil
     cdef int settle_rest(self, int32_t account, int32_t asset, PoolState *pool, int64_t time) except -1 nogil
     cdef int clear(self, int32_t account, int32_t asset, int64_t rest, int64_t time) except -1 nogil
     cdef int cover_debts(self, int32_t account, int64_t time) except -1 nogil

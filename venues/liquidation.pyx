@@ -9,6 +9,7 @@ zero.
 
 from libc.math cimport ceil, fabs, rint
 from libc.stdint cimport INT64_MAX
+from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 from venues.account cimport Account
 from venues.ledger cimport COUNTERPARTIES, INSURANCE_FUND_ACCOUNT, PostingContext
@@ -28,14 +29,22 @@ cdef class Liquidator:
     ----------
     time_limit : int
         Nanoseconds after which the open rest is taken over (Binance: 60 s seen on 2025-10-10, binance.md section 5).
-    limited_fund : bool
-        The insurance fund has only what was put into it; what it lacks becomes an unfunded loss.
+    limited_funds : list of bool
+        By venue: its insurance fund has only what was put into it; what it lacks becomes an unfunded loss.
     """
 
-    def __cinit__(self, *, int64_t time_limit, bint limited_fund):
+    def __cinit__(self, *, int64_t time_limit, list limited_funds):
+        cdef Py_ssize_t i
         self.time_limit = time_limit
-        self.limited_fund = limited_fund
+        self.limited_funds = <uint8_t *> calloc(len(limited_funds) + 1, sizeof(uint8_t))
+        if self.limited_funds == NULL:
+            raise MemoryError("liquidation: no memory")
+        for i in range(len(limited_funds)):
+            self.limited_funds[i] = bool(limited_funds[i])
         self.next_deadline = INT64_MAX
+
+    def __dealloc__(self):
+        free(self.limited_funds)
 
     cdef int cancel_orders(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
         cdef int32_t i, row, following
@@ -139,7 +148,7 @@ cdef class Liquidator:
 
     cdef int take_over(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
         """The fund takes every position at prices at which the pool is worth zero, and holds them at the mark."""
-        cdef int32_t i, asset, fund
+        cdef int32_t i, asset, fund, unfunded
         cdef Leg *leg
         cdef Order *order
         cdef Slot *slot
@@ -194,13 +203,10 @@ cdef class Liquidator:
                 asset, INSURANCE, effect.realized)
             row = <LiquidationRow *> self.journal.liquidations.at(self.journal.liquidations.rows - 1)
             row.bankruptcy = price
+            unfunded = self.cover(&context, (<Account> self.accounts[account]).venue, asset)
             if effect.realized < 0:
                 row.shortfall = -effect.realized
-                row.paid_by = INSURANCE_FUND
-                if self.limited_fund and self.ledger.balance(fund, asset) < 0:
-                    row.paid_by = UNFUNDED
-                    self.ledger.post(&context, fund, self.ledger.unfunded, asset, UNFUNDED_LOSS,
-                                     -self.ledger.balance(fund, asset))
+                row.paid_by = UNFUNDED if unfunded else INSURANCE_FUND
         if pool.asset >= 0:
             self.settle_rest(account, pool.asset, pool, time)
         else:
@@ -230,10 +236,17 @@ cdef class Liquidator:
         context.strategy = -1
         context.tag = -1
         (<Account> self.accounts[account]).post(&context, fund, asset, INSURANCE, -rest, NULL)
-        if self.limited_fund and self.ledger.balance(fund, asset) < 0:
-            self.ledger.post(
-                &context, fund, self.ledger.unfunded, asset, UNFUNDED_LOSS, -self.ledger.balance(fund, asset))
+        self.cover(&context, (<Account> self.accounts[account]).venue, asset)
         return 0
+
+    cdef int cover(self, const PostingContext *context, int32_t venue, int32_t asset) except -1 nogil:
+        """What a venue's limited fund owes is a loss that nobody pays; returns 1 when there is one."""
+        cdef int32_t fund = self.ledger.pseudo(venue, INSURANCE_FUND_ACCOUNT)
+        cdef int64_t rest = self.ledger.balance(fund, asset)
+        if rest >= 0 or not self.limited_funds[venue]:
+            return 0
+        self.ledger.post(context, fund, self.ledger.unfunded, asset, UNFUNDED_LOSS, -rest)
+        return 1
 
     cdef int cover_debts(self, int32_t account, int64_t time) except -1 nogil:
         """A cross wallet below zero without a position is filled up by the fund (binance.md section 5, B4)."""
