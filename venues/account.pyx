@@ -48,7 +48,11 @@ cdef class Account(MarginWatch):
             self.fill_position(slot, order, quantity, price, rate, forced, &context, &effect, &cost)
         self.record_fill(slot, order, quantity, price, is_maker, forced, &effect, cost, fee_asset, time)
         if slot != NULL:
-            self.examine(self.state.pool_of(slot), time)
+            if forced == BY_ADL or forced == BY_SETTLEMENT:
+                self.state.look(self.state.pool_of(slot))
+                self.flag(self.state.pool_of(slot))      # both legs of hedge mode go at once
+            else:
+                self.examine(self.state.pool_of(slot), time)
             if slot.position.quantity == 0:
                 self.record_flat(order.instrument, self.state.pool_of(slot), time)
         return 0
@@ -245,5 +249,5 @@ cdef class Account(MarginWatch):
             row.leg = leg
             m = self.message(FUNDING_PAID, time, slot, c.settle)
             m.row = self.journal.funding.rows - 1
-            self.examine(self.state.pool_of(slot), time)
+            self.flag(self.state.pool_of(slot))          # one leg of hedge mode may receive what the other pays
         return 0

@@ -130,7 +130,7 @@ cdef class Admission:
         cdef double mark, price, value
         cdef int64_t lot, most, last
         cdef Slot *slot
-        cdef int32_t venue = self.venue_of[order.instrument]
+        cdef int32_t pool, venue = self.venue_of[order.instrument]
         if self.outage_until[venue] > time or self.cancel_only_until[venue] > time:
             return VENUE_UNAVAILABLE
         if (self.overload_until[venue] > time
@@ -141,10 +141,13 @@ cdef class Admission:
         if c.kind != SPOT:
             if (<Account> self.accounts[order.account]).state.hedge != (order.leg != 0):
                 return SIDE_NOT_ALLOWED
-            slot = (<Account> self.accounts[order.account]).state.find(order.instrument, order.leg)
-            if slot != NULL and slot.pool >= 0:
-                if (<Account> self.accounts[order.account]).state.pools[slot.pool].condition == LIQUIDATING:
-                    return IN_LIQUIDATION
+            # New risk is refused in the whole pool, also where no position stands yet.
+            pool = (<Account> self.accounts[order.account]).state.cross_pool[c.settle]
+            if (<Account> self.accounts[order.account]).state.isolated[order.instrument]:
+                slot = (<Account> self.accounts[order.account]).state.find(order.instrument, order.leg)
+                pool = -1 if slot == NULL else slot.pool
+            if pool >= 0 and (<Account> self.accounts[order.account]).state.pools[pool].condition == LIQUIDATING:
+                return IN_LIQUIDATION
             if order.leg != 0 and order.side != order.leg:
                 order.flags |= REDUCE_ONLY       # hedge mode: against its leg an order can only reduce
             if order.flags & (REDUCE_ONLY | CLOSE_POSITION):

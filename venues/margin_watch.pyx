@@ -21,15 +21,13 @@ cdef class MarginWatch(OrderMargin):
         for leg in range(-1, 2):
             slot = self.state.find(instrument, <int8_t> leg)
             if slot != NULL and slot.pool >= 0 and self.state.mark_moved(slot, mark):
-                self.state.pools[slot.pool].stale = 2
-                self.flagged = True
-                self.world.attention = True
+                self.flag(self.state.pools[slot.pool])
 
     cdef int check(self, int64_t time) except -1 nogil:
         cdef int32_t i
         self.flagged = False
         for i in range(self.state.n_pools):
-            if self.state.pools[i].stale == 2:
+            if self.state.pools[i].stale >= 2:
                 self.examine(self.state.pools[i], time)
         return 0
 

@@ -35,7 +35,7 @@ cdef struct PoolState:
     int32_t forced_order     # row of the order that is out; -1 = none
     int64_t deadline         # ns at which what has not filled is taken over
     double trigger_ratio     # when it began
-    uint8_t stale            # bands are of no use: look at the next change
+    uint8_t stale            # 1: bands are of no use, look at the next change; 2: look when the present event is over
 
 cdef struct Slot:            # where a position stands
     Position position

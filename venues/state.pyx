@@ -202,7 +202,7 @@ cdef class AccountState:
         pool.pool.legs[at].side = slot.position.leg
         pool.pool.legs[at].conversion = 1.0
         pool.pool.legs[at].mark = self.world.prices[slot.position.instrument].mark_value
-        pool.stale = 1
+        pool.stale |= 1
         return 0
 
     cdef void detach(self, Slot *slot) noexcept nogil:
@@ -215,7 +215,7 @@ cdef class AccountState:
             self.slots[pool.slots[i]].leg = i
         slot.pool = -1
         slot.leg = -1
-        pool.stale = 1
+        pool.stale |= 1
 
     cdef int refresh(self, Slot *slot) except -1 nogil:
         cdef PoolState *pool
@@ -237,7 +237,7 @@ cdef class AccountState:
         leg.bids = slot.bids
         leg.asks = slot.asks
         leg.open_loss = slot.open_loss
-        pool.stale = 1
+        pool.stale |= 1
         return 0
 
     cdef void refresh_wallet(self, PoolState *pool) noexcept nogil:
@@ -255,7 +255,7 @@ cdef class AccountState:
                     sum += (self.world.amount_value(i, self.balances[i]) * self.world.asset_usd[i]
                             * (self.collateral_ratio[i] if self.balances[i] > 0 else 1.0))
             pool.pool.wallet = sum
-        pool.stale = 1
+        pool.stale |= 1
 
     cdef int refresh_wallets(self, int32_t asset) except -1 nogil:
         cdef int32_t i
@@ -276,7 +276,7 @@ cdef class AccountState:
     cdef void look(self, PoolState *pool) noexcept nogil:
         self.refresh_marks(pool)
         self.engine.risk(&pool.pool, &pool.risk)
-        pool.stale = 1
+        pool.stale |= 1
 
     cdef void arm(self, PoolState *pool, double threshold) noexcept nogil:
         cdef int32_t i

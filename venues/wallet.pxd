@@ -36,6 +36,7 @@ cdef class Wallet:
     cdef int post(self, const PostingContext *context, int32_t contra, int32_t asset, PostingKind kind,
                   int64_t amount, Slot *isolated) except -1 nogil
     cdef int earmark(self, Slot *slot, int64_t atoms) except -1 nogil       # from cross to the isolated wallet
+    cdef void flag(self, PoolState *pool) noexcept nogil     # to be looked at when the present event is over
     cdef Message *message(self, MessageKind kind, int64_t time, Slot *slot, int32_t asset) except NULL nogil
     cdef int order_changed(self, Order *order, int64_t time) except -1 nogil
     cdef int64_t equity_atoms(self, PoolState *pool, int32_t asset) noexcept nogil      # floor of the pool's equity

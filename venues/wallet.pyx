@@ -98,10 +98,14 @@ cdef class Wallet:
         self.state.earmarked[asset] = self.state.earmarked[asset] + atoms
         self.state.refresh_wallets(asset)
         if self.state.cross_pool[asset] >= 0:
-            self.state.pools[self.state.cross_pool[asset]].stale = 2         # its balance has changed too
-            self.flagged = True
+            self.flag(self.state.pools[self.state.cross_pool[asset]])         # its balance has changed too
         self.world.attention = True
         return 0
+
+    cdef void flag(self, PoolState *pool) noexcept nogil:
+        pool.stale = 2
+        self.flagged = True
+        self.world.attention = True
 
     cdef int64_t equity_atoms(self, PoolState *pool, int32_t asset) noexcept nogil:
         cdef double unit = 1.0
