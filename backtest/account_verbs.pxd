@@ -1,6 +1,6 @@
 """The verbs that a strategy asks its accounts with."""
 
-from backtest.trading cimport Trading
+from backtest.exposure cimport Exposure
 
-cdef class AccountVerbs(Trading):
+cdef class AccountVerbs(Exposure):
     pass

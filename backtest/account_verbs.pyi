@@ -3,9 +3,9 @@
 from typing import Any
 
 from backtest.state_views import AccountView
-from backtest.trading import Trading
+from backtest.exposure import Exposure
 
-class AccountVerbs(Trading):
+class AccountVerbs(Exposure):
     """The verbs that ask an account for something: leverage, margin, transfers, conversion."""
     def set_leverage(self, symbol: Any, leverage: Any) -> Any: ...
     def set_margin_mode(self, symbol: Any, mode: Any) -> Any: ...

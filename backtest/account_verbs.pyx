@@ -1,13 +1,13 @@
 """The verbs that a strategy asks its accounts with."""
 
-from backtest.trading cimport Trading
+from backtest.exposure cimport Exposure
 from libc.stdint cimport int32_t
 
 from backtest.errors import OrderError
 from backtest.state_views import AccountView
 
 
-cdef class AccountVerbs(Trading):
+cdef class AccountVerbs(Exposure):
     """The verbs that ask an account for something: leverage, margin, transfers, conversion."""
 
     def set_leverage(self, symbol, leverage):

@@ -1,11 +1,6 @@
-"""The verbs that a strategy trades with."""
+"""The verbs that send, change and cancel orders."""
 
-from backtest.sizing cimport Size
-from backtest.strategy_core cimport StrategyCore
-from backtest.views cimport OrderView
-from libc.stdint cimport int32_t, int64_t
+from backtest.early_orders cimport EarlyOrders
 
-cdef class Trading(StrategyCore):
-    cdef OrderView _early(self, int32_t account, int32_t instrument, int side, tag, double requested)
-    cdef bint _lacks_price(self, int32_t instrument, Size size)
-    cdef int64_t _pending(self, int32_t instrument, int32_t account)
+cdef class Trading(EarlyOrders):
+    pass

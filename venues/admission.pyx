@@ -4,7 +4,7 @@ from cpython.ref cimport PyObject
 from libc.stdlib cimport calloc, free
 from venues.account cimport Account
 from venues.auto_exchange cimport AutoExchange
-from venues.contract cimport SPOT, Contract
+from venues.contract cimport SPOT, Contract, quote_notional
 from venues.draws cimport OVERLOAD_REFUSAL, uniform
 from venues.ledger cimport Ledger
 from venues.liquidation cimport Liquidator
@@ -171,7 +171,7 @@ cdef class Admission:
                 if most > 0 and order.quantity > most:
                     return ABOVE_MAXIMUM
             price = self.world.price_value(order.instrument, order.price if order.price != 0 else last)
-            value = self.world.quantity_value(order.instrument, order.quantity) * c.multiplier * price
+            value = quote_notional(c, self.world.quantity_value(order.instrument, order.quantity), price)
             if (c.minimum_notional > 0.0 and price > 0.0 and value < c.minimum_notional
                     and not order.flags & (REDUCE_ONLY | CLOSE_POSITION)):
                 return BELOW_MINIMUM

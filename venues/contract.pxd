@@ -52,6 +52,8 @@ cdef struct Contract:
 
 # abs(quantity) x size x price (linear, spot) or abs(quantity) x size / price (inverse); settle asset
 cdef double notional(const Contract *c, double quantity, double price) noexcept nogil
+# the same in quote currency, in which minimum notionals are given: abs(quantity) x size of an inverse contract
+cdef double quote_notional(const Contract *c, double quantity, double price) noexcept nogil
 
 
 # Owns the memory of one Contract. Python:

@@ -23,6 +23,11 @@ cdef double notional(const Contract *c, double quantity, double price) noexcept 
     return size * price
 
 
+cdef double quote_notional(const Contract *c, double quantity, double price) noexcept nogil:
+    cdef double size = fabs(quantity) * c.multiplier
+    return size if c.kind == INVERSE else size * price
+
+
 cdef uint8_t _rounding(str name) except 255:
     if name == "toward_zero":
         return TOWARD_ZERO
