@@ -64,7 +64,7 @@ cdef class AccountVerbs(Exposure):
         source, target : str or account
             As in `account`.
         receive : str, optional
-            Asset on arrival; a conversion at the index when it differs.
+            Asset on arrival; when it differs, a conversion at the index less the slippage of the source.
 
         Returns
         -------
@@ -82,7 +82,7 @@ cdef class AccountVerbs(Exposure):
         return self.context.next_transfer
 
     def convert(self, account, sell, buy, amount):
-        """Exchange one asset for another inside an account, at the index."""
+        """Exchange one asset for another inside an account, at the index less the account's slippage."""
         number = self._account_number(account)
         if amount != "all" and not float(amount) > 0:
             raise OrderError(f"amount must be positive or 'all', got {amount!r}")

@@ -96,13 +96,7 @@ class Assembly(VenueFigures):
             accounts=accounts,
             markets=[Market(world, store, run.index, share=BAR_SHARE) for run in self.instruments],
             venue_of=[self.venue_names.index(run.venue) for run in self.instruments],
-            liquidator=Liquidator(
-                time_limit=self._time_limit(),
-                limited_funds=[
-                    any(venue.name == name and venue.insurance_fund is not None for venue in self.venues)
-                    for name in self.venue_names
-                ],
-            ),
+            liquidator=Liquidator(courses=[self._liquidation_course(name) for name in self.venue_names]),
             auto_exchange=AutoExchange(
                 world, ledger, thresholds=[self._exchange_thresholds(name) for name in self.venue_names]
             ),

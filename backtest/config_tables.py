@@ -88,6 +88,7 @@ class VenueTable(Section):
     collateral: str = "single"
     fees: str | list[float] = "regular"
     discount: float = 0.0
+    volume: float = 0.0
     latency: Duration | list[Duration] | None = None
     fills: str = "auto"
     slippage: str | float = "default"

@@ -113,6 +113,10 @@ cdef class Context:
         self.now = now
         self.warming = warming
 
+    def set_taker_fee(self, int account, int instrument, int64_t rate):
+        """Set the taker rate, 1e-10, that sizes by value are made with."""
+        self.taker_fees[account * self.world.n_instruments + instrument] = rate
+
     def end_warmup(self):
         """From now on orders are taken; timers that were to go off once in the warm-up do so now."""
         self.warming = False

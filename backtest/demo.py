@@ -39,11 +39,6 @@ class BuyAndHold(Strategy):
         """Buy."""
         self.target(self.symbol, leverage=self.leverage)
 
-    def on_margin_call(self, event: Any) -> None:
-        """Note the own alert (the venue's call, which names no symbol, has a table of its own)."""
-        if event.symbol is not None and event.active:
-            self.log(f"own alert: {percent(event.distance, 1)} from liquidation")
-
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -126,8 +121,7 @@ def story(result: "Result") -> list[Moment]:
     found = [
         *_own_fills(result),
         *_funding_days(result),
-        *(_Row(row["time"], row["text"]) for row in result.log.to_dict("records")),
-        *_margin_calls(result),
+        *_warnings(result),
         *_forced(result),
     ]
     found.sort(key=lambda row: row.time)
@@ -195,18 +189,18 @@ def _funding_days(result: "Result") -> list[_Row]:
     return rows
 
 
-def _margin_calls(result: "Result") -> list[_Row]:
-    """Return the venue's calls."""
-    return [
-        _Row(
-            row["time"],
-            f"MARGIN CALL: maintenance is {percent(row['ratio'], 0)} of equity",
-            distance=row["distance"],
-            is_forced=True,
-        )
-        for row in result.margin_calls.to_dict("records")
-        if row["active"]
-    ]
+def _warnings(result: "Result") -> list[_Row]:
+    """Return the alerts of the strategy and the venue's calls."""
+    calls = result.margin_calls
+    raised = calls[calls["active"]]
+    rows = []
+    for row, is_own in zip(raised.to_dict("records"), raised["strategy"].notna(), strict=True):
+        if is_own:
+            rows.append(_Row(row["time"], f"own alert: {percent(row['distance'], 1)} from liquidation"))
+        else:
+            said = f"MARGIN CALL: maintenance is {percent(row['ratio'], 0)} of equity"
+            rows.append(_Row(row["time"], said, distance=row["distance"], is_forced=True))
+    return rows
 
 
 def _forced(result: "Result") -> list[_Row]:

@@ -8,7 +8,8 @@ from backtest.views cimport OrderView
 from libc.stdint cimport int32_t, int64_t
 from venues.contract cimport Contract, quote_notional
 from venues.orders cimport (
-    CLOSE_POSITION, GTC, LIMIT, MARKET, PROTECTIVE, REDUCE_ONLY, STOP_MARKET, TAKE_MARKET, TRAILING_STOP, WORKING, Order,
+    CLOSE_POSITION, GTC, LIMIT, MARKET, PROTECTIVE, REDUCE_ONLY, STOP_MARKET, TAKE_MARKET, TRAILING_STOP, WORKING,
+    Order,
 )
 from venues.state cimport AccountState
 

@@ -12,7 +12,7 @@ from venues.outbox cimport (
     DELEVERAGED, FILLED_PART, FUNDING_PAID, MARGIN_CALL, ORDER_STATE, SETTLED, STATE_ONLY, TRANSFERRED,
     Message,
 )
-from venues.records cimport FillRow, FundingRow, LiquidationRow, TransferRow
+from venues.records cimport FillRow, FundingRow, LiquidationRow, MarginCallRow, TransferRow
 
 from backtest.messages import Fill, FundingPayment, Liquidated, MarginCall, Settlement, Timer, TransferEvent
 from backtest.state_views import PositionView
@@ -227,19 +227,28 @@ cdef class Hooks:
         return 0
 
     cdef int alerts(self, int64_t time) except -1:
+        cdef MarginCallRow *row
         for alert in self.context.alerts:
             owner, instrument, account, distance, ratio, raised = alert
-            if "on_margin_call" not in self.names[owner]:
-                continue
             strategy = <Strategy> self.strategies[owner]
             position = PositionView(self.context, account, instrument, 0, None)
             worst = account_ratio_of(self.context, account)
             active = (distance is not None and position.distance < distance) or (ratio is not None and worst > ratio)
             if active != raised:
                 alert[5] = active
-                strategy.on_margin_call(MarginCall(
-                    self.context.accounts[account], time, worst, position.distance, active,
-                    (<Strategy> strategy).told(instrument, account).symbol))
+                row = <MarginCallRow *> self.context.journal.margin_calls.append()
+                row.time = time
+                row.ratio = worst
+                row.distance = position.distance
+                row.account = account
+                row.asset = -1
+                row.instrument = instrument
+                row.strategy = owner
+                row.active = active
+                if "on_margin_call" in self.names[owner]:
+                    strategy.on_margin_call(MarginCall(
+                        self.context.accounts[account], time, worst, position.distance, active,
+                        (<Strategy> strategy).told(instrument, account).symbol))
         self.context.marks_moved = False
         return 0
 

@@ -114,7 +114,8 @@ def marks(store: Store, run: Curve) -> list[Mark]:
             out.append(Mark(int(forced["time"][row]), "liquidation", f"liquidation: {symbol}"))
     for row in np.flatnonzero(calls["active"]).tolist():
         name = store.accounts[calls["account"][row]]
-        out.append(Mark(int(calls["time"][row]), "call", f"margin call: {name} at {calls['ratio'][row]:.0%}"))
+        what = "margin call" if calls["strategy"][row] < 0 else "own alert"
+        out.append(Mark(int(calls["time"][row]), "call", f"{what}: {name} at {calls['ratio'][row]:.0%}"))
     for time, amount in zip(run.flow_times.tolist(), run.flows.tolist(), strict=True):
         out.append(Mark(time, "flow", f"{'deposit' if amount > 0 else 'withdrawal'} of {abs(amount):,.2f}"))
     return out

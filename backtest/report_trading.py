@@ -50,11 +50,18 @@ def liquidations(result: "Result") -> Html:
         parts += [table(headings, rows, text=(0, 1, 2, 3, 9, 10)), _more(len(steps))]
     if not raised.empty:
         called = [
-            (f"{row.time:{TIME}}", row.account, _word(row.symbol), percent(row.ratio, 1), percent(row.distance))
-            for row in _rows(raised.head(MAX_ROWS))
+            (
+                f"{row.time:{TIME}}", _word(row.strategy) if is_own else "venue", row.account, _word(row.symbol),
+                percent(row.ratio, 1), percent(row.distance),
+            )
+            for row, is_own in zip(_rows(raised.head(MAX_ROWS)), raised["strategy"].notna(), strict=False)
+        ]  # fmt: skip
+        titles = ("time (UTC)", "warned by", "account", "symbol", "margin ratio", "distance")
+        parts += [
+            element("h3", "Margin calls and alerts"),
+            table(titles, called, text=(0, 1, 2, 3)),
+            _more(len(raised)),
         ]
-        titles = ("time (UTC)", "account", "symbol", "margin ratio", "distance")
-        parts += [element("h3", "Margin calls and alerts"), table(titles, called, text=(0, 1, 2)), _more(len(raised))]
     return section("Liquidations", *parts)
 
 
@@ -111,7 +118,7 @@ def orders(result: "Result") -> Html:
         return section("Orders", element("p", "No order was sent."))
     counted: Any = made.groupby(["status", "reason"], sort=True).size().sort_values(ascending=False, kind="stable")
     rows = [
-        (status, reason.replace("_", " ") or "–", f"{count:,d}", percent(count / len(made), 1))
+        (status, reason.replace("_", " ").lower() or "–", f"{count:,d}", percent(count / len(made), 1))
         for (status, reason), count in counted.items()
     ]
     return section("Orders", table(("final state", "reason", "orders", "share"), rows, text=(0, 1)))

@@ -137,7 +137,7 @@ def summary(store: Store, run: Curve, attribution: Attribution, time_in_market: 
         could not pay; `min_distance` as a fraction of the mark; `max_margin_ratio` 1 = liquidation.
     """
     total = {name: float(attribution.total(name)) for name in ("price", "slippage", "funding", "fees", "interest")}
-    margin, forced = store.columns("margin"), store.columns("liquidations")
+    margin, forced, calls = (store.columns(name) for name in ("margin", "liquidations", "margin_calls"))
     by_force = np.isin(forced["what"], [FORCED.index("liquidation"), FORCED.index("takeover")])
     shortfall = _in_reporting(store, forced["asset"], forced["shortfall"], forced["time"])
     daily = statistics.returns(run.times, run.worth)
@@ -167,7 +167,7 @@ def summary(store: Store, run: Curve, attribution: Attribution, time_in_market: 
         "conversion": float(attribution.total("conversion")),
         "change": float(attribution.change),
         "max_leverage": float(margin["leverage"].max(initial=0.0)),
-        "margin_calls": int(np.count_nonzero(store.columns("margin_calls")["active"])),
+        "margin_calls": int(np.count_nonzero(calls["active"] * (calls["strategy"] < 0))),
         "adl_events": int(np.count_nonzero(forced["what"] == FORCED.index("adl"))),
         "fills": store.rows("fills"),
         "orders": order_ids,

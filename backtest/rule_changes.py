@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from backtest.errors import ConfigError
+from backtest.fee_levels import fees_by_volume, set_fees
 from backtest.rule_events import Event, RuleEvents
 from backtest.run_instruments import RunInstrument, fee_units
 from venues.config import Venue
@@ -25,7 +26,10 @@ def rule_changes(assembly: "Assembly") -> RuleEvents:
     for run in assembly.instruments:
         events += _tiers(assembly, run)
         events += _instruments(assembly, run)
-        events += _fees(assembly, run, books[run.venue])
+        for number, venue in enumerate(assembly.venues):
+            if venue.name == run.venue:
+                events += _fees(assembly, run, number, venue)
+    events += fees_by_volume(assembly)
     for name, venue in books.items():
         events += _rounding(assembly, name, venue)
     recorded, settlements = _venue_events(assembly)
@@ -53,18 +57,12 @@ def _instruments(assembly: "Assembly", run: RunInstrument) -> list[Event]:
     return [(record.valid_from, change(record)) for record in run.changes]
 
 
-def _fees(assembly: "Assembly", run: RunInstrument, venue: Venue) -> list[Event]:
-    if not isinstance(venue.fees, str):
+def _fees(assembly: "Assembly", run: RunInstrument, number: int, venue: Venue) -> list[Event]:
+    if not isinstance(venue.fees, str) or venue.fees == "by_volume":
         return []
-    numbers = [i for i, each in enumerate(assembly.venues) if each.name == run.venue]
 
     def change(at: int) -> Callable[[int], None]:
-        def apply(_: int) -> None:
-            for number in numbers:
-                account = assembly.exchange.account_list[number]
-                account.set_fees(run.index, *fee_units(assembly.venues[number], run, at))
-
-        return apply
+        return lambda _: set_fees(assembly, number, run.index, *fee_units(venue, run, at))
 
     changes = venue.book.fee_changes(venue.fees, symbol=run.symbol)
     return [(fact.since, change(fact.since)) for fact in changes if assembly.first < fact.since < assembly.settings.end]

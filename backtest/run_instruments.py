@@ -9,7 +9,7 @@ from backtest.errors import ConfigError
 from feeds.dataset import Dataset
 from feeds.stream import Stream
 from feeds.times import iso
-from venues.checks import decimals
+from venues.checks import Number, decimals
 from venues.config import Venue
 from venues.contract import ContractBox
 from venues.facts import TierTable
@@ -209,7 +209,7 @@ def _tiers(run: RunInstrument, venue: Venue, dataset: Dataset, start: int, end: 
 def box(run: RunInstrument, venue: Venue, assets: Mapping[str, int], settle_scale: int, start: int) -> ContractBox:
     """Return the contract of an instrument in C memory, as of the start."""
     rules = venue.book
-    fees = rules.fees(venue.fees, start, symbol=run.symbol)
+    fees = rules.fees(first_level(venue, start), start, symbol=run.symbol)
     return ContractBox(
         run.instrument,
         index=run.index,
@@ -224,9 +224,16 @@ def box(run: RunInstrument, venue: Venue, assets: Mapping[str, int], settle_scal
     )
 
 
-def fee_units(venue: Venue, run: RunInstrument, at: int) -> tuple[int, int]:
+def first_level(venue: Venue, at: int) -> str | tuple[Number, Number]:
+    """Return the fee level, or the rates, that an account begins with."""
+    return venue.book.level_of_volume(venue.volume, at) if venue.fees == "by_volume" else venue.fees
+
+
+def fee_units(
+    venue: Venue, run: RunInstrument, at: int, level: str | tuple[Number, Number] | None = None
+) -> tuple[int, int]:
     """Return maker and taker rate in 1e-10 at a time, the user's discount taken off positive ones."""
-    fees = venue.book.fees(venue.fees, at, symbol=run.symbol)
+    fees = venue.book.fees(first_level(venue, at) if level is None else level, at, symbol=run.symbol)
 
     def units(rate: float) -> int:
         exact = Decimal(repr(float(rate)))

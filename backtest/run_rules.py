@@ -33,14 +33,19 @@ class VenueFigures(Decisions):
         rules = book.order_rules(self.settings.start)
         return rules.max_open_orders, rules.max_conditional_orders
 
-    def _time_limit(self) -> int:
-        """Return the longest time limit of a liquidation among the venues, ns; a minute where none has one."""
-        found = [
-            int(venue.book.liquidation(self.settings.start).time_limit_seconds * 1_000_000_000)
-            for venue in self.venues
-            if venue.book.facts.liquidation
-        ]
-        return max(found, default=MINUTE_NS)
+    def _liquidation_course(self, name: str) -> tuple[int, bool, bool, bool]:
+        """Return how a venue closes by force: time limit in ns, at once in one asset, in all together, limited fund."""
+        book = self._book(name)
+        limited = any(venue.name == name and venue.insurance_fund is not None for venue in self.venues)
+        if not book.facts.liquidation:
+            return 0, False, False, limited
+        rules = book.liquidation(self.settings.start)
+        return (
+            int(rules.time_limit_seconds * 1_000_000_000),
+            rules.course == "at_once",
+            rules.multi_assets_course == "at_once",
+            limited,
+        )
 
     def _mark_formula(self, run: RunInstrument) -> tuple[int, int] | None:
         """Return samples and spacing (ns) of the basis in the venue's mark formula, None for other marks."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backtest.errors import ConfigError
+from venues.orders import REASONS
 
 FORMAT = "levdyn-result"
 VERSION = (1, 0)  # a newer major version is refused; a newer minor one may only add columns, tables or keys
@@ -21,12 +22,6 @@ ORDER_TYPES = ("market", "limit", "stop_market", "take_market", "trailing_stop")
 TIMES_IN_FORCE = ("GTC", "IOC", "FOK")
 ORDER_FLAGS = ("post_only", "reduce_only", "close_position", "forced", "protective")  # bit 0, 1, 2 ...
 ORDER_STATUS = ("sent", "working", "filled", "canceled", "rejected", "expired")
-REASONS = (
-    "", "insufficient_margin", "off_tick", "off_lot", "below_minimum", "above_maximum", "outside_band", "would_take",
-    "nothing_to_reduce", "side_not_allowed", "in_liquidation", "venue_unavailable", "by_user", "by_venue",
-    "not_fillable", "unknown_order", "too_many_orders", "position_limit", "no_price", "delisted", "would_trigger",
-    "position_closed", "insufficient_balance", "venue_overloaded", "volume_exhausted", "leverage_above_tier",
-)  # fmt: skip
 TRANSFER_STATUS = ("sent", "arrived", "refused")
 SAMPLE_FLAGS = ("periodic", "change", "extreme")
 LEGS = {0: "net", 1: "long", -1: "short"}
@@ -236,7 +231,7 @@ _TABLES = (
         "margin_calls",
         "One row when a margin call (or an alert of the strategy) is raised, one when it is over.",
         "time account symbol ratio distance active",
-        ("time", "i8", "time", "venue clock"),
+        ("time", "i8", "time", "venue clock; of an alert the strategy's clock"),
         ("ratio", "f8", "1", "maintenance / equity"),
         ("distance", "f8", "1", "smallest of the pool; inf without a liquidation price"),
         ("account", "i4", "account", "index"),

@@ -209,14 +209,15 @@ cdef class Verbs:
             account.examine(account.state.pools[i], time)
         return 0
 
-    cdef int64_t exchanged(self, int32_t sell, int32_t buy, int64_t atoms) except? -1:
-        """Atoms of `buy` that atoms of `sell` are worth at the index; -1 without both prices."""
+    cdef int64_t exchanged(self, int account, int32_t sell, int32_t buy, int64_t atoms) except? -1:
+        """Atoms of `buy` for atoms of `sell`: at the index less the account's slippage; -1 without both prices."""
         cdef double one = 1.0 if sell == self.context.reporting else self.exchange.world.asset_prices[sell]
         cdef double other = 1.0 if buy == self.context.reporting else self.exchange.world.asset_prices[buy]
         if sell == buy:
             return atoms
         if isnan(one) or isnan(other) or other <= 0.0:
             return -1
+        one *= 1.0 - self.context.slippage[account]
         return <int64_t> floor(atoms / self.exchange.world.atoms[sell] * one / other * self.exchange.world.atoms[buy])
 
     cdef int convert(self, int number, int32_t sell, int32_t buy, object amount, int64_t time) except -1:
@@ -228,7 +229,7 @@ cdef class Verbs:
         cdef int32_t others = self.exchange.ledger.pseudo(account.venue, COUNTERPARTIES)
         if atoms > most or atoms <= 0:
             return INSUFFICIENT_BALANCE
-        received = self.exchanged(sell, buy, atoms)
+        received = self.exchanged(number, sell, buy, atoms)
         if received < 0:
             return NO_PRICE
         account.post(&context, others, sell, CONVERSION, -atoms, NULL)
@@ -260,7 +261,7 @@ cdef class Verbs:
         elif venues[0] != venues[1] and atoms < self.atoms(asset, float(self.minimums.get(name, 0.0))):
             reason = BELOW_MINIMUM
         else:
-            received = self.exchanged(asset, receive, atoms - fee)
+            received = self.exchanged(source, asset, receive, atoms - fee)
             if received < 0:
                 reason = NO_PRICE
         if reason != NO_REASON:

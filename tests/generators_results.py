@@ -343,7 +343,7 @@ def carry(reporting="USDT"):
     run.price[BTC], run.marks[LINEAR], run.marks[INVERSE] = 61_234.5, 6_123_450, 612_345
     run.at(29 * DAY).fill(LINEAR, 700, 6_123_500, decision=6_123_450, fee=2 * 10**8, tag=1)
     run.deposit(USDM, USDT, -1_000 * 10**8)
-    run.reject(LINEAR, 10_000, 6_100_000, "insufficient_margin")
+    run.reject(LINEAR, 10_000, 6_100_000, "INSUFFICIENT_MARGIN")
     run.at(30 * DAY)
     return run
 
@@ -425,7 +425,7 @@ def long_run(days=120, seed=3):
             run.fill(INVERSE, -20 if hour % 480 == 12 else 20, run.marks[INVERSE] - 3, decision=run.marks[INVERSE],
                      fee=1_000, tag=1)  # fmt: skip
         if hour % 90 == 0:
-            run.reject(LINEAR, 50_000, mark, "insufficient_margin")
+            run.reject(LINEAR, 50_000, mark, "INSUFFICIENT_MARGIN")
         run.sample()
     run.meta = {
         "series": series, "texts": logs, "strategies": ["TrendPyramid"], "cash_rate": 0.04,

@@ -277,7 +277,7 @@ def test_the_message_says_what_was_given_what_is_allowed_and_what_would_accept_i
 def test_an_off_lot_size_is_refused_by_the_venue_with_its_reason():
     notes = Notes()
     result = run(DATA, Script(("00:10", lambda s: s.submit(LINEAR, side="buy", quantity="0.0015")), notes=notes))
-    assert reasons(result) == ["rejected off_lot"]
+    assert reasons(result) == ["rejected OFF_LOT"]
     assert result.orders["requested_quantity"].tolist() == [0.0015]
 
 

@@ -320,7 +320,7 @@ def settlement_before_trade():
     """An order that waits is cancelled by the settlement and is not filled by a trade of that instant."""
     data = base() + trades([(T, 95, 9)], USER_COIN) + settlement(T, 103)
     resting = (T - 40 * MINUTE, lambda s: s.buy(USER_COIN, quantity=1, limit=99))
-    return reasons(run(data, Script(resting), account(user_coin()))) == ["canceled by_venue"]
+    return reasons(run(data, Script(resting), account(user_coin()))) == ["canceled BY_VENUE"]
 
 
 def funding_before_trade():
@@ -379,7 +379,7 @@ def arrival_before_transfer():
     ]
     result = run(data, Script(*steps), *owners)
     # Within a venue money moves at once: it leaves when its request arrives, and comes in after all other arrivals.
-    return reasons(result) == ["rejected insufficient_margin", "filled"]
+    return reasons(result) == ["rejected INSUFFICIENT_MARGIN", "filled"]
 
 
 EXPERIMENTS = {

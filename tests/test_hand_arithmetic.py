@@ -168,7 +168,7 @@ def test_without_the_stop_the_bar_liquidates_at_the_liquidation_price():
 
 def test_a_bar_that_opens_beyond_bankruptcy_is_taken_over_and_its_stop_does_not_fill():
     result, _ = crash(BELOW, ("01:30", lambda s: s.protect(USER_COIN, stop=95)))
-    assert reasons(result) == ["filled", "canceled by_venue"]
+    assert reasons(result) == ["filled", "canceled BY_VENUE"]
     (row,) = result.liquidations.to_dict("records")
     assert (row["what"], row["price"], row["trigger_mark"], row["shortfall"], row["paid_by"]) == (
         "takeover", 90.0, 89.0, 10.0, "insurance_fund",
@@ -285,7 +285,7 @@ def one_order(action, *, data=None, rules=USER_COIN, **facts):
 
 ORDERS = {
     "post-only that would take": (
-        lambda s: s.buy(USER_COIN, quantity=1, limit=100.5, post_only=True), ["rejected would_take"], []
+        lambda s: s.buy(USER_COIN, quantity=1, limit=100.5, post_only=True), ["rejected WOULD_TAKE"], []
     ),
     "post-only that rests": (
         lambda s: s.buy(USER_COIN, quantity=1, limit=99.2, post_only=True), ["filled"], [(99.2, 1.0)]
@@ -294,35 +294,35 @@ ORDERS = {
         lambda s: s.buy(USER_COIN, quantity=1, limit=100.5), ["filled"], [(99.5, 1.0)]
     ),
     "IOC away from the market": (
-        lambda s: s.buy(USER_COIN, quantity=1, limit=98, tif="IOC"), ["expired not_fillable"], []
+        lambda s: s.buy(USER_COIN, quantity=1, limit=98, tif="IOC"), ["expired NOT_FILLABLE"], []
     ),
     "FOK away from the market": (
-        lambda s: s.buy(USER_COIN, quantity=1, limit=98, tif="FOK"), ["expired not_fillable"], []
+        lambda s: s.buy(USER_COIN, quantity=1, limit=98, tif="FOK"), ["expired NOT_FILLABLE"], []
     ),
     "IOC at the market": (lambda s: s.buy(USER_COIN, quantity=1, limit=100.5, tif="IOC"), ["filled"], [(99.5, 1.0)]),
     "reduce-only without a position": (
-        lambda s: s.sell(USER_COIN, quantity=1, reduce_only=True), ["rejected nothing_to_reduce"], []
+        lambda s: s.sell(USER_COIN, quantity=1, reduce_only=True), ["rejected NOTHING_TO_REDUCE"], []
     ),
     "off the tick": (
-        lambda s: s.submit(USER_COIN, side="buy", quantity="1", limit="99.25"), ["rejected off_tick"], []
+        lambda s: s.submit(USER_COIN, side="buy", quantity="1", limit="99.25"), ["rejected OFF_TICK"], []
     ),
-    "off the lot": (lambda s: s.submit(USER_COIN, side="buy", quantity="1.5"), ["rejected off_lot"], []),
+    "off the lot": (lambda s: s.submit(USER_COIN, side="buy", quantity="1.5"), ["rejected OFF_LOT"], []),
     "below the least quantity": (
-        lambda s: s.submit(USER_COIN, side="buy", quantity="1"), ["rejected below_minimum"], []
+        lambda s: s.submit(USER_COIN, side="buy", quantity="1"), ["rejected BELOW_MINIMUM"], []
     ),
     "below the least notional": (
-        lambda s: s.submit(USER_COIN, side="buy", quantity="2", limit="99"), ["rejected below_minimum"], []
+        lambda s: s.submit(USER_COIN, side="buy", quantity="2", limit="99"), ["rejected BELOW_MINIMUM"], []
     ),
-    "above the most": (lambda s: s.submit(USER_COIN, side="buy", quantity="50"), ["rejected above_maximum"], []),
+    "above the most": (lambda s: s.submit(USER_COIN, side="buy", quantity="50"), ["rejected ABOVE_MAXIMUM"], []),
     "above the price band": (
-        lambda s: s.submit(USER_COIN, side="buy", quantity="1", limit="106"), ["rejected outside_band"], []
+        lambda s: s.submit(USER_COIN, side="buy", quantity="1", limit="106"), ["rejected OUTSIDE_BAND"], []
     ),
     "below the price band": (
-        lambda s: s.submit(USER_COIN, side="sell", quantity="1", limit="94"), ["rejected outside_band"], []
+        lambda s: s.submit(USER_COIN, side="sell", quantity="1", limit="94"), ["rejected OUTSIDE_BAND"], []
     ),
     "a stop on the wrong side": (
         lambda s: s.submit(USER_COIN, side="sell", quantity="1", stop="101", trigger="last"),
-        ["rejected would_trigger"],
+        ["rejected WOULD_TRIGGER"],
         [],
     ),
 }  # fmt: skip
@@ -353,9 +353,9 @@ def test_fill_or_kill_takes_the_whole_size_or_nothing_of_a_bar():
 
     whole, _ = send(10, "FOK")
     assert whole == ["filled"]
-    assert send(11, "FOK") == (["expired not_fillable"], [])
+    assert send(11, "FOK") == (["expired NOT_FILLABLE"], [])
     part, fills = send(11, "IOC")
-    assert part == ["expired not_fillable"]
+    assert part == ["expired NOT_FILLABLE"]
     assert [quantity for _, quantity in fills] == [10.0]
     rest, fills = send(11, "GTC")
     assert rest == ["filled"]

@@ -69,3 +69,69 @@ def test_after_a_multi_assets_liquidation_nothing_is_owed_and_money_is_conserved
     assert balance(result, "BTC") == 0
     # 5 x (40,000 - 60,000) + 100 + 0.975 x 40,000: what the haircut equity lacks is the fund's loss.
     assert amounts(result, "insurance", name=f"{USDM} insurance_fund") == [Decimal(-60_900)]
+
+
+ETH = "ETH/USDT:USDT"
+
+
+def basket(*, eth_trades):
+    """BTC and ETH fall together; BTC trades ten seconds after the mark, ETH when said."""
+    data = points("index", [("00:00", 1)], USDT)
+    for symbol, before, after in ((LINEAR, 60_000, 55_000), (ETH, 3_000, 2_750)):
+        data = data + marks([("00:00", before), ("00:02", before), ("01:00", after), ("02:00", after)], symbol)
+    data = data + trades([("00:00", 60_000, 1000), ("00:02", 60_000, 1000), ("01:00:10", 54_990, 1000)])
+    return data + trades([("00:00", 3_000, 1000), ("00:02", 3_000, 1000), *eth_trades], ETH)
+
+
+def both(strategy):
+    strategy.buy(LINEAR, quantity=1)
+    strategy.buy(ETH, quantity=20)
+
+
+def closed(result):
+    """Return symbol, kind and time of each step of a liquidation."""
+    steps = result.liquidations
+    return list(zip(steps["symbol"], steps["what"], steps["time"].dt.strftime("%H:%M:%S"), strict=True))
+
+
+def test_a_multi_assets_account_offers_every_position_at_once_and_gives_up_the_rest_a_minute_later():
+    """binance.md section 5, course (ii) of 2025-10-10."""
+    data = basket(eth_trades=[("01:05", 2_750, 1000)])
+    result = run(data, Listener(("00:01", both)), multi(USDT=10_400), reporting="USD")
+    assert closed(result) == [(LINEAR, "liquidation", "01:00:10"), (ETH, "takeover", "01:01:00")]
+    # 10,400 - 5,010 - 5,000 = 390 is all that 1.25 % of 54,990 can take; so ETH goes at its mark, without fee
+    # (balances count at 0.9999 in the pool, which leaves the fee some cents less).
+    steps = result.liquidations
+    assert steps["fee"].tolist() == [pytest.approx(390, rel=3e-3), 0]
+    assert steps["price"].tolist() == [54_990, pytest.approx(2_750, abs=0.05)]
+    assert 0 <= balance(result) <= Decimal("0.0001") * 10_400  # what the haircut hid from the zero-equity price
+
+
+def test_what_trades_within_the_minute_is_not_taken_over_and_the_fund_bears_the_debt():
+    data = basket(eth_trades=[("01:00:20", 2_749, 1000)])
+    result = run(data, Listener(("00:01", both)), multi(USDT=10_400), reporting="USD")
+    assert closed(result) == [(LINEAR, "liquidation", "01:00:10"), (ETH, "liquidation", "01:00:20")]
+    # all of the 390 went for the fee of the first, the second then lost 20 x 1 more
+    assert sum(amounts(result, "insurance")) == 10_030 + Decimal(str(result.liquidations["fee"][0])) - 10_400
+    assert balance(result) == 0
+
+
+def test_an_offer_is_no_worse_than_the_joint_zero_equity_price():
+    # 0.9999 x 10,400 - 10,000 = 398.96 over 110,000: ETH is offered at 2,750 x (1 - 398.96 / 110,000) = 2,740.03.
+    for price, what in ((2_740.1, "liquidation"), (2_740.0, "takeover")):
+        result = run(
+            basket(eth_trades=[("01:00:05", price, 1000)]),
+            Listener(("00:01", both)),
+            multi(USDT=10_400),
+            reporting="USD",
+        )
+        assert [kind for symbol, kind, _ in closed(result) if symbol == ETH] == [what]
+
+
+def test_an_account_of_one_asset_is_closed_one_position_after_the_other():
+    # The ETH trade of 01:00:05 comes before its order goes out: BTC is closed first.
+    data = basket(eth_trades=[("01:00:05", 2_749, 1000), ("01:00:20", 2_749, 1000)])
+    step_by_step = run(data, Listener(("00:01", both)), account(balances={"USDT": 10_400}))
+    assert closed(step_by_step)[0] == (LINEAR, "liquidation", "01:00:10")
+    at_once = run(data, Listener(("00:01", both)), multi(USDT=10_400), reporting="USD")
+    assert closed(at_once)[0] == (ETH, "liquidation", "01:00:05")

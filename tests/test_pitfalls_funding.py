@@ -160,7 +160,7 @@ def test_funding_stops_when_the_contract_settles():
     result = run(flat(26) + rows + delisted("12:00", 103), Listener(*steps, notes=notes), account(user_coin()))
     assert paid_at(result) == [8]
     assert amounts(result, "settlement") == [Decimal(3)]
-    assert result.orders["reason"].tolist()[-1] == "delisted"
+    assert result.orders["reason"].tolist()[-1] == "DELISTED"
     assert result.positions["held"].tolist() == [0.0]
 
 

@@ -275,7 +275,7 @@ def test_reducing_is_never_blocked_by_margin():
     result = run(data, Script(*steps, notes=notes), account(user_coin(), {"USDT": 1_006}, leverage=10))
     assert notes[0][1] == 0.0
     found = reasons(result)
-    assert found[:3] == ["filled", "rejected insufficient_margin", "canceled by_user"]
+    assert found[:3] == ["filled", "rejected INSUFFICIENT_MARGIN", "canceled BY_USER"]
     assert found[4:] == ["filled", "filled"]
     assert result.positions["held"].tolist() == [0.0]
 
@@ -289,7 +289,7 @@ def test_an_order_above_the_available_margin_is_refused_and_the_run_goes_on():
         ("00:02", lambda s: s.buy(USER_COIN, quantity=99)),
     ]
     result = run(path([100] * 6), Listener(*steps, notes=notes), account(user_coin(), {"USDT": 1_000}, leverage=10))
-    assert reasons(result) == ["rejected insufficient_margin", "rejected insufficient_margin", "filled"]
+    assert reasons(result) == ["rejected INSUFFICIENT_MARGIN", "rejected INSUFFICIENT_MARGIN", "filled"]
     answers = [(note[2], note[3], note[4]) for note in notes if note[1] == "order"]
     assert answers[:2] == [(1, "rejected", "INSUFFICIENT_MARGIN"), (2, "rejected", "INSUFFICIENT_MARGIN")]
 

@@ -67,7 +67,6 @@ ACCOUNTS = {
     "adl": {"adl": "maybe"},
     "forced_close": {"forced_close": "market"},
     "multi-assets mode with isolated margin": {"collateral": "multi", "margin_mode": "isolated"},
-    "fees by volume": {"fees": "by_volume"},
 }
 
 

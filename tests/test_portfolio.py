@@ -154,7 +154,7 @@ def test_a_delisted_leg_is_given_up_and_the_others_go_on():
     delisting = feeds.from_pandas(_delisting_frame(ns("00:20"), 50_000), kind="venue_events", venue=USDM, symbol=LINEAR)
     data = market((ETH,)) + marks(rows) + trades([(t, p, 1000) for t, p in rows]) + delisting
     result = run(data, Script(("00:10", plan({LINEAR: 1.5, ETH: 1.5}, over="30m"))))
-    refused = result.orders[result.orders["reason"] == "delisted"]
+    refused = result.orders[result.orders["reason"] == "DELISTED"]
     assert len(refused) == 1
     assert sum(quantity for _, quantity in sent_by_minute(result, ETH)) == pytest.approx(7.5)
 

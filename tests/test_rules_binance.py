@@ -211,7 +211,9 @@ def test_fees_by_level_date_and_settle_asset():
     assert COINM.fees() == (0.0001, 0.0005)
     assert USDM.fees(("0.0001", 0)) == (0.0001, 0)
     assert [fact.value.taker for fact in USDM.fee_changes(symbol=BTC)] == [0.0004, 0.0005, 0.0005]
-    with pytest.raises(VenueError, match=r"fees must be one of \['regular'\] or \(maker, taker\), got 'regulr'"):
+    with pytest.raises(
+        VenueError, match=r"fees must be one of \['regular', 'vip1', .*\] or \(maker, taker\), got 'regulr'"
+    ):
         USDM.fees("regulr")
 
 

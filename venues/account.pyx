@@ -2,7 +2,7 @@
 
 from libc.math cimport ceil
 from libc.stdint cimport int8_t
-from venues.contract cimport SPOT, Contract, notional
+from venues.contract cimport SPOT, Contract, notional, quote_notional
 from venues.ledger cimport COUNTERPARTIES, INSURANCE_FUND_ACCOUNT, VENUE_FEES, PostingContext
 from venues.margin_watch cimport MarginWatch
 from venues.orders cimport Order
@@ -144,6 +144,7 @@ cdef class Account(MarginWatch):
         """Write a fill into the journal and tell its owner."""
         cdef const Contract *c = self.world.contracts[order.instrument]
         cdef FillRow *row = <FillRow *> self.journal.fills.append()
+        cdef double price_value, dollars
         cdef Message *m
         row.time = time
         row.order = order.id
@@ -151,7 +152,13 @@ cdef class Account(MarginWatch):
         row.quantity = quantity
         row.fee = cost
         row.realized_pnl = effect.realized
-        row.decision_price = order.decision_price
+        if forced == OWN_ORDER:
+            price_value = self.world.price_value(order.instrument, price)
+            dollars = self.world.asset_usd[c.quote]
+            self.volume += quote_notional(c, self.world.quantity_value(order.instrument, quantity), price_value) * (
+                dollars if dollars > 0.0 else 1.0)
+        # A resident stop was decided at its trigger, whatever the price was when it was sent.
+        row.decision_price = order.trigger if order.trigger != 0 else order.decision_price
         row.account = self.index
         row.instrument = order.instrument
         row.strategy = order.strategy

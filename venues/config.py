@@ -34,7 +34,10 @@ class Venue:
     collateral : {"single", "multi"}
         "single": a margin pool for each settle asset. "multi": all assets, after haircuts, are one (cross only).
     fees : str or (maker, taker)
-        A level of the venue's schedule ("regular"), "by_volume", or rates of notional.
+        A level of the venue's schedule ("regular"), rates of notional, or "by_volume": each day at 00:00 UTC the level
+        of what this account has traded in the last 30 days.
+    volume : float
+        With "by_volume": what it had traded in the 30 days before the start, US dollars, the same each day.
     discount : float
         Share by which positive fees are lowered, in [0, 1).
     latency : None, duration or (order, response, feed)
@@ -72,6 +75,7 @@ class Venue:
     position_mode: str = "one_way"
     collateral: str = "single"
     fees: str | tuple[Number, Number] = "regular"
+    volume: Number = 0.0
     discount: float = 0.0
     latency: Latency | None = None
     fills: str = "auto"
@@ -144,12 +148,12 @@ class Venue:
             _set(self, "leverage", number(self.leverage, f"{where}: leverage", low=1.0))
 
     def _read_costs(self, where: str, rules: VenueRules) -> None:
+        _set(self, "volume", number(self.volume, f"{where}: volume", low=0.0))
+        if self.volume and self.fees != "by_volume":
+            raise VenueError(f"{where}: volume={self.volume:g} has no effect without fees='by_volume'")
         if self.fees == "by_volume":
-            raise VenueError(
-                f"{where}: fees='by_volume' needs the venue's schedule by volume, which is not known here; "
-                "give fees=(maker, taker) or 'regular'"
-            )
-        if not isinstance(self.fees, str):
+            rules.level_of_volume(self.volume)
+        elif not isinstance(self.fees, str):
             if len(self.fees) != 2:
                 raise VenueError(f"{where}: fees must be a level or (maker, taker), got {self.fees!r}")
             _set(self, "fees", tuple(rules.fees(self.fees)))

@@ -11,6 +11,7 @@ from venues.facts import (
     AutoExchange,
     Dated,
     Fact,
+    FeeLevel,
     Fees,
     FundingRules,
     LiquidationRules,
@@ -188,23 +189,61 @@ class DatedRules:
             return Fees(
                 number(level[0], "maker fee", low=-0.01, high=0.1), number(level[1], "taker fee", low=-0.01, high=0.1)
             )
-        levels = sorted({key[0] for key in self.facts.fees})
+        levels = self.level_names()
         if level not in levels:
             raise VenueError(
-                f"{self.name}: fees must be one of {levels} or (maker, taker), got {level!r}"
-                f"{did_you_mean(level, levels)}; the venue's schedule by volume is not known here"
+                f"{self.name}: fees must be one of {levels} or (maker, taker), "
+                f"got {level!r}{did_you_mean(level, levels)}"
             )
         instrument = None if symbol is None else self.instrument(symbol, at)
         if instrument is not None and instrument.maker_fee is not None and instrument.taker_fee is not None:
             return Fees(instrument.maker_fee, instrument.taker_fee)
         settle = "" if symbol is None else parse_symbol(symbol)["settle"]
-        dated = self.facts.fees.get((level, settle), self.facts.fees[level, ""])
-        return self.need(dated, at, f"fees of level {level!r}")
+        if (level, "") in self.facts.fees:
+            dated = self.facts.fees.get((level, settle), self.facts.fees[level, ""])
+            return self.need(dated, at, f"fees of level {level!r}")
+        found = self.need(self._levels(settle), at, f"fees of level {level!r}")
+        return next(Fees(row.maker, row.taker) for row in found if row.name == level)
+
+    def level_names(self) -> list[str]:
+        """Return the levels of the venue's fee schedule."""
+        by_volume = {row.name for fact in self._levels("") for row in fact.value}
+        return sorted({key[0] for key in self.facts.fees} | by_volume)
+
+    def level_of_volume(self, volume: Number, at: Time | None = None) -> str:
+        """Return the level of a volume traded in the last 30 days, US dollars.
+
+        Raises
+        ------
+        VenueError
+            Without a schedule by volume.
+        """
+        if not self.facts.fee_levels:
+            raise VenueError(
+                f"{self.name}: the schedule by volume is not known here; fees must be one of {self.level_names()} or "
+                "(maker, taker)"
+            )
+        traded = number(volume, "volume", low=0.0)
+        found = self.need(self._levels(""), at, "fees by volume")
+        return next((row.name for row in reversed(found) if traded >= row.volume), "regular")
+
+    def _levels(self, settle: str) -> Dated[tuple[FeeLevel, ...]]:
+        return self.facts.fee_levels.get(settle, self.facts.fee_levels.get("", ()))
 
     def fee_changes(self, level: str = "regular", *, symbol: str) -> tuple[Fact[Fees], ...]:
         """Return the dated fees of a level for a symbol, ascending."""
         settle = parse_symbol(symbol)["settle"]
-        return tuple(self.facts.fees.get((level, settle), self.facts.fees.get((level, ""), ())))
+        if (level, "") in self.facts.fees:
+            return tuple(self.facts.fees.get((level, settle), self.facts.fees[level, ""]))
+        return tuple(
+            Fact(
+                next(Fees(row.maker, row.taker) for row in fact.value if row.name == level),
+                fact.source,
+                fact.since,
+                is_unverified=fact.is_unverified,
+            )
+            for fact in self._levels(settle)
+        )
 
     def rounding(self, at: Time | None = None) -> RoundingRules:
         """Return how the venue keeps entries and rounds money."""

@@ -59,6 +59,15 @@ class Fees(NamedTuple):
     taker: float
 
 
+class FeeLevel(NamedTuple):
+    """Trading fees above a traded volume of the last 30 days, US dollars."""
+
+    name: str
+    volume: float
+    maker: float
+    taker: float
+
+
 class TierTable(NamedTuple):
     """Risk tiers of one symbol from a date on."""
 
@@ -183,6 +192,7 @@ class VenueFacts:
     describe : callable
         (base, quote, settle) -> (contract, contract size) of a symbol without facts of its own.
     fees : mapping of (level, settle asset or "") to dated Fees
+    fee_levels : mapping of settle asset or "" to dated levels above the regular one, ascending in volume
     tiers : mapping of symbol to dated tables
         "BTC/USD:BTC-*" holds for every dated contract of BTC/USD:BTC.
     instruments : mapping of symbol to Instruments, ascending in valid_from
@@ -211,12 +221,13 @@ class VenueFacts:
     collateral: Mapping[str, Dated[float]] = field(default_factory=dict)
     exchange: Dated[AutoExchange] = ()
     ranks_adl: Dated[bool] = ()
+    fee_levels: Mapping[str, Dated[tuple[FeeLevel, ...]]] = field(default_factory=dict)
 
     def unverified(self) -> Iterator[tuple[str, int]]:
         """Yield the name and first ns of every fact that no source seen confirms."""
         for name in ("rounding", "orders", "mark", "liquidation", "exchange", "ranks_adl"):
             yield from ((name, fact.since) for fact in getattr(self, name) if fact.is_unverified)
-        for name in ("fees", "tiers", "funding", "clearance_fees", "collateral"):
+        for name in ("fees", "fee_levels", "tiers", "funding", "clearance_fees", "collateral"):
             for key, facts in getattr(self, name).items():
                 text = " ".join(key).strip() if isinstance(key, tuple) else key or "by default"
                 yield from ((f"{name} {text}", fact.since) for fact in facts if fact.is_unverified)

@@ -5,10 +5,16 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from venues.account cimport Account
 from venues.auto_exchange cimport AutoExchange
 from venues.ledger cimport Ledger, PostingContext
-from venues.orders cimport OrderStore
+from venues.orders cimport Order, OrderStore
 from venues.records cimport Journal
 from venues.state cimport PoolState
 from venues.world cimport World
+
+cdef struct Course:                  # of a venue
+    int64_t time_limit               # ns until what has not filled is taken over
+    uint8_t is_at_once               # a pool of one asset: all positions are offered together
+    uint8_t is_joint_at_once         # the same of the pool of multi-assets mode
+    uint8_t has_limited_fund         # it may be exhausted
 
 cdef class Liquidator:
     cdef World world
@@ -20,16 +26,21 @@ cdef class Liquidator:
     cdef PyObject **markets
     cdef int32_t n_markets
     cdef int32_t episodes
-    cdef int64_t time_limit          # ns until what has not filled is taken over
-    cdef uint8_t *limited_funds      # by venue: the fund may be exhausted
+    cdef Course *courses             # by venue
     cdef readonly int64_t next_deadline      # earliest of all pools; INT64_MAX = none
 
     cdef int proceed(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
-    cdef int cancel_orders(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
+    cdef int cancel_orders(self, int32_t account, PoolState *pool, uint8_t forced, int64_t time) except -1 nogil
     cdef int64_t quantity_to_close(self, int32_t account, PoolState *pool, int32_t leg) noexcept nogil
-    cdef int send(self, int32_t account, PoolState *pool, int32_t leg, int64_t quantity, int64_t time) except -1 nogil
+    cdef bint is_offered(self, int32_t account, PoolState *pool) noexcept nogil
+    cdef int offer(self, int32_t account, PoolState *pool, int32_t at, int64_t quantity, double limit,
+                   int64_t time) except -1 nogil
+    cdef int offer_all(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
+    cdef Order *forced(self, int32_t account, PoolState *pool, int32_t at, int64_t quantity, double limit,
+                       int64_t time) except NULL nogil
     cdef int take_over(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
     cdef int cover(self, const PostingContext *context, int32_t venue, int32_t asset) except -1 nogil
+    cdef int settle(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
     cdef int settle_rest(self, int32_t account, int32_t asset, PoolState *pool, int64_t time) except -1 nogil
     cdef int clear(self, int32_t account, int32_t asset, int64_t rest, int64_t time) except -1 nogil
     cdef int cover_debts(self, int32_t account, int64_t time) except -1 nogil

@@ -1,10 +1,16 @@
 """The venue's procedure when a margin pool falls below its requirement: cancel, close in steps, take over, insure.
 
-Binance's course (venues/binance.md section 5, B4, B13): all open orders are cancelled and the ratio is computed again;
-then one order at a time reduces the position with the largest maintenance (the order over symbols is not documented: U)
-as far as needed, never worse than the bankruptcy price; realised loss and clearance fee are deducted and the test is
-repeated; when the equity is gone, or after the time limit, the rest is taken over at prices at which the pool is worth
+All open orders are cancelled and the ratio is computed again. Then one of two courses (venues/binance.md section 5):
+
+Stepwise (B4, B13): one order at a time reduces the position with the largest maintenance (the order over symbols is not
+documented: U) as far as needed, never worse than the bankruptcy price; realised loss and clearance fee are deducted and
+the test is repeated.
+
+At once (a multi-assets account of 2025-10-10, R): every position is offered whole at prices at which the pool is worth
 zero.
+
+After the time limit, in steps also when the equity is gone, the rest is taken over at prices at which the pool is then
+worth zero.
 """
 
 from libc.math cimport ceil, fabs, rint
@@ -27,33 +33,39 @@ cdef class Liquidator:
 
     Parameters
     ----------
-    time_limit : int
-        Nanoseconds after which the open rest is taken over (Binance: 60 s seen on 2025-10-10, binance.md section 5).
-    limited_funds : list of bool
-        By venue: its insurance fund has only what was put into it; what it lacks becomes an unfunded loss.
+    courses : list of (int, bool, bool, bool)
+        By venue: nanoseconds after which the open rest is taken over (Binance: 60 s seen on 2025-10-10); whether a pool
+        of one asset, and one of all assets together, is closed at once; whether the insurance fund has only what was
+        put into it, so that what it lacks becomes an unfunded loss.
     """
 
-    def __cinit__(self, *, int64_t time_limit, list limited_funds):
+    def __cinit__(self, *, list courses):
         cdef Py_ssize_t i
-        self.time_limit = time_limit
-        self.limited_funds = <uint8_t *> calloc(len(limited_funds) + 1, sizeof(uint8_t))
-        if self.limited_funds == NULL:
+        self.courses = <Course *> calloc(len(courses) + 1, sizeof(Course))
+        if self.courses == NULL:
             raise MemoryError("liquidation: no memory")
-        for i in range(len(limited_funds)):
-            self.limited_funds[i] = bool(limited_funds[i])
+        for i in range(len(courses)):
+            self.courses[i].time_limit, one, joint, limited = courses[i]
+            self.courses[i].is_at_once = bool(one)
+            self.courses[i].is_joint_at_once = bool(joint)
+            self.courses[i].has_limited_fund = bool(limited)
         self.next_deadline = INT64_MAX
 
     def __dealloc__(self):
-        free(self.limited_funds)
+        free(self.courses)
 
-    cdef int cancel_orders(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
+    cdef int cancel_orders(self, int32_t account, PoolState *pool, uint8_t forced, int64_t time) except -1 nogil:
+        """Cancel the owner's orders of a pool, or the venue's own forced ones."""
         cdef int32_t i, row, following
+        cdef Slot *leg = NULL
         cdef Order *order
+        if pool.isolated >= 0:
+            leg = (<Account> self.accounts[account]).state.slots[pool.isolated]
         for i in range(self.n_markets):
             if (<Market> self.markets[i]).active == 0:
                 continue
-            if pool.isolated >= 0:
-                if (<Account> self.accounts[account]).state.slots[pool.isolated].position.instrument != i:
+            if leg != NULL:
+                if leg.position.instrument != i:
                     continue
             elif pool.asset >= 0 and self.world.contracts[i].settle != pool.asset:
                 continue
@@ -63,51 +75,84 @@ cdef class Liquidator:
             while row >= 0:
                 order = self.store.at(row)
                 following = order.next
-                if order.account == account and not order.flags & FORCED_ORDER:
+                if order.account == account and ((order.flags & FORCED_ORDER) != 0) == forced and not (
+                        forced and leg != NULL and order.leg != leg.position.leg):
                     (<Market> self.markets[i]).cancel(order, BY_VENUE, time)
                 row = following
         return 0
 
     cdef int proceed(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
-        cdef int32_t i, worst, guard = 0
-        cdef double most, need
-        cdef Order *order
+        cdef int32_t worst, guard = 0
+        cdef Course *course = &self.courses[(<Account> self.accounts[account]).venue]
+        cdef bint is_offered, at_once = course.is_joint_at_once if pool.asset < 0 else course.is_at_once
         if pool.episode == 0:
             self.episodes += 1
             pool.episode = self.episodes
-            pool.deadline = time + self.time_limit
+            pool.deadline = time + course.time_limit
             if pool.deadline < self.next_deadline:
                 self.next_deadline = pool.deadline
-            self.cancel_orders(account, pool, time)
+            self.cancel_orders(account, pool, False, time)
         while guard < 1000:
             guard += 1
             (<Account> self.accounts[account]).state.look(pool)
             if pool.pool.count == 0 or pool.risk.maintenance <= 0.0:
+                if pool.pool.count == 0 and (pool.asset < 0 or pool.risk.equity < 0.0):
+                    self.settle(account, pool, time)
                 return self.finish(account, pool, time)
-            # Equity within the rounding of floats is gone.
-            if pool.risk.equity <= 1e-12 * pool.risk.notional or time >= pool.deadline:
+            is_offered = self.is_offered(account, pool)
+            # Equity within the rounding of floats is gone. What was offered at once stays so to the end.
+            if time >= pool.deadline or (
+                    pool.risk.equity <= 1e-12 * pool.risk.notional and not (is_offered and at_once)):
                 self.take_over(account, pool, time)
                 return self.finish(account, pool, time)
-            if pool.forced_order >= 0:
-                order = self.store.at(pool.forced_order)
-                if order.status == WORKING:
-                    return 0                 # it is out and takes the next price, even if the mark has come back
-                pool.forced_order = -1
+            if is_offered:
+                return 0                     # it takes the next price, even if the mark has come back
             if (<Account> self.accounts[account]).state.ratio(pool) < 1.0:
                 return self.finish(account, pool, time)
-            worst = -1
-            most = -1.0
-            for i in range(pool.pool.count):
-                need = leg_maintenance(&pool.pool.legs[i])
-                if pool.pool.legs[i].quantity != 0.0 and need > most:
-                    most = need
-                    worst = i
+            if at_once:
+                self.offer_all(account, pool, time)
+                continue
+            worst = largest(pool)
             if worst < 0:
                 return self.finish(account, pool, time)
-            self.send(account, pool, worst, self.quantity_to_close(account, pool, worst), time)
-            if pool.forced_order >= 0 and self.store.at(pool.forced_order).status == WORKING:
-                return 0
-            pool.forced_order = -1
+            self.offer(account, pool, worst, self.quantity_to_close(account, pool, worst),
+                       bankruptcy_price(&pool.pool, worst), time)
+        return 0
+
+    cdef bint is_offered(self, int32_t account, PoolState *pool) noexcept nogil:
+        """Whether a forced order of the pool is out."""
+        cdef int32_t i, leg, row
+        cdef Order *order
+        for leg in range(pool.pool.count):
+            i = pool.pool.legs[leg].contract.index
+            if (<Market> self.markets[i]).active == 0:
+                continue
+            row = (<Market> self.markets[i]).head
+            while row >= 0:
+                order = self.store.at(row)
+                if (order.account == account and order.flags & FORCED_ORDER and order.status == WORKING
+                        and order.leg == pool.pool.legs[leg].side):
+                    return True
+                row = order.next
+        return False
+
+    cdef int offer_all(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
+        """Offer every position whole, all at prices at which the pool is worth zero now."""
+        cdef Risk risk = pool.risk
+        cdef int32_t i, count = pool.pool.count
+        cdef Order **made = <Order **> calloc(count + 1, sizeof(Order *))
+        if made == NULL:
+            with gil:
+                raise MemoryError("liquidation: no memory")
+        for i in range(count):
+            if pool.pool.legs[i].quantity != 0.0:
+                made[i] = self.forced(account, pool, i, whole_units(&pool.pool.legs[i]),
+                                      joint_bankruptcy_price(&pool.pool, &risk, i), time)
+        # The legs may change place once the first of them is gone.
+        for i in range(count):
+            if made[i] != NULL:
+                (<Market> self.markets[made[i].instrument]).add(made[i], time)
+        free(made)
         return 0
 
     cdef int64_t quantity_to_close(self, int32_t account, PoolState *pool, int32_t at) noexcept nogil:
@@ -117,17 +162,21 @@ cdef class Liquidator:
         cdef double price = leg.mark * (1.0 + side * (<Account> self.accounts[account]).slippage)
         cdef double needed = reduction(&pool.pool, at, price, <double> leg.contract.clearance_fee * 1e-10)
         cdef int64_t lot = max(<int64_t> 1, leg.contract.lot)
-        cdef int64_t whole = <int64_t> rint(fabs(leg.quantity) / leg.contract.quantity_unit)
         # The next lot up: exactly `needed` would leave the pool on its requirement, which still triggers.
-        return min(whole, (<int64_t> (needed / leg.contract.quantity_unit) // lot + 1) * lot)
+        return min(whole_units(leg), (<int64_t> (needed / leg.contract.quantity_unit) // lot + 1) * lot)
 
-    cdef int send(self, int32_t account, PoolState *pool, int32_t at, int64_t quantity, int64_t time) except -1 nogil:
+    cdef int offer(self, int32_t account, PoolState *pool, int32_t at, int64_t quantity, double limit,
+                   int64_t time) except -1 nogil:
+        cdef Order *order = self.forced(account, pool, at, quantity, limit, time)
+        return (<Market> self.markets[order.instrument]).add(order, time)
+
+    cdef Order *forced(self, int32_t account, PoolState *pool, int32_t at, int64_t quantity, double limit,
+                       int64_t time) except NULL nogil:
+        """A new order that closes units of a leg at no worse price than the limit; 0 = at any."""
         cdef Order *order = self.store.new()
         cdef Leg *leg = &pool.pool.legs[at]
-        cdef double limit = bankruptcy_price(&pool.pool, at)
-        cdef int32_t instrument = leg.contract.index
         order.account = account
-        order.instrument = instrument
+        order.instrument = leg.contract.index
         order.strategy = -1
         order.side = -1 if leg.quantity > 0.0 else 1
         order.leg = leg.side
@@ -138,13 +187,12 @@ cdef class Liquidator:
         order.submitted = time
         order.arrived = time
         order.expires = pool.deadline
-        order.decision_price = self.world.prices[instrument].mark
+        order.decision_price = self.world.prices[order.instrument].mark
         if limit > 0.0:
             # Rounded to the side that keeps the pool at or above zero.
             order.price = <int64_t> (ceil(limit / leg.contract.price_unit - 1e-9) if order.side < 0
                                      else limit / leg.contract.price_unit + 1e-9)
-        pool.forced_order = order.row
-        return (<Market> self.markets[instrument]).add(order, time)
+        return order
 
     cdef int take_over(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
         """The fund takes every position at prices at which the pool is worth zero, and holds them at the mark."""
@@ -158,10 +206,7 @@ cdef class Liquidator:
         cdef Risk risk
         cdef int64_t price, quantity, mark
         cdef LiquidationRow *row
-        if pool.forced_order >= 0 and self.store.at(pool.forced_order).status == WORKING:
-            order = self.store.at(pool.forced_order)
-            (<Market> self.markets[order.instrument]).cancel(order, BY_VENUE, time)
-        pool.forced_order = -1
+        self.cancel_orders(account, pool, True, time)
         fund = self.ledger.pseudo((<Account> self.accounts[account]).venue, INSURANCE_FUND_ACCOUNT)
         risk = pool.risk                 # at the takeover: every leg gives up the same share of its notional
         while pool.pool.count > 0:
@@ -207,12 +252,16 @@ cdef class Liquidator:
             if effect.realized < 0:
                 row.shortfall = -effect.realized
                 row.paid_by = UNFUNDED if unfunded else INSURANCE_FUND
+        return self.settle(account, pool, time)
+
+    cdef int settle(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
+        """No position is left: debts are covered by other assets where the venue does so, then by the fund."""
+        cdef int32_t i
         if pool.asset >= 0:
-            self.settle_rest(account, pool.asset, pool, time)
-        else:
-            self.auto_exchange.cover_all(account, time, True)
-            for i in range(self.world.n_assets):
-                self.settle_rest(account, i, pool, time)
+            return self.settle_rest(account, pool.asset, pool, time)
+        self.auto_exchange.cover_all(account, time, True)
+        for i in range(self.world.n_assets):
+            self.settle_rest(account, i, pool, time)
         return 0
 
     cdef int settle_rest(self, int32_t account, int32_t asset, PoolState *pool, int64_t time) except -1 nogil:
@@ -243,7 +292,7 @@ cdef class Liquidator:
         """What a venue's limited fund owes is a loss that nobody pays; returns 1 when there is one."""
         cdef int32_t fund = self.ledger.pseudo(venue, INSURANCE_FUND_ACCOUNT)
         cdef int64_t rest = self.ledger.balance(fund, asset)
-        if rest >= 0 or not self.limited_funds[venue]:
+        if rest >= 0 or not self.courses[venue].has_limited_fund:
             return 0
         self.ledger.post(context, fund, self.ledger.unfunded, asset, UNFUNDED_LOSS, -rest)
         return 1
@@ -284,14 +333,26 @@ cdef class Liquidator:
         return 0
 
     cdef int finish(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
-        cdef Order *order
-        if pool.forced_order >= 0:
-            order = self.store.at(pool.forced_order)
-            if order.status == WORKING:
-                (<Market> self.markets[order.instrument]).cancel(order, BY_VENUE, time)
-        pool.forced_order = -1
+        self.cancel_orders(account, pool, True, time)
         pool.condition = NORMAL
         pool.episode = 0
         (<Account> self.accounts[account]).examine(pool, time)
         (<Account> self.accounts[account]).sample(pool, time, 2)
         return self.tell(account, pool.asset, time)
+
+
+cdef int32_t largest(const PoolState *pool) noexcept nogil:
+    """The leg that asks for the most maintenance; -1 without a position."""
+    cdef int32_t i, worst = -1
+    cdef double need, most = -1.0
+    for i in range(pool.pool.count):
+        need = leg_maintenance(&pool.pool.legs[i])
+        if pool.pool.legs[i].quantity != 0.0 and need > most:
+            most = need
+            worst = i
+    return worst
+
+
+cdef int64_t whole_units(const Leg *leg) noexcept nogil:
+    """Quantity units of a leg."""
+    return <int64_t> rint(fabs(leg.quantity) / leg.contract.quantity_unit)

@@ -123,7 +123,6 @@ cdef class AccountState:
         pool.isolated = isolated
         pool.min_distance = INFINITY
         pool.stale = 1
-        pool.forced_order = -1
         self.pools[self.n_pools] = pool
         self.n_pools += 1
         return pool

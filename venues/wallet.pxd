@@ -24,6 +24,7 @@ cdef class Wallet:
     cdef readonly bint liquidating       # a pool is in liquidation
     cdef bint fee_in_received            # spot fee: in the asset received (else in the quote)
     cdef public bint ruined
+    cdef readonly double volume          # traded so far by own orders, US dollars
     cdef double *marks                   # room for the marks of a pool's legs
     cdef int64_t *locked                 # spot: atoms behind open orders, by asset
     cdef double market_buy_factor        # price at which the margin of a market order is computed, over last

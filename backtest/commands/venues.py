@@ -73,7 +73,7 @@ def facts(rules: "VenueRules", *, history: bool) -> Iterator[Row]:
     whole = rules.facts
     for name in ("rounding", "orders", "mark", "liquidation", "exchange", "ranks_adl"):
         yield from _dated(name.replace("_", " "), getattr(whole, name), rules, history)
-    for name in ("fees", "funding", "clearance_fees", "collateral", "tiers"):
+    for name in ("fees", "fee_levels", "funding", "clearance_fees", "collateral", "tiers"):
         for key, dated in getattr(whole, name).items():
             place = " ".join(part for part in key if part) if isinstance(key, tuple) else key
             yield from _dated(f"{name.replace('_', ' ')} {place}".strip(), dated, rules, history)
@@ -109,8 +109,14 @@ def _dated(name: str, dated: "Dated[Any]", rules: "VenueRules", history: bool) -
 
 def in_words(value: Any) -> str:
     """Return the value of a rule for a reader."""
+    from venues.facts import FeeLevel
+
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return ", ".join(f"{name} {rate:.4%}" for name, rate in zip(value._fields, value, strict=True))
+    if isinstance(value, tuple) and isinstance(value[0], FeeLevel):
+        return "; ".join(
+            f"{row.name} from {row.volume / 1e6:,g} million USD: {row.maker:.4%} / {row.taker:.4%}" for row in value
+        )
     if isinstance(value, tuple):
         first, last = value[0], value[-1]
         rates = f"{first.maintenance_rate:.2%} to {last.maintenance_rate:.2%}"

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from venues.facts import Dated, Fact, LiquidationRules, MarkRules, OrderRules
+from venues.facts import Dated, Fact, FeeLevel, LiquidationRules, MarkRules, OrderRules
 from venues.instrument import Tier
 
 SOURCES: Final = {
@@ -27,6 +27,8 @@ SOURCES: Final = {
     "exchange-info": "Binance exchangeInfo records quoted in public repositories, undated",
     "ccxt": "ccxt 4.5.90, default fees of the venue",
     "accounts": "Real account exports of 2025: fills, ledger rows and forced orders",
+    "vip": "ccxt 4.5 defaults (tiers of binance.py) and third-party copies of the fee schedule, 2024-2026; of the "
+    "volumes VIP 5 = 1,000,000,000 US dollars (Binance Square post 18592313590570), the others remembered",
     "none": "No document seen",
 }
 
@@ -47,6 +49,19 @@ LIQUIDATION: Final[Dated[LiquidationRules]] = (
         is_unverified=True,
     ),
 )
+
+# Traded in the last 30 days, US dollars; a second condition, BNB held, is taken as met.
+VOLUMES: Final = (15e6, 50e6, 100e6, 600e6, 1e9, 2.5e9, 5e9, 12.5e9, 25e9)
+
+
+def fee_levels(
+    makers: tuple[float, ...], takers: tuple[float, ...], source: str, volumes: tuple[float, ...] = VOLUMES
+) -> Dated[tuple[FeeLevel, ...]]:
+    """Return VIP 1 to 9 from rates in percent."""
+    rows = zip(volumes, makers, takers, strict=True)
+    levels = tuple(FeeLevel(f"vip{i}", v, m / 100, t / 100) for i, (v, m, t) in enumerate(rows, start=1))
+    return (Fact(levels, source, is_unverified=True),)
+
 
 ADL: Final = (Fact(True, "faq-adl"),)
 

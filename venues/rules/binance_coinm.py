@@ -1,6 +1,8 @@
 """Binance COIN-M futures: inverse contracts of 100 USD (BTC) or 10 USD, margined in the coin."""
 
-from venues.facts import Fact, Fees, FundingRules, VenueFacts
+from collections.abc import Mapping
+
+from venues.facts import Dated, Fact, FeeLevel, Fees, FundingRules, VenueFacts
 from venues.instrument import Instrument, RoundingRules
 from venues.rules import _binance as binance
 
@@ -14,6 +16,7 @@ def facts() -> VenueFacts:
         sources=binance.SOURCES,
         describe=_describe,
         fees={("regular", ""): (Fact(Fees(0.0001, 0.0005), "ccxt"),)},
+        fee_levels=_fee_levels(),
         tiers={
             "BTC/USD:BTC": (
                 Fact(
@@ -62,6 +65,16 @@ def facts() -> VenueFacts:
         },
         ranks_adl=binance.ADL,
     )
+
+
+def _fee_levels() -> Mapping[str, Dated[tuple[FeeLevel, ...]]]:
+    return {
+        "": binance.fee_levels(
+            (0.008, 0.005, 0.003, 0.0, -0.005, -0.006, -0.007, -0.008, -0.009),
+            (0.045, 0.04, 0.03, 0.025, 0.024, 0.024, 0.024, 0.024, 0.024),
+            "vip",
+        )
+    }
 
 
 def _funding(bound: float) -> FundingRules:

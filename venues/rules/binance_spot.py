@@ -14,6 +14,14 @@ def facts() -> VenueFacts:
         sources=binance.SOURCES,
         describe=_describe,
         fees={("regular", ""): (Fact(Fees(0.001, 0.001), "ccxt"),)},
+        fee_levels={
+            "": binance.fee_levels(
+                (0.09, 0.08, 0.042, 0.042, 0.036, 0.03, 0.024, 0.018, 0.012),
+                (0.1, 0.1, 0.06, 0.054, 0.048, 0.042, 0.036, 0.03, 0.024),
+                "vip",
+                (1e6, 5e6, 20e6, 100e6, 150e6, 400e6, 800e6, 2e9, 4e9),
+            )
+        },
         rounding=(Fact(RoundingRules(), "none", is_unverified=True),),
         orders=(Fact(binance.ORDERS, "exchange-info", is_unverified=True),),
     )

@@ -1,6 +1,8 @@
 """Binance USD-M futures: linear contracts on USDT and USDC."""
 
-from venues.facts import AutoExchange, Dated, Fact, Fees, FundingRules, VenueFacts
+from collections.abc import Mapping
+
+from venues.facts import AutoExchange, Dated, Fact, FeeLevel, Fees, FundingRules, VenueFacts
 from venues.instrument import Instrument, RoundingRules, Tier
 from venues.rules import _binance as binance
 
@@ -29,6 +31,7 @@ def facts() -> VenueFacts:
                 Fact(Fees(0.0, 0.0004), "accounts", "2025-09-01"),
             ),
         },
+        fee_levels=_fee_levels(),
         tiers=_tiers(),
         instruments=_instruments(),
         # 805 of 821 closing rows of a real account; with 13 decimals but free digits 696, with an exact entry value 689
@@ -65,6 +68,17 @@ def facts() -> VenueFacts:
         ),
         ranks_adl=binance.ADL,
     )
+
+
+def _fee_levels() -> Mapping[str, Dated[tuple[FeeLevel, ...]]]:
+    return {
+        "": binance.fee_levels(
+            (0.016, 0.014, 0.012, 0.01, 0.008, 0.006, 0.004, 0.002, 0.0),
+            (0.04, 0.035, 0.032, 0.03, 0.027, 0.025, 0.022, 0.02, 0.017),
+            "vip",
+        ),
+        "USDC": binance.fee_levels((0.0,) * 9, (0.04,) * 9, "none"),
+    }
 
 
 def _funding(bound: float, interest_rate: float = 0.0001) -> FundingRules:
