@@ -20,10 +20,9 @@ COLUMNS = {"trade": "trades", "mark": "mark", "index": "index", "funding": "fund
 class Trader(Strategy):
     """Carries out the operations of a scenario at their times, after the market data of each instant."""
 
-    def __init__(self, scenario, probe=None):
+    def __init__(self, scenario):
         super().__init__()
         self.operations = scenario.operations
-        self.probe = probe
         self.sent = {}
 
     def on_start(self):
@@ -38,12 +37,30 @@ class Trader(Strategy):
         """Return the address of a contract in an account."""
         return f"{contract.symbol}@{account}"
 
-    def do_order(self, account, key, contract, side, quantity, leg, kind="market", price=None, trigger=None, source="mark", **more):
+    def do_order(
+        self,
+        account,
+        key,
+        contract,
+        side,
+        quantity,
+        leg,
+        kind="market",
+        price=None,
+        trigger=None,
+        source="mark",
+        **more,
+    ):
         self.sent[key] = self.submit(
-            self.name_of(account, contract), side="buy" if side > 0 else "sell", quantity=text(quantity),
-            limit=None if price is None else text(price), stop=None if trigger is None else text(trigger), trigger=source,
-            position=LEGS.get(leg), **more,
-        )  # fmt: skip
+            self.name_of(account, contract),
+            side="buy" if side > 0 else "sell",
+            quantity=text(quantity),
+            limit=None if price is None else text(price),
+            stop=None if trigger is None else text(trigger),
+            trigger=source,
+            position=LEGS.get(leg),
+            **more,
+        )
 
     def do_protect(self, account, key, contract, leg, kind, level, source):
         made = self.protect(
@@ -96,7 +113,8 @@ def dataset(scenario):
         else:
             value = event.price if event.what == "settlement" else event.rate
             what = {"settlement": "delisting", "adl": "adl"}[event.what]
-            rules.append({"ts": event.time, "until": 0, "venue": event.venue, "symbol": event.symbol, "what": what, "value": text(value), "source": ""})  # fmt: skip
+            place = {"venue": event.venue, "symbol": event.symbol}
+            rules.append({"ts": event.time, "until": 0, "what": what, "value": text(value), "source": "", **place})
     found = Dataset((), venue_events=rules)
     for (kind, venue, symbol), rows in streams.items():
         columns = {"ts": [row.time for row in rows]}
@@ -117,23 +135,30 @@ def rules_of(scenario, venue):
     rules = venues.get(venue)
     for contract in scenario.contracts:
         if contract.venue == venue:
-            margin = {} if contract.kind == "spot" else {
-                "clearance_fee": float(contract.clearance),
-                "tiers": [
-                    venues.Tier(floor=float(row.floor), maintenance_rate=float(row.rate), max_leverage=float(row.leverage))
-                    for row in contract.tiers
-                ],
-            }  # fmt: skip
-            rules = rules.with_instrument(
-                venues.Instrument(
-                    contract.symbol, contract=contract.kind, contract_size=float(contract.size),
-                    tick_size=float(contract.tick), lot_size=float(contract.lot), **margin,
-                )
-            )  # fmt: skip
+            rules = rules.with_instrument(instrument(contract))
     return rules
 
 
-def account(scenario, owner, **changed):
+def instrument(contract):
+    """Return a contract in the engine's words."""
+    margin = {}
+    if contract.kind != "spot":
+        margin["clearance_fee"] = float(contract.clearance)
+        margin["tiers"] = [
+            venues.Tier(floor=float(row.floor), maintenance_rate=float(row.rate), max_leverage=float(row.leverage))
+            for row in contract.tiers
+        ]
+    return venues.Instrument(
+        contract.symbol,
+        contract=contract.kind,
+        contract_size=float(contract.size),
+        tick_size=float(contract.tick),
+        lot_size=float(contract.lot),
+        **margin,
+    )
+
+
+def account(scenario, owner):
     """Return an owner's account for the engine."""
     margin = {}
     if owner.venue != "binance_spot":
@@ -145,21 +170,24 @@ def account(scenario, owner, **changed):
             "forced_close": "mark_slippage" if owner.at_mark else "matching",
             "adl": "recorded" if owner.adl else "off",
             "insurance_fund": None if owner.fund is None else {asset: float(x) for asset, x in owner.fund.items()},
-        } | changed
+        }
     return venues.Venue(
-        rules_of(scenario, owner.venue), account=owner.name.partition("/")[2] or "main",
-        balances={asset: float(x) for asset, x in owner.balances.items()}, fees=(float(owner.maker), float(owner.taker)),
-        slippage=float(owner.slippage * 10_000), **margin,
-    )  # fmt: skip
+        rules_of(scenario, owner.venue),
+        account=owner.name.partition("/")[2] or "main",
+        balances={asset: float(x) for asset, x in owner.balances.items()},
+        fees=(float(owner.maker), float(owner.taker)),
+        slippage=float(owner.slippage * 10_000),
+        **margin,
+    )
 
 
-def engine(scenario, trader=None, **changed):
-    """Run a scenario in the engine and return what it was built of; `changed` are other words for each `Venue`."""
+def engine(scenario, trader):
+    """Return a scenario in the engine, ready to run."""
     transfers = scenario.transfers
     test = Backtest(
         dataset(scenario),
-        trader or Trader(scenario),
-        venues=[account(scenario, owner, **changed) for owner in scenario.owners],
+        trader,
+        venues=[account(scenario, owner) for owner in scenario.owners],
         reporting="USDT",
         prices=known_prices(scenario),
         transfers=venues.Transfers(
@@ -184,76 +212,92 @@ def known_prices(scenario):
     return {asset: 1.0 if asset in ("USDT", "USD") else 100.0 for asset in sorted(assets)}
 
 
-def seen(made, trader, scenario):
+WORDS = {  # columns of a table, and the words behind the numbers of one
+    "postings": (("time", "account", "contra", "asset", "kind", "amount"), {"kind": LEDGER_KINDS}),
+    "fills": (
+        (
+            "time",
+            "account",
+            "instrument",
+            "leg",
+            "side",
+            "price",
+            "quantity",
+            "fee",
+            "realized_pnl",
+            "is_maker",
+            "forced",
+        ),
+        {"forced": FORCED},
+    ),
+    "funding": (("time", "account", "instrument", "leg", "quantity", "mark", "amount"), {}),
+    "liquidations": (
+        ("time", "account", "instrument", "quantity", "price", "fee", "what", "step", "shortfall", "paid_by"),
+        {"what": FORCED, "paid_by": PAID_BY},
+    ),
+    "margin_calls": (("time", "account", "pool", "active"), {}),
+    "transfers": (
+        ("time", "source", "target", "asset", "amount", "received", "fee", "status", "reason"),
+        {"status": TRANSFER_STATUS, "reason": [reason.upper() for reason in REASONS]},
+    ),
+    "orders": (("order", "status", "reason"), {"status": ORDER_STATUS, "reason": [r.upper() for r in REASONS]}),
+}
+
+
+def seen(made, trader):
     """Return what happened in the engine, in the words of the reference model."""
-    exchange = made.exchange
-    names = account_names(made)
-    addresses = [run.address for run in made.instruments]
-    price = [Fraction(1, 10**run.price_scale) for run in made.instruments]
-    unit = [Fraction(1, 10**run.quantity_scale) for run in made.instruments]
-
-    postings = [
-        (r["time"], names[r["account"]], names[r["contra"]], made.assets[r["asset"]], LEDGER_KINDS[r["kind"]], r["amount"])
-        for r in rows(exchange.ledger.postings)
-    ]
-    fills = [
-        (
-            r["time"], names[r["account"]], addresses[r["instrument"]], r["leg"], r["side"], r["price"] * price[r["instrument"]],
-            r["quantity"] * unit[r["instrument"]], r["fee"], r["realized_pnl"], bool(r["is_maker"]), FORCED[r["forced"]],
-        )
-        for r in rows(exchange.journal.fills)
-    ]  # fmt: skip
-    payments = [
-        (
-            r["time"], names[r["account"]], addresses[r["instrument"]], r["leg"], r["quantity"] * unit[r["instrument"]],
-            r["mark"] * price[r["instrument"]], r["amount"],
-        )
-        for r in rows(exchange.journal.funding)
-    ]  # fmt: skip
-    steps = [
-        (
-            r["time"], names[r["account"]], addresses[r["instrument"]], r["quantity"] * unit[r["instrument"]],
-            r["price"] * price[r["instrument"]], r["fee"], FORCED[r["what"]], r["step"], r["shortfall"], PAID_BY[r["paid_by"]],
-        )
-        for r in rows(exchange.journal.liquidations)
-    ]  # fmt: skip
-    calls = [
-        (r["time"], names[r["account"]], addresses[r["instrument"]] if r["instrument"] >= 0 else made.assets[r["asset"]], bool(r["active"]))
-        for r in rows(exchange.journal.margin_calls)
-    ]  # fmt: skip
+    exchange, journal = made.exchange, made.exchange.journal
     filled = Counter()
-    for r in rows(exchange.journal.fills):
-        filled[r["order"]] += r["quantity"] * unit[r["instrument"]]
-    final = {}
-    for r in rows(exchange.journal.orders):
-        final[r["order"]] = (ORDER_STATUS[r["status"]], REASONS[r["reason"]].upper(), filled[r["order"]])
-    transfers = [
-        (
-            r["time"], names[r["source"]], names[r["target"]], made.assets[r["asset"]], r["amount"], r["received"], r["fee"],
-            TRANSFER_STATUS[r["status"]], REASONS[r["reason"]].upper(),
-        )
-        for r in rows(exchange.journal.transfers)
-    ]  # fmt: skip
-    orders = [final[n] for n in sorted({view.id for view in trader.sent.values()})]
-    assets = range(len(made.assets))
-    balances = {
-        (name, made.assets[asset]): exchange.ledger.balance_of(number, asset)
-        for number, name in enumerate(names)
-        for asset in assets
-        if exchange.ledger.balance_of(number, asset)
+    for row in rows(journal.fills, made):
+        filled[row["order"]] += row["quantity"]
+    final = {row[0]: (*row[1:], filled[row[0]]) for row in table(made, journal.orders, "orders")}
+    names = account_names(made)
+    held = {
+        (name, asset): exchange.ledger.balance_of(account, number)
+        for account, name in enumerate(names)
+        for number, asset in enumerate(made.assets)
     }
-    refusals = [(time, words.partition("refused: ")[2]) for time, _, words in made.verbs.refusals]
     return {
-        "postings": by_instant(postings), "fills": by_instant(fills), "funding": by_instant(payments), "steps": by_instant(steps),
-        "margin calls": by_instant(calls), "orders": orders, "balances": balances, "refusals": refusals,
-        "transfers": by_instant(transfers),
-    }  # fmt: skip
+        "postings": by_instant(table(made, exchange.ledger.postings, "postings")),
+        "fills": by_instant(table(made, journal.fills, "fills")),
+        "funding": by_instant(table(made, journal.funding, "funding")),
+        "steps": by_instant(table(made, journal.liquidations, "liquidations")),
+        "margin calls": by_instant(table(made, journal.margin_calls, "margin_calls")),
+        "orders": [final[number] for number in sorted({view.id for view in trader.sent.values()})],
+        "balances": {key: amount for key, amount in held.items() if amount},
+        "refusals": [(time, words.partition("refused: ")[2]) for time, _, words in made.verbs.refusals],
+        "transfers": by_instant(table(made, journal.transfers, "transfers")),
+    }
 
 
-def rows(blocks):
-    """Return the rows of a table as dicts of plain numbers."""
-    table = blocks.table()
-    return [dict(zip(table.dtype.names, row, strict=True)) for row in table.tolist()]
+def table(made, blocks, name):
+    """Return the columns of a table that are compared, in words."""
+    columns, words = WORDS[name]
+    return [
+        tuple(words[column][row[column]] if column in words else row[column] for column in columns)
+        for row in rows(blocks, made)
+    ]
+
+
+def rows(blocks, made):
+    """Return the rows of a table as dicts: names instead of numbers, fractions instead of units."""
+    found = blocks.table()
+    names = account_names(made)
+    for values in found.tolist():
+        row = dict(zip(found.dtype.names, values, strict=True))
+        for column in row.keys() & {"account", "contra", "source", "target"}:
+            row[column] = names[row[column]]
+        if row.get("asset", -1) >= 0:
+            row["asset"] = made.assets[row["asset"]]
+        row["pool"] = row.get("asset")
+        if row.get("instrument", -1) >= 0:
+            run = made.instruments[row["instrument"]]
+            row["instrument"] = row["pool"] = run.address
+            for column in row.keys() & {"price", "mark"}:
+                row[column] *= Fraction(1, 10**run.price_scale)
+            if "quantity" in row:
+                row["quantity"] *= Fraction(1, 10**run.quantity_scale)
+        yield row
 
 
 def account_names(made):
@@ -282,9 +326,12 @@ def told(run):
         for f in run.fills
     ]
     steps = [
-        (s.time, s.account, s.contract, s.quantity, s.price, s.fee, s.what, s.step, s.shortfall, s.paid_by) for s in run.steps
+        (s.time, s.account, s.contract, s.quantity, s.price, s.fee, s.what, s.step, s.shortfall, s.paid_by)
+        for s in run.steps
     ]
-    calls = [(time, name, pool[0] if isinstance(pool, tuple) else pool, active) for time, name, pool, active in run.calls]
+    calls = [
+        (time, name, pool[0] if isinstance(pool, tuple) else pool, active) for time, name, pool, active in run.calls
+    ]
     return {
         "postings": by_instant(postings), "fills": by_instant(fills), "funding": by_instant(run.payments),
         "steps": by_instant(steps), "margin calls": by_instant(calls),

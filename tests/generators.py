@@ -7,14 +7,18 @@ from random import Random
 from hypothesis import strategies as st
 from reference.inputs import SECOND, Contract, Event, Operation, Owner, Scenario, Transfers, tiers
 
-START = 1_735_689_720 * SECOND  # 2025-01-01 00:02 UTC: no stamp comes within a minute of an hour, onto which it would move
+START = (
+    1_735_689_720 * SECOND
+)  # 2025-01-01 00:02 UTC: no stamp comes within a minute of an hour, onto which it would move
 USDM, COINM, CASH = "binance_usdm", "binance_coinm", "binance_spot"
 USDT_TIERS = tiers((0, "0.01", 50), (1000, "0.02", 25), (5000, "0.05", 10), (20_000, "0.1", 5))
 COIN_TIERS = tiers((0, "0.01", 50), (10, "0.025", 20), (40, "0.05", 10), (200, "0.125", 4))
 
 WAITS = (0, 0, 1, 1, 7, 30, 61)  # seconds between two steps; a minute is the time limit of a liquidation
 MOVES = (0, 1, -1, 2, -2, 5, -5, 8, -8, 12, -12, 20, -20, 35, -35, 60, -60, 120, -120)  # ticks of about a thousandth
-SHARES = tuple(Fraction(x) for x in ("0.03", "0.1", "0.2", "0.3", "0.45", "0.6", "0.9", "1.1"))  # of what leverage allows
+SHARES = tuple(
+    Fraction(x) for x in ("0.03", "0.1", "0.2", "0.3", "0.45", "0.6", "0.9", "1.1")
+)  # of what leverage allows
 QUANTITIES = tuple(Fraction(q) for q in ("0.1", "0.5", "1", "2.5", "5", "7.31", "10", "20", "33.3", "60"))
 AMOUNTS = tuple(Fraction(q) for q in ("0.01", "1", "7.77", "20", "55.5", "100", "300"))
 RATES = tuple(Fraction(q) for q in ("0", "0.0001", "-0.0001", "0.00375", "-0.0075", "0.02", "-0.03"))
@@ -126,7 +130,9 @@ def scenarios(draw, worlds=tuple(WORLDS), steps=40):
     """Draw a scenario: a world, its accounts, and what happens in it; small ones first."""
     codes = st.tuples(*(st.integers(0, 29) for _ in range(5)))
     world = draw(st.sampled_from(worlds))
-    return told(world, lambda options: draw(st.sampled_from(options)), draw(st.lists(codes, min_size=15, max_size=steps)))
+    return told(
+        world, lambda options: draw(st.sampled_from(options)), draw(st.lists(codes, min_size=15, max_size=steps))
+    )
 
 
 def storm(seed, worlds=tuple(WORLDS), steps=120):
@@ -189,7 +195,9 @@ def rest_of_data(market, contract, a, b):
         own = market.marks[contract.address] * contract.tick / 10
         market.say("funding", contract, rate=RATES[b % len(RATES)], price=own if market.own_mark else Fraction(0))
     elif a <= 21:
-        market.say("index", contract, price=max(20, market.last[contract.address] + MOVES[b % len(MOVES)]) * contract.tick)
+        market.say(
+            "index", contract, price=max(20, market.last[contract.address] + MOVES[b % len(MOVES)]) * contract.tick
+        )
     elif a <= 27:
         market.say("adl", contract, rate=Fraction(1 + b % 4, 4))
     elif b >= 15:
@@ -281,5 +289,11 @@ def protect(market, contract, owner, leg, a, b):
     key = len(market.keys)
     market.keys.append(key)
     market.now += SECOND  # not in one instant with another: the trader must have heard of that one
-    words = {"contract": contract, "leg": leg, "kind": kind, "level": max(tick, level), "source": ("mark", "last")[a % 2]}
+    words = {
+        "contract": contract,
+        "leg": leg,
+        "kind": kind,
+        "level": max(tick, level),
+        "source": ("mark", "last")[a % 2],
+    }
     market.ask("protect", owner, key=key, **words)

@@ -153,7 +153,9 @@ class Account:
     def is_above_bracket(self, key, leverage):
         """Return whether position and orders together would outgrow what the leverage allows (binance.md section 3)."""
         position = self.positions[key]
-        here = position.contract.notional(position.quantity, self.run.marks[key[0]]) * (1 if position.quantity >= 0 else -1)
+        here = position.contract.notional(position.quantity, self.run.marks[key[0]]) * (
+            1 if position.quantity >= 0 else -1
+        )
         bids, asks, _ = self.holding(key)
         most = max(abs(here + bids), abs(here - asks))
         if most <= abs(here):

@@ -7,7 +7,13 @@ from reference.inputs import ATOM
 from reference.ledger import fees_of, fund_of, others_of
 from reference.rounding import atoms, ceiling, floor, toward_zero
 
-KINDS = {"own": "trade_profit", "liquidation": "trade_profit", "takeover": "trade_profit", "adl": "adl", "settlement": "settlement"}
+KINDS = {
+    "own": "trade_profit",
+    "liquidation": "trade_profit",
+    "takeover": "trade_profit",
+    "adl": "adl",
+    "settlement": "settlement",
+}
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,19 @@ def book(account, order, quantity, price, *, is_maker=False, forced="own"):
         cost, profit = trade(account, order, quantity, price, rate, forced)
     address = order.contract.address
     account.run.fills.append(
-        Fill(account.run.now, account.name, address, order.leg, order.side, price, quantity, cost, profit, is_maker, forced)
+        Fill(
+            account.run.now,
+            account.name,
+            address,
+            order.leg,
+            order.side,
+            price,
+            quantity,
+            cost,
+            profit,
+            is_maker,
+            forced,
+        )
     )
     if forced in ("liquidation", "takeover", "adl"):
         watch = account.watches[account.pool_of((address, order.leg))]
@@ -115,5 +133,5 @@ def move_isolated(account, key, quantities, price, cost, forced):
     if opened:
         margin = contract.notional(opened, price) / account.leverage[contract.address]
         wanted = ceiling(margin / ATOM) + (0 if closed else cost)
-        # Filled beyond the price that it was margined at, an order may want more than there is: the leg gets what there is.
+        # Filled beyond the price that it was margined at, an order may want more: the leg gets what there is.
         account.wallets[key] += min(wanted, max(0, account.cross(contract.settle)))

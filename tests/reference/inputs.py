@@ -28,7 +28,7 @@ def tiers(*rows):
 
 @dataclass(frozen=True)
 class Contract:
-    """A contract or a spot pair; `size` is base coins (linear, spot) or quote currency (inverse) per unit of quantity."""
+    """A contract or a spot pair; `size` is base coins (linear, spot) or quote currency (inverse) per unit."""
 
     symbol: str
     venue: str

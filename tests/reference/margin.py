@@ -124,7 +124,7 @@ class Pool:
 def least_reduction(pool, leg, price):
     """Return the least number of lots whose closing leaves maintenance below equity; all of them if none does.
 
-    They are closed at `price` and pay the clearance fee there (binance.md section 5: as far as needed to become compliant).
+    They are closed at `price` and pay the clearance fee there (binance.md section 5: as far as needed to comply).
     """
     held = leg.position.quantity
     contract = leg.contract
@@ -141,7 +141,9 @@ def least_reduction(pool, leg, price):
 
     # Between two borders of tiers the surplus is a straight line: its sign changes once.
     one = contract.notional(contract.lot, leg.mark)
-    ends = sorted({min(whole, max(0, ceiling((leg.notional - row.floor) / one) - 1)) for row in contract.tiers} | {whole})
+    ends = sorted(
+        {min(whole, max(0, ceiling((leg.notional - row.floor) / one) - 1)) for row in contract.tiers} | {whole}
+    )
     start = 1
     for end in ends:
         if end < start:

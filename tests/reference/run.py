@@ -1,7 +1,7 @@
 """A run of the reference model: every event in the order of ties, margin looked at after each of them.
 
-Order inside an instant (design.md section 4): deleveraging, index, mark, funding, settlement, trade; then time limits of
-liquidations, transfers that arrive, and what the trader asks for. Latency is zero.
+Order inside an instant (design.md section 4): deleveraging, index, mark, funding, settlement, trade; then time limits
+of liquidations, transfers that arrive, and what the trader asks for. Latency is zero.
 """
 
 from collections import deque
@@ -18,7 +18,9 @@ from reference.tape import Tape
 from reference.verbs import Verbs
 
 RANKS = {"adl": 0, "index": 1, "mark": 2, "funding": 3, "settlement": 4, "trade": 5}
-DOUBT = Fraction(1, 10**9)  # nearer to its border than this share of the amounts, a decision of floats may go either way
+DOUBT = Fraction(
+    1, 10**9
+)  # nearer to its border than this share of the amounts, a decision of floats may go either way
 
 
 class Run:
@@ -41,7 +43,9 @@ class Run:
             for asset, amount in owner.balances.items():
                 self.ledger.post(self.now, owner.name, OUTSIDE, asset, "deposit", int(amount / ATOM))
             for asset, amount in (owner.fund or {}).items():
-                self.ledger.post(self.now, f"{owner.venue} insurance_fund", OUTSIDE, asset, "deposit", int(amount / ATOM))
+                self.ledger.post(
+                    self.now, f"{owner.venue} insurance_fund", OUTSIDE, asset, "deposit", int(amount / ATOM)
+                )
 
     # ------------------------------------------------------------------ doubt
 

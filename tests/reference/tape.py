@@ -1,6 +1,6 @@
 """Which orders a tape of trades fills, when and at what price: the trades-only model of `venues/matching.pyx`.
 
-A market order fills whole at the next trade, its price moved by the slippage and rounded to the tick away from the taker.
+A market order fills whole at the next trade, its price moved by the slippage and rounded to the tick away from it.
 A limit that the touch reaches at arrival does the same, bounded by its limit. A resting limit fills at its limit when a
 trade goes through it, or when a trade at its price has a rest after the queue ahead; all share a trade, oldest first.
 """

@@ -87,10 +87,8 @@ class Verbs:
                     return
                 tape.end(order, "canceled", "BY_USER")
         facts = {"trail": level} if kind == "trailing" else {"trigger": level}
-        self.order(
-            account, key, contract=contract, side=side, quantity=Fraction(0), kind=kind, leg=leg, source=source, whole=True,
-            reduce_only=True, **facts,
-        )  # fmt: skip
+        facts |= {"contract": contract, "side": side, "quantity": Fraction(0), "kind": kind, "leg": leg}
+        self.order(account, key, source=source, whole=True, reduce_only=True, **facts)
 
     def cancel(self, account, key):
         """Cancel an order that still works."""
@@ -206,5 +204,7 @@ class Verbs:
             self.moving.remove(transfer)
             transfer.target.post(TRANSIT, transfer.asset, "transfer", transfer.amount)
             self.run.look(transfer.target)
-            self.tell(transfer.source, transfer.target, transfer.asset, (transfer.amount, transfer.amount, 0), "arrived", "")
+            self.tell(
+                transfer.source, transfer.target, transfer.asset, (transfer.amount, transfer.amount, 0), "arrived", ""
+            )
             self.run.attend()
