@@ -124,6 +124,8 @@ WORLDS = {
     "two coins of margin": ((linear("X"), inverse("X")), (USDM, COINM)),
 }
 
+MARGINED = tuple(world for world in WORLDS if world != "spot")
+
 
 @st.composite
 def scenarios(draw, worlds=tuple(WORLDS), steps=40):
@@ -139,6 +141,21 @@ def storm(seed, worlds=tuple(WORLDS), steps=120):
     """Return the long scenario of a seed, in which every step is as likely as any other."""
     random = Random(seed)
     codes = [[random.randrange(30) for _ in range(5)] for _ in range(steps)]
+    return told(random.choice(worlds), random.choice, codes)
+
+
+def slide(seed, worlds=MARGINED, steps=120):
+    """Return a scenario of full positions in a market that slides one way for long: margin calls, closing in steps."""
+    random = Random(seed)
+    codes = []
+    for step in range(steps):
+        code = [random.randrange(30) for _ in range(5)]
+        if step % 40 < 8:
+            code[1] = 16  # a market order
+        elif random.random() < 0.9:
+            code[1] = 10  # a trade and a mark; odd numbers of moves are those upwards
+            code[2] = random.choice((1, 3, 5) if (seed + step // 40) % 2 else (2, 4, 6))
+        codes.append(code)
     return told(random.choice(worlds), random.choice, codes)
 
 

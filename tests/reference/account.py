@@ -141,7 +141,7 @@ class Account:
         after = self.available(contract.settle)
         reason = ""
         if after < before:
-            self.run.doubt(after, 0, contract.notional(order.rest, mark))
+            self.run.doubt_near(after, 0, contract.notional(order.rest, mark))
         if after < 0 and after < before:
             reason = "INSUFFICIENT_MARGIN"
         elif self.is_above_bracket(key, self.leverage[contract.address]):

@@ -54,9 +54,14 @@ class Run:
         self.doubts.append(why)
 
     def doubt(self, one, other, scale):
-        """Note a comparison that floats could decide otherwise."""
-        if abs(one - other) <= DOUBT * (abs(one) + abs(other)) + DOUBT * scale / 1000 and (one, other) != (0, 0):
+        """Note a comparison that floats could decide otherwise; one of nothing with nothing they cannot."""
+        if (one, other) != (0, 0) and abs(one - other) <= DOUBT * (abs(one) + abs(other)) + DOUBT * scale / 1000:
             self.unclear("a comparison within rounding")
+
+    def doubt_near(self, one, other, scale):
+        """Note one that comes near; what takes exactly all that there is must be decided right by floats too."""
+        if one != other:
+            self.doubt(one, other, scale)
 
     def doubt_step(self, value, *, also_on=False):
         """Note a rounding to whole steps that floats could do otherwise; `also_on`: when exactly on a border too."""
@@ -194,6 +199,7 @@ class Run:
         """Go on with liquidations and cancel orders that have nothing left to reduce, until nothing moves."""
         while True:
             before = len(self.ledger.postings), len(self.fills)
+            self.doubt_order()
             for account in self.accounts.values():
                 liquidation.cover_debts(account)
                 for name in account.pools():
@@ -207,3 +213,10 @@ class Run:
                         tape.end(order, "canceled", "POSITION_CLOSED")
             if before == (len(self.ledger.postings), len(self.fills)):
                 return
+
+    def doubt_order(self):
+        """Note that several pools end in one instant: which of them meets a limited fund first no document says."""
+        for venue in self.limited:
+            watches = [w for a in self.accounts.values() if a.owner.venue == venue for w in a.watches.values()]
+            if sum(watch.condition == "liquidating" for watch in watches) > 1:
+                self.unclear("several liquidations before one limited fund")

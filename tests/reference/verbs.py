@@ -112,7 +112,7 @@ class Verbs:
         account.leverage[address] = leverage
         after = account.available(contract.settle)
         if after < before:
-            self.run.doubt(after, 0, before)
+            self.run.doubt_near(after, 0, before)
         if after < 0 and after < before:
             account.leverage[address] = old
             return "INSUFFICIENT_MARGIN"
@@ -135,13 +135,13 @@ class Verbs:
             return "NOTHING_TO_REDUCE"
         if atoms > 0:
             free = account.available(contract.settle)
-            self.run.doubt(free, amount, 0)
+            self.run.doubt_near(free, amount, 0)
             if amount > free:
                 return "INSUFFICIENT_MARGIN"
         account.wallets[key] += atoms
         pool = account.pool(key)
         if atoms < 0:
-            self.run.doubt(pool.equity, pool.initial, 0)
+            self.run.doubt_near(pool.equity, pool.initial, 0)
             if pool.equity < pool.initial:
                 account.wallets[key] -= atoms
                 return "INSUFFICIENT_MARGIN"
@@ -166,7 +166,7 @@ class Verbs:
     def withdraw(self, account, asset, amount):
         """Take money out."""
         atoms, most = int(amount / ATOM), self.free(account, asset)
-        self.run.doubt(Fraction(atoms), Fraction(most), 0)
+        self.run.doubt_near(Fraction(atoms), Fraction(most), 0)
         if atoms > most:
             return "INSUFFICIENT_BALANCE"
         account.post(OUTSIDE, asset, "withdrawal", -atoms)
@@ -179,7 +179,7 @@ class Verbs:
         abroad = other.owner.venue != account.owner.venue
         fee = int(rules.fees.get(asset, 0) / ATOM) if abroad else 0
         atoms, most = int(amount / ATOM), self.free(account, asset)
-        self.run.doubt(Fraction(atoms), Fraction(most), 0)
+        self.run.doubt_near(Fraction(atoms), Fraction(most), 0)
         reason = ""
         if atoms > most or atoms <= fee:
             reason = "INSUFFICIENT_BALANCE"
