@@ -1,15 +1,11 @@
 """Strategies of a user's own .pyx: hooks that are found, the lock, errors, parameters, and twins of Python ones."""
 
-import importlib.util
-import os
-import shutil
-import subprocess
 import sys
-import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from compiling import compile_in
 from engine_data import LINEAR, USDM, account, bars, run
 
 import backtest
@@ -19,7 +15,6 @@ from backtest import Backtest, ConfigError, Strategy
 from strategies.trend_compiled import EmaCross
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = Path(backtest.__file__).resolve().parent.parent
 TEMPLATES = Path(backtest.__file__).resolve().parent / "templates"
 DAY = {"days": 1, "trades_per_day": 5_000}
 
@@ -140,23 +135,7 @@ def compiled(tmp_path_factory):
     """Return a function that imports a file compiled in a folder of its own, as a user compiles it."""
     folder = tmp_path_factory.mktemp("compiled")
     sources = [ROOT / "tests" / "compiled" / "probes.pyx", *sorted(TEMPLATES.glob("*.pyx"))]
-    for source in sources:
-        shutil.copyfile(source, folder / source.name)
-    command = [Path(sysconfig.get_path("scripts")) / "cythonize", "-3", "-i", *(source.name for source in sources)]
-    done = subprocess.run(
-        command, cwd=folder, env=os.environ | {"PYTHONPATH": str(PACKAGES)}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-
-    def load(name):
-        if name not in sys.modules:
-            (path,) = folder.glob(f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}")
-            spec = importlib.util.spec_from_file_location(name, path)
-            sys.modules[name] = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(sys.modules[name])
-        return sys.modules[name]
-
-    yield load
+    yield compile_in(folder, sources)
     for source in sources:
         sys.modules.pop(source.stem, None)
 

@@ -173,6 +173,30 @@ def test_a_late_rate_delays_only_the_news_of_it():
     assert notes == [(ns("08:00"), "paid", -1.0), (ns("08:05"), "rate", 0.01)]
 
 
+class Rates(engine_random.Future):
+    """Another future of the funding rates alone."""
+
+    def prices(self, rows, tick, columns=1):
+        """Leave prices as they are."""
+        return list(rows)
+
+    def sizes(self, rows):
+        """Leave sizes as they are."""
+        return list(rows)
+
+
+@pytest.mark.parametrize("latency", LATENCIES)
+def test_other_rates_after_a_time_change_nothing_before_it(latency):
+    """The same market with every later rate turned round and tripled: at the first of them the runs part."""
+    moment = engine_random.START + 600 * SECOND
+    own = outcome(14, LATENCIES[latency])
+    other = outcome(14, LATENCIES[latency], Rates(moment, 14))
+    for name in TABLES:
+        same(before(own[name], moment), before(other[name], moment), name)
+    assert len(own["funding"]) > 0
+    assert not own["funding"].equals(other["funding"])
+
+
 def test_flipping_every_rate_after_a_time_changes_nothing_before_it():
     """The same in the smallest form: a carry that looks at its rate every hour."""
     data = constant(100, start="00:00", end="2025-01-02T00:00", step=10 * MINUTE, symbol=USER_COIN)

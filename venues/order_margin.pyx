@@ -60,7 +60,7 @@ cdef class OrderMargin(Wallet):
                 loss = max(0.0, order.side * (notional(c, quantity, mark) - value))
         self.hold(slot, order, value, loss, 1)
         after = self.state.available(c.settle)
-        if after < 0.0 and after < before:
+        if self.falls_short(c.settle, before, after, value):
             self.hold(slot, order, value, loss, -1)
             return INSUFFICIENT_MARGIN
         if self.limits and c.tiers != NULL:
@@ -71,6 +71,12 @@ cdef class OrderMargin(Wallet):
                 return POSITION_LIMIT
         order.counted = 1
         return NO_REASON
+
+    cdef bint falls_short(self, int32_t asset, double before, double after, double value) noexcept nogil:
+        """Whether a request takes more than is available; floats must not refuse what takes exactly that."""
+        cdef double rounding = 1e-12 * (
+            fabs(before) + value + fabs(self.world.amount_value(asset, self.state.balances[asset])))
+        return after < -rounding and after < before - rounding
 
     cdef double signed_notional(self, Slot *slot, double mark) noexcept nogil:
         cdef const Contract *c = self.world.contracts[slot.position.instrument]
@@ -186,7 +192,7 @@ cdef class OrderMargin(Wallet):
         before = self.state.available(c.settle)
         self.apply_leverage(instrument, leverage)
         after = self.state.available(c.settle)
-        if after < 0.0 and after < before:
+        if self.falls_short(c.settle, before, after, fabs(before - after)):
             self.apply_leverage(instrument, old)
             return INSUFFICIENT_MARGIN
         return NO_REASON
