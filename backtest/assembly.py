@@ -28,6 +28,7 @@ class Assembly(VenueFigures):
     """A run that is ready to start, and what was decided on the way."""
 
     exchange: Any = None
+    spill: Any = None
     context: Any = None
     verbs: Any = None
     loop: Any = None
@@ -68,6 +69,7 @@ class Assembly(VenueFigures):
 
     def _venues(self, world: "World", local: "World") -> "list[AccountState]":
         """Make ledger, accounts, markets and exchange; return the accounts as the strategies will know them."""
+        from backtest.spill import Spill
         from venues.auto_exchange import AutoExchange
         from venues.ledger import Ledger
         from venues.liquidation import Liquidator
@@ -85,6 +87,7 @@ class Assembly(VenueFigures):
                 each.set_asset_price(row, reporting.get(asset, nan), usd.get(asset, nan))
             ledger.set_price(row, reporting.get(asset, nan))
         books: dict[str, Any] = {"ledger": ledger, "outbox": Outbox(), "journal": Journal()}
+        self.spill = Spill([*books["journal"].tables(), ledger.postings], self.settings.journal_limit)
         store = OrderStore()
         accounts = [
             self._account(number, self._state(venue, world), **books) for number, venue in enumerate(self.venues)

@@ -16,26 +16,12 @@ from feeds.times import iso
 if TYPE_CHECKING:
     from venues.config import Venue
 
-JOURNAL = (
-    "fills",
-    "funding",
-    "margin",
-    "equity",
-    "exposure",
-    "orders",
-    "liquidations",
-    "margin_calls",
-    "transfers",
-    "series",
-    "log",
-)
-
 
 def outcome(assembly: Assembly, *, config: dict[str, Any], cash_rate: float) -> Result:
     """Return the result of a run that has ended."""
-    journal = assembly.exchange.journal
-    tables: dict[str, Any] = {name: getattr(journal, name).table() for name in JOURNAL}
-    tables["ledger"] = assembly.exchange.ledger.postings.table()
+    journal, postings = assembly.exchange.journal, assembly.exchange.ledger.postings
+    tables: dict[str, Any] = {blocks.name: assembly.spill.table(blocks) for blocks in journal.tables()}
+    tables["ledger"] = assembly.spill.table(postings)
     tables["holdings"] = np.array(assembly.loop.snapshots, dtype=TABLES["holdings"].dtype)
     meta = empty_meta()
     meta.update(
@@ -83,7 +69,7 @@ def outcome(assembly: Assembly, *, config: dict[str, Any], cash_rate: float) -> 
             for s in assembly.dataset.streams
         ],
     )
-    return Result(meta, tables, owner=assembly)
+    return Result(meta, tables, owner=(journal, postings, assembly.spill))
 
 
 def _accounts(assembly: Assembly) -> list[dict[str, str]]:
