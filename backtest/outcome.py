@@ -219,6 +219,12 @@ def warnings(assembly: Assembly) -> list[str]:
         f"{assembly.account_names[account]} was ruined at {iso(time)} (on_ruin={assembly.settings.on_ruin!r})"
         for account, time in assembly.loop.ruins
     ]
+    out += [
+        f"{assembly.instruments[number].address}: a predicted funding rate was asked for and there never was one; it "
+        "comes from rows of kind premium, or from funding rows with kind 'predicted'"
+        for number, was_there in sorted(assembly.context.predictions.items())
+        if not was_there
+    ]
     return out
 
 
