@@ -1,5 +1,6 @@
 """From the engine's journal to a Result: tables, meta data, and the assumptions that the first screen prints."""
 
+import math
 import platform
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,11 @@ def outcome(assembly: Assembly, *, config: dict[str, Any], cash_rate: float) -> 
         tags=list(assembly.context.tags),
         series=list(assembly.context.names),
         texts=list(assembly.context.texts),
+        margin_bounds=[
+            {"account": name, "ratio": bound if math.isfinite(bound) else None}
+            for name, bound in zip(assembly.account_names, assembly.loop.margin_bounds(), strict=True)
+            if bound
+        ],
         rules=_rules(assembly),
         data=[
             {

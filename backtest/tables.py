@@ -324,6 +324,7 @@ META_KEYS = {
     "series": list,
     "texts": list,
     "rules": list,  # [{"name", "value", "source", "from", "verified"}] dated rules that were used
+    "margin_bounds": list,  # [{"account", "ratio"}] of accounts with several positions on bars; null = no equity left
     "data": list,  # [{"name", "rows", "from", "to", "note"}] streams
 }
 
