@@ -226,6 +226,11 @@ def warnings(assembly: Assembly) -> list[str]:
         for account, time in assembly.loop.ruins
     ]
     out += [
+        f"{assembly.venue_names[venue]} failed at {iso(time)}: {float(assembly.failures.shares[venue]):.4g} of every "
+        "balance there was kept, the rest is the line of failed venues"
+        for time, venue in assembly.failures.events
+    ]
+    out += [
         f"{assembly.instruments[number].address}: a predicted funding rate was asked for and there never was one; it "
         "comes from rows of kind premium, or from funding rows with kind 'predicted'"
         for number, was_there in sorted(assembly.context.predictions.items())

@@ -17,7 +17,7 @@ KEYS = (
     "start_equity", "end_equity", "return", "max_drawdown", "funding", "fees", "slippage", "price_pnl", "revaluation",
     "liquidations", "shortfall", "min_distance", "max_margin_ratio",
     # after the ones that api.md names:
-    "deposits", "withdrawals", "interest", "liquidation_costs", "adl", "settlement",
+    "deposits", "withdrawals", "interest", "liquidation_costs", "adl", "settlement", "venue_failure",
     "conversion", "change", "max_margin_ratio_bound", "max_leverage", "margin_calls", "adl_events", "fills", "orders",
     "rejected_orders", "funding_payments", "insurance_paid", "unfunded_loss", "turnover", "time_in_market", "days",
     "cagr", "volatility", "sharpe", "sortino", "longest_drawdown_days",
@@ -132,7 +132,7 @@ def summary(store: Store, run: Curve, attribution: Attribution, time_in_market: 
     dict
         Reporting asset unless said. `return` time-weighted; `max_drawdown` and `worst_day` negative fractions;
         `price_pnl` is profit at decision prices, so that price_pnl + slippage + funding + fees + interest +
-        liquidation_costs + adl + settlement + conversion + revaluation = change, and end_equity =
+        liquidation_costs + adl + settlement + venue_failure + conversion + revaluation = change, and end_equity =
         start_equity + change + deposits + withdrawals (these negative); `liquidations` counts episodes; `shortfall`
         what accounts could not pay; `min_distance` as a fraction of the mark; `max_margin_ratio` 1 = liquidation;
         `max_margin_ratio_bound` what that would have been if, inside each bar, every instrument of an account with
@@ -166,6 +166,7 @@ def summary(store: Store, run: Curve, attribution: Attribution, time_in_market: 
         "liquidation_costs": float(attribution.total("liquidation")),
         "adl": float(attribution.total("adl")),
         "settlement": float(attribution.total("settlement")),
+        "venue_failure": float(attribution.total("failure")),
         "conversion": float(attribution.total("conversion")),
         "change": float(attribution.change),
         "max_margin_ratio_bound": _bound(store),

@@ -19,6 +19,7 @@ LINE_NAMES = {
     "liquidation": "liquidation less insurance",
     "adl": "ADL and socialised loss",
     "settlement": "settlement",
+    "failure": "lost with failed venues",
     "conversion": "conversion",
     "revaluation": "revaluation of balances",
 }

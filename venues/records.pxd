@@ -18,6 +18,7 @@ cdef enum PostingKind:
     SOCIALISED = 12
     UNFUNDED_LOSS = 13
     SPOT_TRADE = 14
+    VENUE_FAILURE = 15
 
 cdef enum Forced:            # why a fill happened
     OWN_ORDER = 0
@@ -183,7 +184,7 @@ cdef class RecordBlocks:
     cdef readonly str name
     cdef readonly Py_ssize_t itemsize
     cdef readonly Py_ssize_t rows
-    cdef readonly Py_ssize_t written # blocks that are on disk as well, the first ones
+    cdef readonly Py_ssize_t written  # blocks that are on disk as well, the first ones
     cdef Py_ssize_t capacity         # rows that the blocks so far can hold
     cdef void **blocks               # NULL where a block is on disk only
     cdef Py_ssize_t n_blocks
