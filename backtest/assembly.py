@@ -28,6 +28,8 @@ class Assembly(VenueFigures):
     """A run that is ready to start, and what was decided on the way."""
 
     exchange: Any = None
+    failures: Any = None
+    spill: Any = None
     context: Any = None
     verbs: Any = None
     loop: Any = None
@@ -68,7 +70,9 @@ class Assembly(VenueFigures):
 
     def _venues(self, world: "World", local: "World") -> "list[AccountState]":
         """Make ledger, accounts, markets and exchange; return the accounts as the strategies will know them."""
+        from backtest.spill import Spill
         from venues.auto_exchange import AutoExchange
+        from venues.failure import VenueFailures
         from venues.ledger import Ledger
         from venues.liquidation import Liquidator
         from venues.matching import Market
@@ -85,6 +89,7 @@ class Assembly(VenueFigures):
                 each.set_asset_price(row, reporting.get(asset, nan), usd.get(asset, nan))
             ledger.set_price(row, reporting.get(asset, nan))
         books: dict[str, Any] = {"ledger": ledger, "outbox": Outbox(), "journal": Journal()}
+        self.spill = Spill([*books["journal"].tables(), ledger.postings], self.settings.journal_limit)
         store = OrderStore()
         accounts = [
             self._account(number, self._state(venue, world), **books) for number, venue in enumerate(self.venues)
@@ -104,6 +109,7 @@ class Assembly(VenueFigures):
             seed=self.settings.seed,
             order_limits=[self._order_limits(name) for name in self.venue_names],
         )
+        self.failures = VenueFailures(self.exchange)
         for index, mark in self.marks.items():
             self.exchange.mark_source(index, mark)
         return [self._state(venue, local) for venue in self.venues]
@@ -214,6 +220,7 @@ class Assembly(VenueFigures):
             minimums=dict(self.settings.transfers.minimum),
             start_balances=balances,
             suspended=self._suspended,
+            failures=self.failures,
         )
         for number, venue in enumerate(self.venues):
             for row, atoms in balances[number].items():

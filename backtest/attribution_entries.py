@@ -12,7 +12,8 @@ from backtest.result_storage import Columns, Store
 from backtest.tables import ACCOUNT_ROLES, FORCED, LEDGER_KINDS
 
 LINES = (
-    "price", "slippage", "funding", "fees", "interest", "liquidation", "adl", "settlement", "conversion", "revaluation",
+    "price", "slippage", "funding", "fees", "interest", "liquidation", "adl", "settlement", "failure",
+    "conversion", "revaluation",
 )  # fmt: skip
 FLOWS = ("deposits", "withdrawals", "transfers")
 NAMES = (*LINES, *FLOWS)
@@ -30,6 +31,7 @@ LINE_OF_KIND = {
     "insurance": "liquidation",
     "unfunded_loss": "liquidation",
     "socialised": "adl",
+    "venue_failure": "failure",
     "deposit": "deposits",
     "withdrawal": "withdrawals",
     "transfer": "transfers",

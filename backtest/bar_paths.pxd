@@ -1,6 +1,6 @@
 """Bars on the venue's clock: each is a path of four points, and all bars of an instant move together."""
 
-from backtest.quiet_bars cimport QuietBars
+from backtest.bar_bounds cimport BarBounds
 from libc.stdint cimport int32_t, int64_t
 from venues.world cimport World
 
@@ -8,7 +8,7 @@ cdef inline double collateral_value(int64_t units) noexcept nogil:
     # Streams of collateral prices have no instrument; cursors bring them to ten decimals.
     return <double> units / 1e10
 
-cdef class BarPaths(QuietBars):
+cdef class BarPaths(BarBounds):
     cdef int open_bar(self, int32_t stream, int64_t time) except -1 nogil
     cdef int bars_advance(self, int64_t time) except -1 nogil
     cdef bint down_first(self, int64_t time) noexcept nogil

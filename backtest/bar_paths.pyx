@@ -1,7 +1,7 @@
 """Bars on the venue's clock: each is a path of four points, and all bars of an instant move together."""
 
+from backtest.bar_bounds cimport BarBounds
 from backtest.loop_state cimport BarPath
-from backtest.quiet_bars cimport QuietBars
 from feeds.cursor cimport Cursor
 from feeds.events cimport BAR, Event, MARK_BAR
 from libc.math cimport isnan
@@ -10,7 +10,7 @@ from venues.matching cimport Market, Move
 from venues.world cimport INDEX_PRICE, LAST_PRICE, MARK_PRICE
 
 
-cdef class BarPaths(QuietBars):
+cdef class BarPaths(BarBounds):
     """Unfolds bars (design.md section 4), and the prices that follow from marks and collateral."""
 
     cdef int mark_changed(self, int32_t instrument, int64_t time) except -1 nogil:
@@ -116,6 +116,7 @@ cdef class BarPaths(QuietBars):
             move.source = INDEX_PRICE
             move.start = self.venue_world.prices[event.instrument].index
         if move.source == MARK_PRICE:
+            self.begin_range(event.instrument, event.c, event.b)
             # Margin waits for the other marks of the instant, as for points.
             self.exchange.mark(event.instrument, event.a, time)
             self.mark_changed(event.instrument, time)
@@ -136,6 +137,7 @@ cdef class BarPaths(QuietBars):
         cdef BarPath *path
         cdef int32_t instrument
         cdef int quiet = self.quiet_part(time)
+        self.note_bounds()
         for s in range(self.n_streams):
             if self.kind[s] < BAR or self.venue.times[s] != time or self.paths[s].phase == 0:
                 continue
@@ -161,6 +163,8 @@ cdef class BarPaths(QuietBars):
             path.phase += 1
             if path.phase == 4:
                 path.phase = 0
+                if self.kind[s] == MARK_BAR:
+                    self.end_range(instrument)
                 self.venue.times[s] = (<Cursor> self.cursor[s]).next_ts
                 if self.kind[s] == BAR and self.venue.times[s] != INT64_MAX:
                     self.venue.times[s] = self.venue.times[s] + 1

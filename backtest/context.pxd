@@ -44,6 +44,7 @@ cdef class Context:
     cdef readonly dict names
     cdef readonly list texts
     cdef readonly dict addresses             # symbol, SYMBOL@venue -> list of instruments
+    cdef readonly dict predictions           # instrument -> whether a predicted rate was ever there when asked for
     cdef readonly dict transit               # id -> (asset, atoms) on its way, as far as told
     cdef set arrivals                        # ids whose arrival was told before their departure
     cdef list postponed                      # numbers of timers that fell into the warm-up

@@ -55,6 +55,7 @@ cdef class Context:
         self.tags = {}
         self.names = {}
         self.texts = []
+        self.predictions = {}
         self.transit = {}
         self.arrivals = set()
         self.postponed = []

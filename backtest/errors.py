@@ -13,3 +13,7 @@ class OrderError(LevdynError, ValueError):
 
 class InvariantError(LevdynError, AssertionError):
     """The engine broke one of its own laws: a bug of levdyn, never of the user."""
+
+
+class SpillError(LevdynError, OSError):
+    """The journal of a run outgrew its memory and the disk did not take it: which table, where, and why."""

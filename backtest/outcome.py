@@ -1,5 +1,6 @@
 """From the engine's journal to a Result: tables, meta data, and the assumptions that the first screen prints."""
 
+import math
 import platform
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -16,26 +17,12 @@ from feeds.times import iso
 if TYPE_CHECKING:
     from venues.config import Venue
 
-JOURNAL = (
-    "fills",
-    "funding",
-    "margin",
-    "equity",
-    "exposure",
-    "orders",
-    "liquidations",
-    "margin_calls",
-    "transfers",
-    "series",
-    "log",
-)
-
 
 def outcome(assembly: Assembly, *, config: dict[str, Any], cash_rate: float) -> Result:
     """Return the result of a run that has ended."""
-    journal = assembly.exchange.journal
-    tables: dict[str, Any] = {name: getattr(journal, name).table() for name in JOURNAL}
-    tables["ledger"] = assembly.exchange.ledger.postings.table()
+    journal, postings = assembly.exchange.journal, assembly.exchange.ledger.postings
+    tables: dict[str, Any] = {blocks.name: assembly.spill.table(blocks) for blocks in journal.tables()}
+    tables["ledger"] = assembly.spill.table(postings)
     tables["holdings"] = np.array(assembly.loop.snapshots, dtype=TABLES["holdings"].dtype)
     meta = empty_meta()
     meta.update(
@@ -71,6 +58,11 @@ def outcome(assembly: Assembly, *, config: dict[str, Any], cash_rate: float) -> 
         tags=list(assembly.context.tags),
         series=list(assembly.context.names),
         texts=list(assembly.context.texts),
+        margin_bounds=[
+            {"account": name, "ratio": bound if math.isfinite(bound) else None}
+            for name, bound in zip(assembly.account_names, assembly.loop.margin_bounds(), strict=True)
+            if bound
+        ],
         rules=_rules(assembly),
         data=[
             {
@@ -83,7 +75,7 @@ def outcome(assembly: Assembly, *, config: dict[str, Any], cash_rate: float) -> 
             for s in assembly.dataset.streams
         ],
     )
-    return Result(meta, tables, owner=assembly)
+    return Result(meta, tables, owner=(journal, postings, assembly.spill))
 
 
 def _accounts(assembly: Assembly) -> list[dict[str, str]]:
@@ -232,6 +224,17 @@ def warnings(assembly: Assembly) -> list[str]:
     out += [
         f"{assembly.account_names[account]} was ruined at {iso(time)} (on_ruin={assembly.settings.on_ruin!r})"
         for account, time in assembly.loop.ruins
+    ]
+    out += [
+        f"{assembly.venue_names[venue]} failed at {iso(time)}: {float(assembly.failures.shares[venue]):.4g} of every "
+        "balance there was kept, the rest is the line of failed venues"
+        for time, venue in assembly.failures.events
+    ]
+    out += [
+        f"{assembly.instruments[number].address}: a predicted funding rate was asked for and there never was one; it "
+        "comes from rows of kind premium, or from funding rows with kind 'predicted'"
+        for number, was_there in sorted(assembly.context.predictions.items())
+        if not was_there
     ]
     return out
 

@@ -1,9 +1,10 @@
 """The tear sheet: one HTML file that needs nothing else."""
 
 import math
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,9 @@ from backtest import report_overview as overview
 from backtest import report_trading as trading
 from backtest import statistics
 from backtest.report_charts import Line, chart
-from backtest.report_html import Html, element, section
+from backtest.report_html import Html, element, join, section, table
 from backtest.report_series import cumulative, marks, pools
-from backtest.result_text import decimals_of, money, percent
+from backtest.result_text import against_equity, decimals_of, money, percent
 
 if TYPE_CHECKING:
     from backtest.result import Result
@@ -150,7 +151,30 @@ def _leverage(result: "Result") -> Html:
             marks=happened,
             **span,
         ),
+        _bounds(meta),
         note="One line per margin pool; gaps are times without a position, or without a liquidation price.",
+    )
+
+
+def _bounds(meta: Mapping[str, Any]) -> Html:
+    """Return how bad bars could have been for accounts with several positions; nothing when there were none."""
+    if not meta["margin_bounds"]:
+        return Html()
+    rows = [
+        (row["account"], against_equity(math.inf if row["ratio"] is None else row["ratio"], "%"))
+        for row in meta["margin_bounds"]
+    ]
+    return join(
+        (
+            table(("account", "highest margin ratio with every extreme at once"), rows, text=(0,)),
+            element(
+                "p",
+                "A bar does not tell which extreme came when. The run goes all down first or all up first, so that "
+                "positions that hedge each other are not hit at once; the bound puts every instrument of an account "
+                "at its adverse extreme at the same moment.",
+                class_="note",
+            ),
+        )
     )
 
 

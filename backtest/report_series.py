@@ -45,7 +45,7 @@ def cumulative(store: Store, run: Curve) -> list[Line]:
     kinds = {
         "price": _PRICE_KINDS, "funding": ("funding",), "fees": ("fee", "transfer"), "interest": ("interest",),
         "conversion": ("conversion",), "liquidation": ("liquidation_fee", "insurance", "unfunded_loss"),
-        "adl": ("socialised",),
+        "adl": ("socialised",), "failure": ("venue_failure",),
     }  # fmt: skip
     for line, names in kinds.items():
         sums[line] = _at(sampled, *valued(store, names))

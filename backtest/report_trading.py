@@ -62,7 +62,19 @@ def liquidations(result: "Result") -> Html:
             table(titles, called, text=(0, 1, 2, 3)),
             _more(len(raised)),
         ]
-    return section("Liquidations", *parts)
+    return section("Liquidations", *parts, *_failures(result))
+
+
+def _failures(result: "Result") -> list[Html]:
+    """Return what accounts lost with venues that failed."""
+    ledger = result.ledger
+    lost = ledger[ledger["kind"] == "venue_failure"]
+    if lost.empty:
+        return []
+    rows = [(f"{row.time:{TIME}}", row.account, _amount(-row.amount, row.asset)) for row in _rows(lost.head(MAX_ROWS))]
+    return [
+        element("h3", "Failed venues"), table(("time (UTC)", "account", "lost"), rows, text=(0, 1)), _more(len(lost)),
+    ]  # fmt: skip
 
 
 def funding(result: "Result") -> Html:

@@ -17,10 +17,10 @@ KEYS = (
     "start_equity", "end_equity", "return", "max_drawdown", "funding", "fees", "slippage", "price_pnl", "revaluation",
     "liquidations", "shortfall", "min_distance", "max_margin_ratio",
     # after the ones that api.md names:
-    "deposits", "withdrawals", "interest", "liquidation_costs", "adl", "settlement", "conversion", "change",
-    "max_leverage", "margin_calls", "adl_events", "fills", "orders", "rejected_orders", "funding_payments",
-    "insurance_paid", "unfunded_loss", "turnover", "time_in_market", "days", "cagr", "volatility", "sharpe", "sortino",
-    "longest_drawdown_days",
+    "deposits", "withdrawals", "interest", "liquidation_costs", "adl", "settlement", "venue_failure",
+    "conversion", "change", "max_margin_ratio_bound", "max_leverage", "margin_calls", "adl_events", "fills", "orders",
+    "rejected_orders", "funding_payments", "insurance_paid", "unfunded_loss", "turnover", "time_in_market", "days",
+    "cagr", "volatility", "sharpe", "sortino", "longest_drawdown_days",
 )  # fmt: skip
 
 
@@ -132,9 +132,11 @@ def summary(store: Store, run: Curve, attribution: Attribution, time_in_market: 
     dict
         Reporting asset unless said. `return` time-weighted; `max_drawdown` and `worst_day` negative fractions;
         `price_pnl` is profit at decision prices, so that price_pnl + slippage + funding + fees + interest +
-        liquidation_costs + adl + settlement + conversion + revaluation = change, and end_equity = start_equity +
-        change + deposits + withdrawals (these negative); `liquidations` counts episodes; `shortfall` what accounts
-        could not pay; `min_distance` as a fraction of the mark; `max_margin_ratio` 1 = liquidation.
+        liquidation_costs + adl + settlement + venue_failure + conversion + revaluation = change, and end_equity =
+        start_equity + change + deposits + withdrawals (these negative); `liquidations` counts episodes; `shortfall`
+        what accounts could not pay; `min_distance` as a fraction of the mark; `max_margin_ratio` 1 = liquidation;
+        `max_margin_ratio_bound` what that would have been if, inside each bar, every instrument of an account with
+        several positions had been at its adverse extreme at once (the same figure without such bars).
     """
     total = {name: float(attribution.total(name)) for name in ("price", "slippage", "funding", "fees", "interest")}
     margin, forced, calls = (store.columns(name) for name in ("margin", "liquidations", "margin_calls"))
@@ -164,8 +166,10 @@ def summary(store: Store, run: Curve, attribution: Attribution, time_in_market: 
         "liquidation_costs": float(attribution.total("liquidation")),
         "adl": float(attribution.total("adl")),
         "settlement": float(attribution.total("settlement")),
+        "venue_failure": float(attribution.total("failure")),
         "conversion": float(attribution.total("conversion")),
         "change": float(attribution.change),
+        "max_margin_ratio_bound": _bound(store),
         "max_leverage": float(margin["leverage"].max(initial=0.0)),
         "margin_calls": int(np.count_nonzero(calls["active"] * (calls["strategy"] < 0))),
         "adl_events": int(np.count_nonzero(forced["what"] == FORCED.index("adl"))),
@@ -185,6 +189,13 @@ def summary(store: Store, run: Curve, attribution: Attribution, time_in_market: 
         "longest_drawdown_days": statistics.longest_drawdown(run.times, run.worth),
     }
     return {key: values[key] for key in KEYS}
+
+
+def _bound(store: Store) -> float:
+    """Return the highest margin ratio at independent extremes of bars; at least the highest ratio of the run."""
+    ratios = [row["ratio"] for row in store.meta["margin_bounds"]]
+    highest = float(store.columns("margin")["ratio"].max(initial=0.0))
+    return max([highest, *(math.inf if ratio is None else ratio for ratio in ratios)])
 
 
 def _flows(store: Store) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

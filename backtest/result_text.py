@@ -19,6 +19,7 @@ LINE_NAMES = {
     "liquidation": "liquidation less insurance",
     "adl": "ADL and socialised loss",
     "settlement": "settlement",
+    "failure": "lost with failed venues",
     "conversion": "conversion",
     "revaluation": "revaluation of balances",
 }
@@ -115,6 +116,7 @@ def screen(
             ("shortfall", money(summary["shortfall"], decimals) if summary["liquidations"] else ""),
             ("smallest distance to liquidation", percent(summary["min_distance"])),
             ("highest margin ratio", against_equity(summary["max_margin_ratio"], "%")),
+            ("with every extreme at once", _bound(summary)),
             ("highest leverage", against_equity(summary["max_leverage"])),
             ("margin calls", f"{summary['margin_calls']:d}"),
         ]
@@ -125,6 +127,12 @@ def screen(
         if rows:
             out += ["", title, *(line for row in rows for line in _wrapped("  - ", row, width))]
     return "\n".join(out)
+
+
+def _bound(summary: Mapping[str, float]) -> str:
+    """Return the margin ratio at independent extremes of bars where it says more than the one of the path."""
+    bound = summary["max_margin_ratio_bound"]
+    return against_equity(bound, "%") if bound > summary["max_margin_ratio"] else ""
 
 
 def _assumptions(rows: Sequence[Mapping[str, Any]], screen_width: int) -> list[str]:

@@ -1,7 +1,8 @@
 """What changes inside a run by its date: tiers, instruments, fees, rounding, and the recorded events of venues."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
+from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from backtest.errors import ConfigError
 from backtest.fee_levels import fees_by_volume, set_fees
 from backtest.rule_events import Event, RuleEvents
 from backtest.run_instruments import RunInstrument, fee_units
+from feeds.times import iso
 from venues.config import Venue
 from venues.tiers import TierBox
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from backtest.assembly import Assembly
 
 WHAT = ("outage", "cancel_only", "overload", "adl", "transfer_suspended", "delisting", "failure")
-BUILT = ("outage", "cancel_only", "overload", "adl", "transfer_suspended", "delisting")
+LASTING = ("outage", "cancel_only", "overload", "transfer_suspended")  # have an end, `until`
 
 
 def rule_changes(assembly: "Assembly") -> RuleEvents:
@@ -91,33 +93,33 @@ def _with_check(assembly: "Assembly", time: int, change: Callable[[], object]) -
 
 
 def _venue_events(assembly: "Assembly") -> tuple[list[Event], list[Event]]:
-    """Return the recorded events of venues as changes, settlements apart; kinds that are not built are refused.
+    """Return the recorded events of venues as changes, settlements apart.
 
     Raises
     ------
     ConfigError
-        For an unknown or unbuilt kind.
+        For an unknown kind, or one without what it needs.
     """
     events: list[Event] = []
     settlements: list[Event] = []
     for row in assembly.dataset.venue_events:
         what, venue, symbol = row["what"], row["venue"], row["symbol"]
-        if what not in BUILT:
-            known = ", ".join(BUILT)
-            reason = "is not built" if what in WHAT else "is unknown"
-            raise ConfigError(f"venue event {what!r} of {venue} {reason}; built are {known}")
+        if what not in WHAT:
+            raise ConfigError(f"venue event {what!r} of {venue} is unknown; known are {', '.join(WHAT)}")
         if venue not in assembly.venue_names:
             continue
         number = assembly.venue_names.index(venue)
         runs = [run for run in assembly.instruments if run.venue == venue and symbol in ("*", "", run.symbol)]
         ts, until = int(row["ts"]), int(row.get("until") or 0)
         value = row.get("value")
+        if what in LASTING and until <= ts:
+            raise ConfigError(f"venue event {what!r} of {venue} at {iso(ts)} needs until= its end, after that time")
         if what == "outage":
             events.append((ts, lambda _, number=number, until=until: assembly.exchange.outage(number, until)))  # type: ignore[misc]
         elif what == "cancel_only":
             events.append((ts, lambda _, number=number, until=until: assembly.exchange.cancel_only(number, until)))  # type: ignore[misc]
         elif what == "overload":
-            share = _share(value, venue)
+            share = float(_share(row, "the share of orders refused"))
             events.append((ts, partial(_overload, assembly, number, until, share)))
         elif what == "transfer_suspended":
             assembly.suspensions.append((venue, ts, until))
@@ -129,6 +131,8 @@ def _venue_events(assembly: "Assembly") -> tuple[list[Event], list[Event]]:
                 settlements.append(
                     (ts, lambda time, run=run, price=price: assembly.exchange.settle_at(run.index, price, time))  # type: ignore[misc]
                 )
+        elif what == "failure":
+            settlements.append((ts, _failure(assembly, number, row)))
         elif what == "adl":
             events += [(ts, _adl(assembly, run, value)) for run in runs]
     return events, settlements
@@ -138,12 +142,29 @@ def _overload(assembly: "Assembly", number: int, until: int, share: float, _: in
     assembly.exchange.overload(number, until, share)
 
 
-def _share(value: Any, venue: str) -> float:
+def _failure(assembly: "Assembly", number: int, row: Mapping[str, Any]) -> Callable[[int], None]:
+    """Stop a venue for good, after the marks and the funding of the instant."""
+    if row["symbol"] not in ("*", ""):
+        raise ConfigError(
+            f"venue event 'failure' of {row['venue']} is of all symbols ('*'), got {row['symbol']!r}; one contract "
+            "that ends is a 'delisting'"
+        )
+    share = _share(row, "the share of every balance that is kept")
+
+    def apply(time: int) -> None:
+        if not assembly.failures.has_failed(number):
+            assembly.failures.fail(number, share, time)
+
+    return apply
+
+
+def _share(row: Mapping[str, Any], meaning: str) -> Fraction:
+    value = row.get("value")
     if value is None or not 0 <= float(value) <= 1:
         raise ConfigError(
-            f"venue event 'overload' of {venue} needs value= the share of orders refused, in [0, 1]; got {value!r}"
+            f"venue event {row['what']!r} of {row['venue']} needs value= {meaning}, in [0, 1]; got {value!r}"
         )
-    return float(value)
+    return Fraction(repr(float(value)))
 
 
 def _units(value: Any, run: RunInstrument) -> int:

@@ -12,6 +12,7 @@ from venues.config import Transfers, Venue
 ATOM_SCALE = 8  # decimals of one atom, unless an asset's spot quantities need more
 DEFAULT_SLIPPAGE_BPS = 2.0  # half-spread included; never zero by default (design.md section 6)
 DEFAULT_LEVERAGE = 20.0
+JOURNAL_LIMIT = 256 * 2**20  # bytes of the journal that stay in memory; full blocks above it go to disk
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Settings:
     on_ruin: str
     limits: bool
     batch_rows: int | None = None
+    journal_limit: int = JOURNAL_LIMIT
 
 
 @dataclass

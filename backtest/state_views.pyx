@@ -161,13 +161,16 @@ cdef class FundingInfo:
     cdef readonly object last_rate
     cdef readonly double interval_hours
     cdef readonly object next_time
-    cdef readonly object predicted_rate
-    cdef readonly object predicted_source
     cdef readonly object last_annual
-    cdef readonly object predicted_annual
+    cdef Context context
+    cdef int instrument
+    cdef object prediction               # a rate, or None
+    cdef object source
 
     def __init__(self, Context context, int instrument):
         cdef double divisor = context.infos[instrument].rate_divisor
+        self.context = context
+        self.instrument = instrument
         f = &context.funding[instrument]
         self.interval_hours = f.interval / 3600.0 if f.interval else 8.0
         if f.last_ts:
@@ -177,13 +180,35 @@ cdef class FundingInfo:
                 self.next_time += <int64_t> (self.interval_hours * HOUR_NS)
             self.last_annual = self.last_rate * YEAR_HOURS / self.interval_hours
         if f.predicted_ts and f.predicted_ts >= f.last_ts:
-            self.predicted_rate = f.predicted / divisor
-            self.predicted_source = "predicted row"
+            self.prediction = f.predicted / divisor
+            self.source = "predicted row"
         elif not isnan(f.estimate):
-            self.predicted_rate = f.estimate
-            self.predicted_source = "premium so far"
-        if self.predicted_rate is not None:
-            self.predicted_annual = self.predicted_rate * YEAR_HOURS / self.interval_hours
+            self.prediction = f.estimate
+            self.source = "premium so far"
+
+    cdef int asked(self) except -1:
+        """What is asked for in vain during a whole run is told at its end."""
+        if self.prediction is not None or self.instrument not in self.context.predictions:
+            self.context.predictions[self.instrument] = self.prediction is not None
+        return 0
+
+    @property
+    def predicted_rate(self):
+        """Rate expected at the next funding time; None without data for it."""
+        self.asked()
+        return self.prediction
+
+    @property
+    def predicted_source(self):
+        """What the prediction comes from; None without one."""
+        self.asked()
+        return self.source
+
+    @property
+    def predicted_annual(self):
+        """Return the predicted rate x intervals a year; None without one."""
+        self.asked()
+        return None if self.prediction is None else self.prediction * YEAR_HOURS / self.interval_hours
 
 
 def equity_of(Context context):

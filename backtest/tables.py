@@ -13,6 +13,7 @@ VERSION = (1, 0)  # a newer major version is refused; a newer minor one may only
 LEDGER_KINDS = (
     "trade_profit", "fee", "funding", "interest", "conversion", "liquidation_fee", "insurance", "adl", "transfer",
     "deposit", "withdrawal", "settlement", "socialised", "unfunded_loss", "spot_trade",
+    "venue_failure",
 )  # fmt: skip
 ACCOUNT_ROLES = ("user", "venue_fees", "insurance_fund", "counterparties", "in_transit", "outside", "unfunded")
 OWNED_ROLES = ("user", "in_transit")  # whose money is the equity of the run
@@ -319,6 +320,7 @@ META_KEYS = {
     "series": list,
     "texts": list,
     "rules": list,  # [{"name", "value", "source", "from", "verified"}] dated rules that were used
+    "margin_bounds": list,  # [{"account", "ratio"}] of accounts with several positions on bars; null = no equity left
     "data": list,  # [{"name", "rows", "from", "to", "note"}] streams
 }
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from backtest.context import Context
+from venues.failure import VenueFailures
 from venues.venue import Exchange
 
 class Verbs:
@@ -17,6 +18,7 @@ class Verbs:
         minimums: dict[Any, Any],
         start_balances: list[Any],
         suspended: Any,
+        failures: VenueFailures,
     ) -> None: ...
     def open_books(self) -> Any: ...
     def execute(self, arrival: bool, number: int, time: int) -> Any: ...

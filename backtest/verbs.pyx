@@ -6,6 +6,7 @@ from backtest.agenda cimport TRANSFER_ARRIVES
 from backtest.context cimport Context
 from backtest.sizing cimport withdrawable_atoms
 from venues.account cimport Account
+from venues.failure cimport VenueFailures
 from venues.ledger cimport COUNTERPARTIES, VENUE_FEES, PostingContext
 from venues.matching cimport Market
 from venues.orders cimport (
@@ -36,6 +37,9 @@ cdef class Verbs:
         By asset.
     start_balances : list of dict
         Of each account: asset row -> atoms; what a refill pays in.
+    suspended : callable
+        (venue id, ns) -> whether transfers are suspended there.
+    failures : VenueFailures
     """
 
     cdef Exchange exchange
@@ -47,9 +51,10 @@ cdef class Verbs:
     cdef list moving                     # (id, source, target, receive asset, atoms to receive)
     cdef readonly list refusals          # (ns, text)
     cdef object suspended                # callable: (venue id, ns) -> bool
+    cdef VenueFailures failures
 
     def __init__(self, Exchange exchange, Context context, *, delays, dict fees, dict minimums,
-                 list start_balances, suspended):
+                 list start_balances, suspended, VenueFailures failures):
         self.exchange = exchange
         self.context = context
         self.delays = delays
@@ -57,6 +62,7 @@ cdef class Verbs:
         self.minimums = minimums
         self.start_balances = start_balances
         self.suspended = suspended
+        self.failures = failures
         self.moving = []
         self.refusals = []
 
@@ -74,6 +80,9 @@ cdef class Verbs:
             return
         verb = self.context.verbs[number]
         what, account = verb[0], verb[2]
+        if self.has_failed(account) and what != "transfer" and what != "amend":      # those answer for themselves
+            self.answer(verb, VENUE_UNAVAILABLE, time)
+            return
         if what == "leverage":
             self.answer(verb, self.leverage(account, verb[3], verb[4], time), time)
         elif what == "margin_mode":
@@ -90,6 +99,9 @@ cdef class Verbs:
             self.pay_in(account, verb[3], self.atoms(verb[3], verb[4]), time)
         elif what == "withdraw":
             self.answer(verb, self.withdraw(account, verb[3], verb[4], time), time)
+
+    cdef bint has_failed(self, int number) except -1:
+        return self.failures.has_failed((<Account> self.exchange.account_list[number]).venue)
 
     def answer(self, verb, int reason, int64_t time):
         """Note a refusal: the strategy's log and the run's warnings carry it."""
@@ -184,7 +196,9 @@ cdef class Verbs:
             account.examine(account.state.pools[i], time)
 
     def refill(self, int number, int64_t time):
-        """Pay the starting balances in again after ruin."""
+        """Pay the starting balances in again after ruin, unless the venue is no more."""
+        if self.has_failed(number):
+            return
         for asset, atoms in self.start_balances[number].items():
             self.pay_in(number, asset, atoms, time)
 
@@ -253,7 +267,7 @@ cdef class Verbs:
         if venues[0] != venues[1]:
             fee = self.atoms(asset, float(self.fees.get(name, 0.0)))
         atoms = most if amount == "all" else self.atoms(asset, float(amount))
-        if (self.exchange.outage_until[account.venue] > time
+        if (self.exchange.outage_until[account.venue] > time or self.has_failed(target)
                 or self.suspended(venues[0], time) or self.suspended(venues[1], time)):
             reason = VENUE_UNAVAILABLE
         elif atoms > most or atoms <= fee:
@@ -283,14 +297,16 @@ cdef class Verbs:
         self.context.venue_agenda.push(time + <int64_t> self.delays(*venues), TRANSFER_ARRIVES, len(self.moving) - 1)
 
     def transfer_in(self, moving, int64_t time):
-        """Money in transit reaches its target."""
-        cdef int64_t id = moving[0], atoms = moving[4]
+        """Money in transit reaches its target; a failed venue keeps the share that it keeps of everything."""
+        cdef int64_t id = moving[0], atoms = moving[4], kept = atoms
         cdef int32_t asset = moving[3]
         cdef Account account = self.exchange.account_list[moving[2]]
         cdef PostingContext context = self.posting(time, id)
         account.post(&context, self.exchange.ledger.in_transit, asset, TRANSFER, atoms, NULL)
+        if self.has_failed(moving[2]):
+            kept = self.failures.write_off(moving[2], asset, atoms, time)
         self.examine_all(account, time)
-        self.row(account, id, asset, asset, atoms, atoms, 0, moving[1], moving[2], ARRIVED, NO_REASON, time)
+        self.row(account, id, asset, asset, atoms, kept, 0, moving[1], moving[2], ARRIVED, NO_REASON, time)
 
     cdef int row(self, Account account, int64_t id, int32_t asset, int32_t receive, int64_t atoms, int64_t received,
                  int64_t fee, int32_t source, int32_t target, int status, int reason, int64_t time) except -1:

@@ -257,7 +257,7 @@ def test_the_summary_has_stable_keys_and_adds_up(carry):
     assert tuple(found) == KEYS
     assert list(KEYS[: len(SUMMARY.split())]) == SUMMARY.split()
     lines = ("price_pnl", "slippage", "funding", "fees", "interest", "liquidation_costs", "adl", "settlement",
-             "conversion", "revaluation")  # fmt: skip
+             "venue_failure", "conversion", "revaluation")  # fmt: skip
     assert sum(found[line] for line in lines) == pytest.approx(found["change"])
     ended = found["start_equity"] + found["change"] + found["deposits"] + found["withdrawals"]
     assert found["end_equity"] == pytest.approx(ended)

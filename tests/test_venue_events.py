@@ -88,10 +88,17 @@ def test_recorded_adl_reduces_only_a_winning_position_of_an_account_that_asked_f
     assert len(short.fills) == 1
 
 
-def test_events_that_are_not_built_or_make_no_sense_are_refused():
-    for what, value in (("failure", 0.5), ("flood", None)):
-        with pytest.raises(ConfigError, match=what):
-            run(flat() + event(what, "01:00", value=value), Listener())
+def test_events_that_are_unknown_or_make_no_sense_are_refused():
+    with pytest.raises(ConfigError, match=r"'flood'.*unknown.*failure"):
+        run(flat() + event("flood", "01:00"), Listener())
+    for what in ("outage", "cancel_only", "overload", "transfer_suspended"):
+        with pytest.raises(ConfigError, match=rf"'{what}'.*until="):
+            run(flat() + event(what, "01:00", value=0.5), Listener())
+    for value in (None, -0.1, 1.1):
+        with pytest.raises(ConfigError, match=r"'failure'.*every balance that is kept, in \[0, 1\]"):
+            run(flat() + event("failure", "01:00", value=value), Listener())
+    with pytest.raises(ConfigError, match=r"'failure'.*all symbols.*delisting"):
+        run(flat() + event("failure", "01:00", value=0.5, symbol=LINEAR), Listener())
     with pytest.raises(ConfigError, match=r"share of orders refused.*1\.5"):
         run(flat() + event("overload", "01:00", "02:00", value=1.5), Listener())
     with pytest.raises(ConfigError, match="settlement price"):

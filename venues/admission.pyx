@@ -112,8 +112,8 @@ cdef class Admission:
         free(self.most_conditional)
 
     def outage(self, int venue, int64_t until):
-        """Answer orders and cancels of a venue with VENUE_UNAVAILABLE until a time."""
-        self.outage_until[venue] = until
+        """Answer orders and cancels of a venue with VENUE_UNAVAILABLE until a time, or an earlier one's later end."""
+        self.outage_until[venue] = max(self.outage_until[venue], until)
 
     def cancel_only(self, int venue, int64_t until):
         """Take cancels but no orders at a venue until a time."""

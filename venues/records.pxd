@@ -18,6 +18,7 @@ cdef enum PostingKind:
     SOCIALISED = 12
     UNFUNDED_LOSS = 13
     SPOT_TRADE = 14
+    VENUE_FAILURE = 15
 
 cdef enum Forced:            # why a fill happened
     OWN_ORDER = 0
@@ -179,16 +180,22 @@ cdef packed struct LogRow:
     int32_t strategy
 
 cdef class RecordBlocks:
-    """Append-only rows of one size in blocks of 64 Ki rows; a row never moves, so pointers to it stay good."""
+    """Append-only rows of one size in blocks of 64 Ki rows; pointers to the newest 64 Ki rows stay good."""
+    cdef readonly str name
     cdef readonly Py_ssize_t itemsize
     cdef readonly Py_ssize_t rows
+    cdef readonly Py_ssize_t written  # blocks that are on disk as well, the first ones
     cdef Py_ssize_t capacity         # rows that the blocks so far can hold
-    cdef void **blocks
+    cdef void **blocks               # NULL where a block is on disk only
     cdef Py_ssize_t n_blocks
+    cdef Py_ssize_t n_held           # blocks in memory
     cdef readonly object dtype
+    cdef object spill                # asked before each new block (backtest/spill.py); None = all stays in memory
 
     cdef void *append(self) except NULL nogil        # a zeroed row; fill it in
-    cdef void *at(self, Py_ssize_t row) noexcept nogil
+    cdef void *at(self, Py_ssize_t row) except NULL nogil
+    cdef int grow(self) except -1
+    cdef int restore(self, Py_ssize_t block) except -1
 
 cdef class Journal:
     """All tables of a run."""

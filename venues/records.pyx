@@ -3,6 +3,7 @@
 from cpython.buffer cimport PyBUF_READ
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memcpy
 
 import numpy as np
 
@@ -58,15 +59,23 @@ SIZES = {
 
 
 cdef class RecordBlocks:
-    """Append-only rows of one size in blocks of 64 Ki rows; a row never moves, so pointers to it stay good."""
+    """Append-only rows of one size in blocks of 64 Ki rows.
+
+    A row never moves; blocks older than the newest full one may be written to disk, and come back when a row is asked
+    for. So a pointer to a row stays good until 64 Ki more rows have been appended.
+    """
 
     def __cinit__(self, str table):
+        self.name = table
         self.dtype = DTYPES[table]
         self.itemsize = SIZES[table]
         self.rows = 0
+        self.written = 0
         self.capacity = 0
         self.blocks = NULL
         self.n_blocks = 0
+        self.n_held = 0
+        self.spill = None
 
     def __dealloc__(self):
         cdef Py_ssize_t i
@@ -75,38 +84,94 @@ cdef class RecordBlocks:
         free(self.blocks)
 
     cdef void *append(self) except NULL nogil:
-        cdef void **grown
-        cdef void *block
         cdef Py_ssize_t row = self.rows
         if row == self.capacity:
-            grown = <void **> realloc(self.blocks, (self.n_blocks + 1) * sizeof(void *))
-            if grown == NULL:
-                with gil:
-                    raise MemoryError("journal: no memory for another block")
-            self.blocks = grown
-            block = calloc(BLOCK, self.itemsize)
-            if block == NULL:
-                with gil:
-                    raise MemoryError("journal: no memory for another block")
-            self.blocks[self.n_blocks] = block
-            self.n_blocks += 1
-            self.capacity += BLOCK
+            with gil:
+                self.grow()
         self.rows = row + 1
         return <char *> self.blocks[row >> 16] + (row & (BLOCK - 1)) * self.itemsize
 
-    cdef void *at(self, Py_ssize_t row) noexcept nogil:
+    cdef int grow(self) except -1:
+        """Add an empty block."""
+        cdef void **grown
+        cdef void *block
+        if self.spill is not None:
+            self.spill.make_room(self)
+        grown = <void **> realloc(self.blocks, (self.n_blocks + 1) * sizeof(void *))
+        if grown == NULL:
+            raise MemoryError("journal: no memory for another block")
+        self.blocks = grown
+        block = calloc(BLOCK, self.itemsize)
+        if block == NULL:
+            raise MemoryError("journal: no memory for another block")
+        self.blocks[self.n_blocks] = block
+        self.n_blocks += 1
+        self.n_held += 1
+        self.capacity += BLOCK
+        return 0
+
+    cdef void *at(self, Py_ssize_t row) except NULL nogil:
+        if self.blocks[row >> 16] == NULL:
+            with gil:
+                self.restore(row >> 16)
         return <char *> self.blocks[row >> 16] + (row & (BLOCK - 1)) * self.itemsize
+
+    cdef int restore(self, Py_ssize_t block) except -1:
+        """Bring a block back from disk; it may leave memory again, without being written, when room is made next."""
+        cdef bytes rows = self.spill.read(self, block).tobytes()
+        cdef void *memory = calloc(BLOCK, self.itemsize)
+        if memory == NULL:
+            raise MemoryError("journal: no memory for a block that was on disk")
+        memcpy(memory, <const char *> rows, min(len(rows), BLOCK * self.itemsize))
+        self.blocks[block] = memory
+        self.n_held += 1
+        return 0
+
+    def connect(self, spill):
+        """Set who is asked to make room before each new block, and gives back blocks that it wrote."""
+        self.spill = spill
+
+    @property
+    def bytes_held(self):
+        """The memory of the blocks, in bytes."""
+        return self.n_held * BLOCK * self.itemsize
+
+    @property
+    def block_bytes(self):
+        """The memory of one block, in bytes."""
+        return BLOCK * self.itemsize
+
+    def release(self, Py_ssize_t keep):
+        """Write all blocks but the last `keep` to the spill and give their memory back."""
+        cdef Py_ssize_t i
+        for i in range(max(self.n_blocks - keep, 0)):
+            if self.blocks[i] == NULL:
+                continue
+            if i >= self.written:
+                self.spill.write(self, self.view(i))
+                self.written = i + 1
+            free(self.blocks[i])
+            self.blocks[i] = NULL
+            self.n_held -= 1
+
+    def view(self, Py_ssize_t block):
+        """Return one block in memory as a read-only structured array without a copy."""
+        if not 0 <= block < self.n_blocks or self.blocks[block] == NULL:
+            raise IndexError(f"journal: block {block} of table {self.name} is not in memory")
+        view = PyMemoryView_FromMemory(
+            <char *> self.blocks[block], min(self.rows - block * BLOCK, BLOCK) * self.itemsize, PyBUF_READ)
+        return np.frombuffer(view, dtype=self.dtype)
+
+    def row(self, Py_ssize_t row):
+        """Return one row, read from disk when it is there."""
+        if not 0 <= row < self.rows:
+            raise IndexError(f"journal: row {row} of {self.rows} of table {self.name}")
+        self.at(row)
+        return self.view(row >> 16)[row & (BLOCK - 1)].copy()
 
     def arrays(self):
         """Return the blocks as read-only structured arrays without a copy, good for as long as this object lives."""
-        cdef Py_ssize_t i, n, left = self.rows
-        views = []
-        for i in range(self.n_blocks):
-            n = min(left, BLOCK)
-            view = PyMemoryView_FromMemory(<char *> self.blocks[i], n * self.itemsize, PyBUF_READ)
-            views.append(np.frombuffer(view, dtype=self.dtype))
-            left -= n
-        return views
+        return [self.view(i) for i in range(self.n_blocks)]
 
     def table(self):
         """Return all rows as one structured array (a copy)."""
@@ -131,3 +196,8 @@ cdef class Journal:
         self.transfers = RecordBlocks("transfers")
         self.series = RecordBlocks("series")
         self.log = RecordBlocks("log")
+
+    def tables(self):
+        """Return the tables."""
+        return [self.fills, self.funding, self.margin, self.equity, self.exposure, self.orders, self.liquidations,
+                self.margin_calls, self.transfers, self.series, self.log]

@@ -227,7 +227,8 @@ cdef class Exchange(Admission):
             following = self.store.at(row).next
             (<Market> self.markets[instrument]).cancel(self.store.at(row), BY_VENUE, time)
             row = following
-        self.world.set_price(instrument, MARK_PRICE, price, time)
+        if price != 0:                   # else it has none, and nobody can have a position
+            self.world.set_price(instrument, MARK_PRICE, price, time)
         for i in range(self.n_accounts):
             for leg in range(-1, 2):
                 slot = (<Account> self.accounts[i]).state.find(instrument, <int8_t> leg)
