@@ -4,6 +4,7 @@ from libc.stdint cimport INT64_MAX, uintptr_t
 
 import numpy as np
 
+from feeds.arrays import plain
 from feeds.errors import FeedError
 
 SLOTS = ("a", "b", "c", "d", "e")
@@ -67,9 +68,11 @@ cdef class Cursor:
         else:
             return None
         for name, factor, column in zip(self.names, self.factors, found.columns):
-            array = column.to_numpy(zero_copy_only=False)
+            array = plain(column)
             if name != "side" and array.dtype != np.int64:
-                array = array.astype(np.int64)
+                array = array.astype(np.int64) if array.any() else None      # flags: mostly none
+            if array is None:
+                continue
             if factor != 1:
                 if factor > 1 and np.abs(array).max(initial=0) > INT64_MAX // factor:
                     raise FeedError(
