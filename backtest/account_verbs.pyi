@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from backtest.state_views import AccountView
 from backtest.exposure import Exposure
+from backtest.state_views import AccountView
 
 class AccountVerbs(Exposure):
     """The verbs that ask an account for something: leverage, margin, transfers, conversion."""
