@@ -1,7 +1,8 @@
 """The event loop: two clocks over the same columns, and nothing else."""
 
-from backtest.strategy_clock cimport StrategyClock
+from backtest.stretches cimport Stretches
 from libc.stdint cimport int64_t
 
-cdef class Loop(StrategyClock):
+cdef class Loop(Stretches):
     cdef int run_until(self, int64_t end) except -1 nogil
+    cdef int finish_instant(self, int64_t t) except -1 nogil

@@ -6,7 +6,7 @@ run: own answers, market data, timers. What a hook sends arrives at the venue on
 after the present instant's market data.
 """
 
-from backtest.strategy_clock cimport StrategyClock
+from backtest.stretches cimport Stretches
 from cpython.exc cimport PyErr_CheckSignals
 from feeds.events cimport FUNDING
 from libc.stdint cimport int64_t
@@ -28,7 +28,7 @@ cdef int yield_gil() except -1:
 ctypedef int (*plain)() except -1 nogil
 
 
-cdef class Loop(StrategyClock):
+cdef class Loop(Stretches):
     """Runs one set of strategies over one dataset."""
 
     def run(self):
@@ -50,6 +50,11 @@ cdef class Loop(StrategyClock):
     cdef int run_until(self, int64_t end) except -1 nogil:
         cdef int64_t t, burst = 0, rounds = 0
         while not self.stopped:
+            burst += self.pass_trades(end, BURST)
+            if self.unfinished:
+                self.unfinished = False
+                self.look_at_margin(self.now)
+                self.finish_instant(self.now)
             t = self.venue.best_time
             if self.local.best_time < t:
                 t = self.local.best_time
@@ -93,14 +98,7 @@ cdef class Loop(StrategyClock):
             while self.venue.best_time == t:
                 self.venue_event(t)
                 burst += 1
-            if self.exchange.liquidator.next_deadline <= t:
-                self.exchange.deadlines(t)
-            if self.venue_agenda.next_time <= t:
-                self.arrivals(t)
-            if self.exchange.outbox.count > 0:
-                self.flush(t)
-            if self.local.best_time <= t or self.local_agenda.next_time <= t:
-                self.deliver(t)
+            self.finish_instant(t)
             if burst >= BURST:
                 self.events += burst
                 burst = 0
@@ -109,4 +107,16 @@ cdef class Loop(StrategyClock):
                 else:
                     with gil:
                         PyErr_CheckSignals()
+        return 0
+
+    cdef int finish_instant(self, int64_t t) except -1 nogil:
+        """What comes after the venue's events of an instant: deadlines, arrivals, messages, deliveries."""
+        if self.exchange.liquidator.next_deadline <= t:
+            self.exchange.deadlines(t)
+        if self.venue_agenda.next_time <= t:
+            self.arrivals(t)
+        if self.exchange.outbox.count > 0:
+            self.flush(t)
+        if self.local.best_time <= t or self.local_agenda.next_time <= t:
+            self.deliver(t)
         return 0

@@ -4,7 +4,7 @@ from backtest.samples cimport Samples
 from libc.stdint cimport int32_t, int64_t
 
 cdef class QuietBars(Samples):
-    cdef public bint unfolds_all         # every part of every bar, for comparison
+    cdef public bint unfolds_all         # every event and every part of every bar by itself, for comparison
 
     # Nothing rests in an instrument and nobody is being liquidated: a jump of its last price meets nothing.
     cdef bint is_calm(self, int32_t instrument) noexcept nogil

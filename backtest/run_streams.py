@@ -8,6 +8,7 @@ import numpy as np
 
 from backtest.errors import ConfigError
 from backtest.run_instruments import RunInstrument
+from feeds.arrays import plain
 from feeds.cursor import Cursor
 from feeds.dataset import Dataset
 from feeds.errors import FeedError
@@ -202,7 +203,7 @@ def mark_age(run: RunInstrument, mark: str) -> int:
     if stream.kind == "trades":
         return 60 * MINUTE_NS
     first: pa.RecordBatch = next(iter(stream.batches(["ts"], LEAST_ROWS)))
-    stamps = np.asarray(first.column(0))
+    stamps = plain(first.column(0))
     spacing = int(np.median(np.diff(stamps))) if stamps.size > 1 else MINUTE_NS
     return max(MINUTE_NS, 20 * spacing)
 
@@ -233,7 +234,7 @@ def check_funding(run: RunInstrument, start: int, end: int, on_gap: str) -> list
     for stream in run.stream("funding"):
         before = None
         for batch in stream.batches(["ts", "interval_s", "kind"], MOST_ROWS, start, end):
-            stamps, intervals, kinds = (np.asarray(column) for column in batch.columns)
+            stamps, intervals, kinds = (plain(column) for column in batch.columns)
             for ts, interval in zip(stamps[kinds == 0].tolist(), intervals[kinds == 0].tolist(), strict=True):
                 if before is not None and interval and ts - before > 1.5 * interval * 1_000_000_000:
                     gaps.append(

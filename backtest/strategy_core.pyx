@@ -29,6 +29,33 @@ cdef extern from *:
     # Which slots of the method table differ from the base class's own: which C hooks a compiled class overrides.
     unsigned int LEVDYN_C_HOOKS(void *strategy)
 
+cdef extern from *:
+    """
+    static PyObject *levdyn_roomy_alloc(PyTypeObject *type, Py_ssize_t items) {
+        PyObject *made, *empty = PyTuple_New(0);
+        (void) items;
+        type->tp_alloc = PyType_GenericAlloc;
+        if (empty == NULL) return NULL;
+        made = PyBaseObject_Type.tp_new(type, empty, NULL);
+        Py_DECREF(empty);
+        return made;
+    }
+    static PyObject *levdyn_roomy(PyObject *of) {
+        PyTypeObject *type = (PyTypeObject *) of;
+        PyObject *made, *empty = PyTuple_New(0);
+        if (empty == NULL) return NULL;
+        if (PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) && type->tp_alloc == PyType_GenericAlloc)
+            type->tp_alloc = levdyn_roomy_alloc;
+        made = type->tp_new(type, empty, NULL);
+        Py_DECREF(empty);
+        return made;
+    }
+    """
+    # A new object with its attributes beside it. Until 3.12 only object.__new__ lays them there (object_new in
+    # Objects/typeobject.c calls _PyObject_InitializeDict), and that of a compiled class passes it by: its attributes
+    # would be in a dictionary, and `self.n += 1` in a hook would cost three times as much.
+    object levdyn_roomy(object type)
+
 MARKET_HOOKS = ("on_trade", "on_bar", "on_bars", "on_mark", "on_index", "on_funding", "on_liquidation",
                 "on_open_interest")
 ACCOUNT_HOOKS = ("on_order", "on_fill", "on_funding_payment", "on_margin_call", "on_liquidated", "on_adl",
@@ -97,7 +124,7 @@ cdef class StrategyCore:
 
     def fresh_copy(self, params):
         """Return a copy for one run: the same parameters, those in `params` changed, no state."""
-        new = type(self).__new__(type(self))
+        new = levdyn_roomy(type(self))
         for name, value in getattr(self, "__dict__", {}).items():
             setattr(new, name, copy.deepcopy(value))     # not through __dict__, which would slow every later look-up
         StrategyCore.set_parameters(new, {**copy.deepcopy(self.parameter_values()), **params})

@@ -6,6 +6,7 @@ from libc.stdint cimport int32_t, int64_t
 
 cdef class VenueClock(BarPaths):
     cdef int venue_event(self, int64_t time) except -1 nogil
+    cdef int look_at_margin(self, int64_t time) except -1 nogil
     cdef int settle_funding(self, const Event *event, int64_t time) except -1 nogil
     cdef int formula_mark(self, int32_t instrument, int64_t time) except -1 nogil
     cdef int look_for_ruin(self, int64_t time) except -1 nogil

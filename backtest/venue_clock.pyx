@@ -89,7 +89,10 @@ cdef class VenueClock(BarPaths):
                         <double> event.a / 10.0 ** self.rate_scales[event.instrument])
                     self.settle_funding(&event, time)
         self.venue.moved(s)
-        # Margin is checked when all marks of the instant are in: a basket is not judged on half of its prices.
+        return self.look_at_margin(time)
+
+    cdef int look_at_margin(self, int64_t time) except -1 nogil:
+        """Margin is checked when all marks of the instant are in: a basket is not judged on half of its prices."""
         if self.venue_world.attention and (self.venue.best_time != time or not self.early[self.venue.best]):
             self.exchange.attend(time)
             if self.on_ruin != 1:

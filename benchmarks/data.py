@@ -60,7 +60,7 @@ def tape(scale: float = 1.0) -> dict[str, Columns]:
     return found
 
 
-def _steps(rng: np.random.Generator, span: int, moves: int, updates: int) -> Steps:
+def _steps(rng: "np.random.Generator", span: int, moves: int, updates: int) -> Steps:
     count = moves + updates
     is_move = np.zeros(count, bool)
     is_move[rng.permutation(count)[:moves]] = True
@@ -71,7 +71,7 @@ def _steps(rng: np.random.Generator, span: int, moves: int, updates: int) -> Ste
     return Steps(ts, direction, FIRST_BID + np.cumsum(direction))
 
 
-def _book(rng: np.random.Generator, steps: Steps) -> Columns:
+def _book(rng: "np.random.Generator", steps: Steps) -> Columns:
     """Return deltas: one row for a size; for a move the four rows that shift both sides by a tick."""
     rows = np.where(steps.direction != 0, 4, 1)
     step = np.repeat(np.arange(rows.size), rows)
@@ -95,7 +95,7 @@ def _book(rng: np.random.Generator, steps: Steps) -> Columns:
     return {"ts": steps.ts[step], "side": side, "price": np.round(ticks * TICK, 1), "size": size, "last": last}
 
 
-def _snapshot(rng: np.random.Generator) -> Columns:
+def _snapshot(rng: "np.random.Generator") -> Columns:
     ticks = np.concatenate([FIRST_BID - np.arange(LEVELS), FIRST_BID + 1 + np.arange(LEVELS)])
     return {
         "ts": np.full(2 * LEVELS, START_NS, np.int64),
@@ -105,7 +105,7 @@ def _snapshot(rng: np.random.Generator) -> Columns:
     }
 
 
-def _trades(rng: np.random.Generator, steps: Steps, span: int, count: int) -> Columns:
+def _trades(rng: "np.random.Generator", steps: Steps, span: int, count: int) -> Columns:
     begin = START_NS + 3 * SECOND_NS // 2
     ts = begin + np.sort(rng.integers(0, span - 3 * SECOND_NS, count)) + np.arange(count)
     side = np.where(rng.random(count) < 0.5, 1, -1).astype(np.int8)
@@ -119,7 +119,7 @@ def _mark(steps: Steps, span: int) -> Columns:
     return {"ts": ts, "price": np.round((steps.bid_at(ts) + 0.5) * TICK, 2)}
 
 
-def funding(rng: np.random.Generator, start: int, span: int) -> Columns:
+def funding(rng: "np.random.Generator", start: int, span: int) -> Columns:
     """Return rates every eight hours, about 1 bp."""
     ts = start + np.arange(0, span, 8 * HOUR_NS)
     return {"ts": ts, "rate": np.round(rng.normal(1e-4, 1e-4, ts.size), 6)}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from benchmarks import many
 from benchmarks.files import PERPETUAL, load, scale_of
-from benchmarks.tasks import Answer, Last, account, rows_of, t1, timed
+from benchmarks.tasks import Answer, Last, account, filled, rows_of, t1, timed
 
 
 def run(name: str, root: Path) -> Answer:
@@ -42,7 +42,7 @@ def positions(root: Path, held: int, count: int) -> Answer:
     names = tuple(many.symbol(number) for number in range(held))
     result, seconds = timed(dataset, keep.kind(symbols=names, quantity=10.0), many.wallet())
     marks = rows_of(dataset, "mark")
-    answer = {"events": keep.made.count - rows_of(dataset, "trades") - marks, "filled": len(result.fills) - held}
+    answer = {"events": keep.made.count - rows_of(dataset, "trades") - marks, "filled": filled(result) - held}
     return {"rows": marks, **seconds, "answer": answer}
 
 

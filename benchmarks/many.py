@@ -33,18 +33,18 @@ def wallet(**options: Any) -> "Venue":
     return account(missing_tiers=[tier], **options)
 
 
-def walk(rng: np.random.Generator, rows: int) -> np.ndarray:
+def walk(rng: "np.random.Generator", rows: int) -> np.ndarray:
     """Return a price that wanders by a cent about 50 and stays near it."""
     steps = np.cumsum(rng.integers(-1, 2, rows))
     return np.round(PRICE + 0.01 * np.abs(steps % 400 - 200), 2)
 
 
-def moments(rng: np.random.Generator, start: int, span: int, rows: int) -> np.ndarray:
+def moments(rng: "np.random.Generator", start: int, span: int, rows: int) -> np.ndarray:
     """Return sorted times."""
     return start + np.sort(rng.integers(1, span, rows))
 
 
-def trades(rng: np.random.Generator, start: int, span: int, rows: int) -> "pa.Table":
+def trades(rng: "np.random.Generator", start: int, span: int, rows: int) -> "pa.Table":
     """Return trades of one instrument."""
     side = np.where(rng.random(rows) < 0.5, 1, -1).astype(np.int8)
     columns = {"ts": moments(rng, start, span, rows), "price": walk(rng, rows), "side": side}

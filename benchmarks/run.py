@@ -28,7 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     cache = options.cache.resolve()
     found, present = _prepare(options, cache)
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    environment = os.environ | {
+        # Nobody's figures hold the compiling of Python sources, wherever their folders may not be written to.
+        "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPYCACHEPREFIX": str(cache / "pycache"),
+    }  # fmt: skip
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     runs: dict[str, list[Run]] = {job.name: [] for job in found}
     problems = {
         f"{peer}.{task}": "not installed (--peers installs it)"

@@ -74,6 +74,7 @@ ROWS = (
         Row(EXTRA, f"30 days against 1, {n} streams", f"{MEMORY}.{n}.30.30", f"{MEMORY}.{n}.1.30", "peak", 1.1)
         for n in (1, 20, 200)
     ),
+    *(Row(EXTRA, f"peak memory, {n} streams, 30 days", f"{MEMORY}.{n}.30.30", "", "peak") for n in (1, 20, 200)),
     Row(EXTRA, "T1 beside a busy thread against alone, wall", "extra.busy", "t1", "wall"),
     Row(EXTRA, "import backtest, s", "extra.import", "", "seconds", 0.3),
 )  # fmt: skip

@@ -13,6 +13,11 @@ cdef struct Columns:         # of one decoded batch; NULL = a column that is not
     const int64_t *d
     const int64_t *e
     const int8_t *side
+    int64_t times_a          # what the mantissas are multiplied with, to come to the scales of the run
+    int64_t times_b
+    int64_t times_c
+    int64_t times_d
+    int64_t times_e
 
 cdef class Batch:
     cdef Columns columns

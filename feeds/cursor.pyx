@@ -4,6 +4,7 @@ from libc.stdint cimport INT64_MAX, uintptr_t
 
 import numpy as np
 
+from feeds.arrays import plain
 from feeds.errors import FeedError
 
 SLOTS = ("a", "b", "c", "d", "e")
@@ -60,30 +61,36 @@ cdef class Cursor:
 
     cdef Batch load(self):
         cdef Batch batch
-        cdef object arrays = {}
+        cdef dict arrays = {}
+        cdef dict factors = {}
         for found in self.source:
             if found.num_rows:
                 break
         else:
             return None
         for name, factor, column in zip(self.names, self.factors, found.columns):
-            array = column.to_numpy(zero_copy_only=False)
+            array = plain(column)
             if name != "side" and array.dtype != np.int64:
+                if not array.any():
+                    continue             # flags: mostly none
                 array = array.astype(np.int64)
-            if factor != 1:
-                if factor > 1 and np.abs(array).max(initial=0) > INT64_MAX // factor:
-                    raise FeedError(
-                        f"{self.label}: a value times {factor} exceeds 64 bits; "
-                        "the scales of its files are too far apart")
-                array = array * factor
-            if name == "avail" and not array.any():
-                array = None             # 0 = the same as ts
-            arrays[name] = None if array is None else np.ascontiguousarray(array)
+            if factor > 1 and max(int(array.max()), -int(array.min())) > INT64_MAX // factor:
+                raise FeedError(
+                    f"{self.label}: a value times {factor} exceeds 64 bits; the scales of its files are too far apart")
+            if name == "avail" and int(array.max()) <= 0:
+                continue                 # 0 = the same as ts
+            arrays[name] = np.ascontiguousarray(array)
+            factors[name] = factor
         batch = Batch.__new__(Batch)
         batch.arrays = arrays
         batch.columns.n = found.num_rows
         batch.columns.ts = pointer(arrays["ts"])
         batch.columns.avail = pointer(arrays.get("avail"))
+        batch.columns.times_a = factors.get("a", 1)
+        batch.columns.times_b = factors.get("b", 1)
+        batch.columns.times_c = factors.get("c", 1)
+        batch.columns.times_d = factors.get("d", 1)
+        batch.columns.times_e = factors.get("e", 1)
         batch.columns.a = pointer(arrays.get("a"))
         batch.columns.b = pointer(arrays.get("b"))
         batch.columns.c = pointer(arrays.get("c"))
@@ -130,11 +137,11 @@ cdef class Cursor:
         out.stream = self.stream
         out.kind = self.kind
         out.side = columns.side[row] if columns.side != NULL else 0
-        out.a = columns.a[row] if columns.a != NULL else 0
-        out.b = columns.b[row] if columns.b != NULL else 0
-        out.c = columns.c[row] if columns.c != NULL else 0
-        out.d = columns.d[row] if columns.d != NULL else 0
-        out.e = columns.e[row] if columns.e != NULL else 0
+        out.a = columns.a[row] * columns.times_a if columns.a != NULL else 0
+        out.b = columns.b[row] * columns.times_b if columns.b != NULL else 0
+        out.c = columns.c[row] * columns.times_c if columns.c != NULL else 0
+        out.d = columns.d[row] * columns.times_d if columns.d != NULL else 0
+        out.e = columns.e[row] * columns.times_e if columns.e != NULL else 0
 
     cdef void peek(self, Event *out) noexcept nogil:
         self.fill(&self.venue_batch.columns, self.venue_row, out)

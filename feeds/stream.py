@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from feeds import scales as _scales
+from feeds.arrays import plain, without_nulls
 from feeds.errors import FeedError
 from feeds.findings import Finding, Gap, clip_gaps
 from feeds.schema import SCALES, join_kind, layout, split_kind
@@ -359,10 +360,10 @@ class Stream:
                 for name, array in zip(columns, batch.columns, strict=True):
                     filled = array
                     if array.null_count and not (pa.types.is_string(array.type) or pa.types.is_decimal(array.type)):
-                        filled = array.fill_null(0)
+                        filled = without_nulls(array)
                     scale = scaled[name]
                     if scale is not None and part.scales[scale] != self.scales[scale]:
-                        mantissas = filled.to_numpy(zero_copy_only=False)
+                        mantissas = plain(filled)
                         filled = pa.array(_scales.rescale(mantissas, part.scales[scale], self.scales[scale], name=name))
                     arrays.append(filled)
                 if batch.num_rows:

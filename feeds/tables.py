@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from feeds import scales as _scales
+from feeds.arrays import nulls, plain
 from feeds.errors import FeedError
 from feeds.schema import AGGREGATE_COLUMNS, SCALES, Column, columns, join_kind, layout, split_kind
 
@@ -108,9 +109,7 @@ def ints(table: Any, name: str) -> _scales.Int64s:
     array = column
     if hasattr(column, "num_chunks"):
         array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-    if array.null_count:
-        array = array.fill_null(0)
-    return np.asarray(array.to_numpy(zero_copy_only=False)).astype(np.int64, copy=False)
+    return plain(array).astype(np.int64, copy=False)
 
 
 def rescale_table(table: "pa.Table", kind: str, timeframe_ns: int, scales: Mapping[str, int]) -> "pa.Table":
@@ -155,10 +154,9 @@ def content_sha256(table: "pa.Table") -> str:
         digest.update(f"|{field.name}:{field.type}|".encode())
         array = column.combine_chunks()
         if array.null_count:
-            digest.update(np.asarray(array.is_null()).astype(np.uint8).tobytes())
+            digest.update(nulls(array).astype(np.uint8).tobytes())
         if pa.types.is_integer(field.type):
-            filled = array.fill_null(0) if array.null_count else array
-            values = np.asarray(filled.to_numpy(zero_copy_only=False))
+            values = plain(array)
             digest.update(np.ascontiguousarray(values.astype(values.dtype.newbyteorder("<"), copy=False)).data)
         else:
             texts = [b"" if item is None else str(item).encode() for item in array.to_pylist()]

@@ -58,6 +58,8 @@ cdef double standard_slack(const Pool *pool, const Risk *risk, double threshold,
 # Mark at which equity equals maintenance, the root nearest to the present mark; 0 = none. All legs of that contract
 # move together (the two legs of hedge mode share one price), all other marks are held.
 cdef double liquidation_price(const Pool *pool, int32_t leg) noexcept nogil
+# Smallest |mark - liquidation price| / mark of all legs, infinite without one; `after` has room for two numbers a leg.
+cdef double nearest_liquidation(const Pool *pool, double *after) noexcept nogil
 # The same for equity = 0; 0 = none.
 cdef double bankruptcy_price(const Pool *pool, int32_t leg) noexcept nogil
 # Price of a leg when every leg has moved against the pool by the same share of its notional and equity is 0; 0 = none.

@@ -242,6 +242,50 @@ cdef double liquidation_price(const Pool *pool, int32_t leg) noexcept nogil:
     return _nearest_root(&group, True)
 
 
+cdef double nearest_liquidation(const Pool *pool, double *after) noexcept nogil:
+    # What `_group` sums over the other legs, kept as the sum before and the sum after: one pass each way, not one a leg.
+    cdef Group group
+    cdef const Leg *leg
+    cdef double price, required, nearest = INFINITY
+    cdef double sum = 0.0, gross = 0.0
+    cdef int32_t index
+    cdef bint is_held = False
+    for index in range(pool.count - 1, -1, -1):
+        leg = &pool.legs[index]
+        after[2 * index] = sum
+        after[2 * index + 1] = gross
+        required = leg_maintenance(leg) * leg.conversion
+        sum += leg_unrealized(leg) * leg.conversion - required
+        gross += (fabs(leg.entry_value) + leg_notional(leg)) * leg.conversion + required
+    group.pool = pool
+    group.threshold = 1.0
+    group.first = 0
+    sum = pool.wallet
+    gross = fabs(pool.wallet)
+    for index in range(pool.count):
+        leg = &pool.legs[index]
+        is_held = is_held or leg.quantity != 0.0
+        if index + 1 < pool.count and pool.legs[index + 1].contract == leg.contract:
+            continue                             # both legs of hedge mode share one price
+        if is_held:
+            group.contract = leg.contract
+            group.last = index
+            group.x = 1.0 / leg.mark if leg.contract.kind == INVERSE else leg.mark
+            group.others = sum + after[2 * index]
+            group.others_gross = gross + after[2 * index + 1]
+            price = _nearest_root(&group, True)
+            if price > 0.0 and leg.mark > 0.0:
+                nearest = min(nearest, fabs(leg.mark - price) / leg.mark)
+        while group.first <= index:
+            leg = &pool.legs[group.first]
+            required = leg_maintenance(leg) * leg.conversion
+            sum += leg_unrealized(leg) * leg.conversion - required
+            gross += (fabs(leg.entry_value) + leg_notional(leg)) * leg.conversion + required
+            group.first += 1
+        is_held = False
+    return nearest
+
+
 cdef double bankruptcy_price(const Pool *pool, int32_t leg) noexcept nogil:
     cdef Group group
     if pool.legs[leg].quantity == 0.0:

@@ -42,6 +42,16 @@ cdef class Market:
     cdef double share                # of a bar's volume that own orders may take
     cdef int64_t segment             # number of the present segment
 
+    cdef inline void note_trade(self, int64_t price, int64_t quantity, int8_t side) noexcept nogil:
+        if price == self.run_price:
+            self.run_volume += quantity
+        else:
+            # Volume of unbroken runs at one price, smoothed over about twenty runs.
+            self.run_average += 0.05 * (<double> self.run_volume - self.run_average)
+            self.run_price = price
+            self.run_volume = quantity
+        self.last_side = side
+
     cdef bint reaches(self, const Order *order, int64_t time) noexcept nogil       # a limit that would take now
     cdef int add(self, Order *order, int64_t time) except -1 nogil
     cdef int take_at_once(self, Order *order, int64_t time) except -1 nogil

@@ -271,14 +271,7 @@ cdef class Market:
         cdef int32_t row, following
         cdef Order *order
         cdef int64_t left = quantity, before, ahead
-        if price == self.run_price:
-            self.run_volume += quantity
-        else:
-            # Volume of unbroken runs at one price, smoothed over about twenty runs.
-            self.run_average += 0.05 * (<double> self.run_volume - self.run_average)
-            self.run_price = price
-            self.run_volume = quantity
-        self.last_side = side
+        self.note_trade(price, quantity, side)
         row = self.head
         while row >= 0:
             order = self.store.at(row)

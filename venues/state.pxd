@@ -21,6 +21,7 @@ cdef struct PoolState:
     Band *bands
     int32_t *slots           # position of each leg
     double *spent            # slack that each leg's price has used up
+    double *after            # room for `nearest_liquidation`
     double total_spent
     double slack
     double threshold         # ratio that slack and bands are about

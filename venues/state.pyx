@@ -1,10 +1,10 @@
 """Balances, positions and pools of one account, as one clock knows them: one for the venue, one for the local view."""
 
-from libc.math cimport INFINITY, fabs
+from libc.math cimport INFINITY
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memmove
 from venues.contract cimport SPOT, Contract
-from venues.margin cimport Leg, leg_unrealized, liquidation_price
+from venues.margin cimport Leg, leg_unrealized, nearest_liquidation
 from venues.position cimport entry_value
 
 
@@ -54,6 +54,7 @@ cdef class AccountState:
             free(self.pools[i].bands)
             free(self.pools[i].slots)
             free(self.pools[i].spent)
+            free(self.pools[i].after)
             free(self.pools[i])
         free(self.slots)
         free(self.pools)
@@ -160,6 +161,7 @@ cdef class AccountState:
         cdef void *bands
         cdef void *slots
         cdef void *spent
+        cdef void *after
         cdef Slot *other
         if n == pool.capacity:
             at = max(4, 2 * n)
@@ -167,6 +169,7 @@ cdef class AccountState:
             bands = realloc(pool.bands, at * sizeof(Band))
             slots = realloc(pool.slots, at * sizeof(int32_t))
             spent = realloc(pool.spent, at * sizeof(double))
+            after = realloc(pool.after, 2 * at * sizeof(double))
             if legs != NULL:
                 pool.pool.legs = <Leg *> legs
             if bands != NULL:
@@ -175,7 +178,9 @@ cdef class AccountState:
                 pool.slots = <int32_t *> slots
             if spent != NULL:
                 pool.spent = <double *> spent
-            if legs == NULL or bands == NULL or slots == NULL or spent == NULL:
+            if after != NULL:
+                pool.after = <double *> after
+            if legs == NULL or bands == NULL or slots == NULL or spent == NULL or after == NULL:
                 with gil:
                     raise MemoryError("account: no memory for a leg")
             pool.capacity = at
@@ -334,16 +339,7 @@ cdef class AccountState:
         return out
 
     cdef double distance(self, PoolState *pool) noexcept nogil:
-        cdef int32_t i
-        cdef double price, mark, nearest = INFINITY
-        for i in range(pool.pool.count):
-            if pool.pool.legs[i].quantity == 0.0:
-                continue
-            price = liquidation_price(&pool.pool, i)
-            mark = pool.pool.legs[i].mark
-            if price > 0.0 and mark > 0.0 and fabs(mark - price) / mark < nearest:
-                nearest = fabs(mark - price) / mark
-        return nearest
+        return nearest_liquidation(&pool.pool, pool.after)
 
     cdef double unrealized(self, const PoolState *pool) noexcept nogil:
         cdef int32_t i

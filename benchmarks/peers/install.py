@@ -7,7 +7,7 @@ from pathlib import Path
 
 PACKAGES = {
     "hftbacktest": ("hftbacktest", "pyarrow"),
-    "nautilus_trader": ("nautilus_trader", "pyarrow"),
+    "nautilus_trader": ("nautilus_trader==1.221.0", "pyarrow"),
     "backtesting": ("backtesting", "pyarrow"),
     "vectorbt": ("vectorbt", "pyarrow"),
 }
