@@ -13,10 +13,10 @@ from feeds.dataset import Dataset, Rule, Stream
 from feeds.errors import FeedError
 from feeds.findings import Finding, Gap, clip_gaps
 from feeds.scales import decode
-from feeds.schema import ACCOUNT_KINDS, KINDS, RULE_KINDS, SCALES, join_kind, layout, split_kind
+from feeds.schema import ACCOUNT_KINDS, KINDS, RULE_KINDS, SCALES, columns, join_kind, layout, split_kind
 from feeds.store import Partition
 from feeds.symbols import ALL, check_venue, suggest, to_native, to_unified
-from feeds.tables import check, ints, rescale_table, scales_of
+from feeds.tables import check, ints, rescale_table, scales_of, with_scales
 from feeds.times import iso, time_ns
 from feeds.update import Joined, join, source_list
 
@@ -51,7 +51,7 @@ class Catalog:
         kind: str,
         table: "pa.Table",
         *,
-        source: Mapping[str, Any] | str = "",
+        source: Mapping[str, Any] | str | Iterable[Mapping[str, Any]] = "",
         findings: Iterable[Finding] = (),
         gaps: Iterable[Gap] = (),
         status: str = "complete",
@@ -71,7 +71,7 @@ class Catalog:
             With its timeframe: ``"bars:1m"``.
         table : pa.Table
             Canonical and sorted (`feeds.normalize.normalize` makes one).
-        source : dict or str
+        source : dict, str or iterable of dict
             Where it came from; a str is a file name. Machine-dependent paths do not belong here.
         findings, gaps : iterable
             Filed under the partitions they concern.
@@ -92,8 +92,7 @@ class Catalog:
         FeedError
             If the root is not local, the table is not canonical, or another process writes the same partition.
         """
-        if not self._is_local:
-            raise FeedError(f"{self.root}: a catalog is written in a local folder; copy it afterwards")
+        self.local_root()
         word, timeframe_ns = split_kind(kind)
         check(table, word, timeframe_ns)
         if not table.num_rows:
@@ -120,6 +119,54 @@ class Catalog:
             elif joined is not None:
                 written.append(self._store(venue, symbol, label, joined, proof))
         return tuple(written)
+
+    def write_empty(
+        self,
+        venue: str,
+        symbol: str,
+        kind: str,
+        name: str,
+        *,
+        source: Iterable[Mapping[str, Any]],
+        findings: Iterable[Finding] = (),
+        gaps: Iterable[Gap] = (),
+        status: str,
+        proof: str = "none",
+    ) -> Partition | None:
+        """Store that a day (or month) has no rows, or none that can be had; rows already there are left as they are.
+
+        Parameters
+        ----------
+        venue, symbol, kind : str
+        name : str
+            The day or month.
+        source, findings, gaps, status, proof
+            As for `write`.
+
+        Returns
+        -------
+        Partition or None
+            None when the partition already has rows.
+        """
+        self.local_root()
+        old = self.partition(venue, symbol, kind, name)
+        if old is not None and old.rows:
+            return None
+        word, timeframe_ns = split_kind(kind)
+        table = with_scales(columns(word, timeframe_ns).empty_table(), dict.fromkeys(SCALES, 0))
+        return store.write_partition(
+            self._path,
+            venue,
+            symbol,
+            kind,
+            table,
+            source=source,
+            findings=findings,
+            gaps=gaps,
+            status=status,
+            partition=name,
+            proof=proof,
+        )
 
     def dataset(
         self,
@@ -215,6 +262,12 @@ class Catalog:
         last = table.num_rows if high is None else int(np.searchsorted(stamps, high))
         table = table.slice(first, max(last - first, 0))
         return table if raw else _decimals(table, word, timeframe_ns)
+
+    def local_root(self) -> Path:
+        """Return the folder, or raise FeedError when the catalog is not on this machine and so cannot be written."""
+        if not self._is_local:
+            raise FeedError(f"{self.root}: a catalog is written in a local folder; copy it afterwards")
+        return Path(self._path)
 
     def symbols(self, venue: str) -> tuple[str, ...]:
         """Return the unified names that a venue has here, sorted."""
