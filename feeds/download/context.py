@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from feeds.download.capabilities import ccxt_id
 from feeds.download.credentials import Credentials, credentials
+from feeds.download.exchange import Exchange
 from feeds.download.http import Client
-from feeds.download.rest.exchange import Exchange
 from feeds.errors import FeedError
 
 T = TypeVar("T")

@@ -100,7 +100,9 @@ class _Trades:
         if first is None or last is None:
             return Haul(empty(self._wanted), (self._source,), is_whole=window.is_running)
         # The rows just outside show that the edges are the edges.
-        ids.add(self._page(max(first - 10, 1), last + 11))
+        for low, high in ((max(first - 10, 1), first), (last + 1, last + 11)):
+            if high > low:
+                ids.add(self._page(low, high))
         ids.close(self._page, first, last + 1)
         before = [number for number, (ts, _) in ids.rows.items() if ts < window.low]
         after = [number for number, (ts, _) in ids.rows.items() if ts >= window.high]
