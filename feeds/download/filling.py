@@ -72,6 +72,9 @@ class Filler:
         absences: list[str] = []
         reached = [source for source in alive if source.reaches(window, self.context.now)]
         for source in reached:
+            if window.is_running and not source.has_rest:
+                absences.append("not yet")  # no archive has the file of a day before it is over
+                continue
             try:
                 haul = source.fetch(window)
             except HostError as error:

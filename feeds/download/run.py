@@ -81,9 +81,8 @@ def download(
     now = asker.clock.now_ns()
     first, last = time_ns(start, name="start"), now if end is None else time_ns(end, name="end")
     if first >= min(last, now):
-        raise FeedError(
-            f"start {iso(first)} is not before {'end' if last <= now else 'the present'} {iso(min(last, now))}"
-        )
+        bound = f"end {iso(last)}" if end is not None and last <= now else f"the present {iso(now)}"
+        raise FeedError(f"start {iso(first)} is not before {bound}")
     context = Context(asker, root, first, last, now, Path(key_file) if key_file is not None else None)
     seen = Progress() if progress is None else progress
     seen.bytes, seen.waiting = (lambda: asker.traffic.bytes), asker.pace.waiting

@@ -105,10 +105,11 @@ class World:
             until = self.intervals[place + 1][0] if place + 1 < len(self.intervals) else high
             step = hours * MS_HOUR
             begin = -(-max(since, low, self.listed) // step) * step
-            for at in range(begin, min(until, high, self.now + 1), step):
-                if at not in self.absent:
-                    found.append((at, f"{(at // MS_HOUR * 7919) % 300 - 100:d}e-6"))
-        return [(at, f"{float(rate):.8f}") for at, rate in found]
+            times = range(begin, min(until, high, self.now + 1), step)
+            found += [
+                (at, f"{((at // MS_HOUR * 7919) % 300 - 100) / 1e6:.8f}") for at in times if at not in self.absent
+            ]
+        return found
 
     def interest(self, low, high):
         """Return (ms, amount as text) of open interest each five minutes."""

@@ -36,13 +36,12 @@ def client_of(exchange, *, memory=None, attempts=5):
 
 def fetched(exchange, root, venue="binance_usdm", symbol="BTC/USDT:USDT", **options):
     """Download from the exchange of the tests and return the report."""
-    client = options.pop("client", None)
-    made = client_of(exchange) if client is None else client
+    client = client_of(exchange, attempts=options.pop("attempts", 5))
+    exchange.sleeps = client.clock.sleeps
     try:
-        return feeds.download(venue, symbol, catalog=root, client=made, **options)
+        return feeds.download(venue, symbol, catalog=root, client=client, **options)
     finally:
-        if client is None:
-            made.close()
+        client.close()
 
 
 def statuses(root):

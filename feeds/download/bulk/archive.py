@@ -76,7 +76,8 @@ class Files:
     format: str = "auto"
     headers: Mapping[str, str] = field(default_factory=dict)
     checksum_suffix: str = ""
-    _read: dict[str, Contents | None] = field(default_factory=dict)
+    _read: dict[str, Contents] = field(default_factory=dict)
+    _missing: set[str] = field(default_factory=set)
 
     def contents(self, path: str) -> Contents | None:
         """Return the stream's rows of a file, None when the vendor does not have the file.
@@ -86,11 +87,15 @@ class Files:
         BadFileError
             If its bytes do not fit its checksum, or cannot be read to the end, after several downloads.
         """
-        if path not in self._read:
+        if path not in self._read and path not in self._missing:
             while len(self._read) >= _KEPT:
                 del self._read[next(iter(self._read))]
-            self._read[path] = self._received(path)
-        return self._read[path]
+            found = self._received(path)
+            if found is None:
+                self._missing.add(path)
+                return None
+            self._read[path] = found
+        return self._read.get(path)
 
     def _received(self, path: str) -> Contents | None:
         url, target = f"https://{self.vendor}/{path}", self.context.raw / self.vendor / path

@@ -9,7 +9,7 @@ from feeds.times import day_text, month_bounds
 
 VENDOR = "data.binance.vision"
 VENUES = {"binance_usdm": "um", "binance_coinm": "cm"}
-_MONTH_READY_NS = 10 * DAY_NS  # the file of a month appears on its first Monday, or some days after
+_MONTH_READY_NS = 8 * DAY_NS  # the file of a month appears on the first Monday after it
 _DAY_READY_NS = 2 * DAY_NS
 # kind: folder, format, whether there are monthly files
 _TYPES = {
