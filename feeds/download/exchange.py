@@ -1,13 +1,15 @@
 """An exchange as ccxt knows it, whose requests go through our client: its raw endpoints, its signatures, our rules."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from feeds.download.credentials import Credentials
 from feeds.download.endpoints import where
-from feeds.download.http import Client, HostError, Transient, parsed, shortened
+from feeds.download.http import Client, HostError, Take, Transient, parsed, shortened, taken
 from feeds.errors import FeedError
+
+T = TypeVar("T")
 
 # Codes with which venues say "later" although ccxt reports a plain ExchangeError (feeds.md 1.5).
 _LATER = ('"code":-1,', '"code":-1000,', '"code":-1001,', '"code":-1007,', '"retCode":10006', '"retCode":10016')
@@ -41,16 +43,32 @@ class Exchange:
         self.raw.fetch = self._fetch
         self.raw.throttle = self._throttle
         self._cost_s = 0.0
+        self._take: Take = _anything
+        self._taken: Any = None
 
-    def call(self, name: str, params: Mapping[str, Any] | None = None) -> Any:
-        """Return the reply of one of ccxt's raw endpoints, such as ``fapiPublicGetKlines``.
+    def call(self, name: str, params: Mapping[str, Any], take: Callable[[Any], T]) -> T:
+        """Return the rows in the reply of one of ccxt's raw endpoints, such as ``fapiPublicGetKlines``.
+
+        Parameters
+        ----------
+        name : str
+        params : mapping
+        take : callable
+            Returns what is wanted of a reply. A reply in which it does not find that is asked for again: a venue in
+            trouble answers with status 200 and something else.
 
         Raises
         ------
         FeedError
             If the exchange refuses the request.
         """
-        return self.asked(lambda: getattr(self.raw, name)(dict(params or {})))
+        self._take = take
+        try:
+            self.asked(lambda: getattr(self.raw, name)(dict(params)))
+            found: T = self._taken
+            return found
+        finally:
+            self._take, self._taken = _anything, None
 
     def asked(self, question: Callable[[], Any]) -> Any:
         """Return what a call of ccxt returns; its errors become ours."""
@@ -86,4 +104,10 @@ class Exchange:
             raise HostError(f"{where(url)}: {shortened(reply.text)}") from None
         if reply.status >= 400:
             raise HostError(f"{where(url)}: status {reply.status}: {shortened(reply.text)}")
+        self._taken = taken(value, self._take, where(url))
         return value
+
+
+def _anything(reply: Any) -> Any:
+    """Return a reply of any form."""
+    return reply

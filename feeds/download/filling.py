@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from feeds.catalog import Catalog
-from feeds.download.bulk.cutting import edge_gap
+from feeds.download.bulk.cutting import edge_gap, is_numbered
 from feeds.download.context import Context
 from feeds.download.http import HostError
 from feeds.download.probes import Probes
@@ -16,8 +16,6 @@ from feeds.errors import FeedError
 from feeds.findings import Finding, Gap
 from feeds.formats.rows import at_one_scale, merged
 from feeds.normalize import normalize
-from feeds.schema import FLAGS
-from feeds.tables import ints
 from feeds.times import day_text
 
 if TYPE_CHECKING:
@@ -193,7 +191,7 @@ class Filler:
 
     def _gap_to_day_before(self, window: Window, table: "pa.Table") -> Gap | None:
         """Return the hole between the ids of the stored day before and the first of this day, where ids have none."""
-        if self.wanted.kind != "trades" or not table.num_rows or not _is_numbered(self.wanted, table):
+        if not is_numbered(self.wanted, table):
             return None
         name = day_text(window.start - 1)
         part = self.catalog.partition(self.wanted.venue, self.wanted.symbol, self.wanted.label, name)
@@ -201,10 +199,3 @@ class Filler:
             return None
         gap = edge_gap(table, (int(part.ledger.get("id_last", -1)), part.ts_max))
         return gap and Gap(max(gap.start, window.start), gap.end, gap.reason, gap.detail)
-
-
-def _is_numbered(wanted: Wanted, table: "pa.Table") -> bool:
-    """Tell whether ids of trades are known to have no holes: Binance's aggregates, Deribit's trade_seq."""
-    if wanted.venue == "deribit":
-        return True
-    return bool((ints(table, "flags") & FLAGS["aggregated"]).all())

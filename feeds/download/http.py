@@ -18,8 +18,8 @@ from feeds.download.pace import Clock, Pace
 from feeds.errors import FeedError
 
 T = TypeVar("T")
+Take = Callable[[Any], Any]
 
-_CHUNK = 1 << 20
 _GONE = (403, 404, 410)
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -190,20 +190,22 @@ class Client:
         self._judge(url, host, reply)
         return Reply(reply.status_code, reply.content.decode("utf-8", "replace"), dict(reply.headers))
 
-    def json(self, url: str, *, headers: Mapping[str, str] | None = None) -> Any:
-        """Return the JSON object or array of a URL, its numbers with decimals as text.
+    def json(self, url: str, take: Callable[[Any], T]) -> T:
+        """Return what `take` takes of the JSON object or array of a URL, numbers with decimals as text.
 
         Raises
         ------
         HostError
-            If the host refuses, or never sends JSON.
+            If the host refuses, or never sends JSON of the form that `take` expects.
         """
 
-        def once() -> Any:
-            reply = self.once(url, headers=headers)
+        def once() -> T:
+            reply = self.once(url)
+            if reply.status == 403:
+                raise Transient(f"{where(url)}: status 403 (a firewall, or a region that the venue does not serve)")
             if reply.status >= 400:
                 raise HostError(f"{where(url)}: status {reply.status}: {shortened(reply.text)}")
-            return parsed(reply.text, where(url))
+            return taken(parsed(reply.text, where(url)), take, where(url))
 
         return self.retrying(urlsplit(url).hostname or "", once)
 
@@ -257,7 +259,7 @@ class Client:
                 else:
                     tag.unlink(missing_ok=True)
                 with open(part, "ab" if is_rest else "wb") as file:
-                    for chunk in reply.iter_raw(_CHUNK):
+                    for chunk in reply.iter_raw():
                         file.write(chunk)
                         self.traffic.count(size=len(chunk))
                 expected = int(reply.headers.get("Content-Length", "-1"))
@@ -296,6 +298,21 @@ def parsed(text: str, name: str) -> Any:
     if not isinstance(value, dict | list):
         raise Transient(f"{name}: the reply is neither a JSON object nor an array: {shortened(text)}")
     return value
+
+
+def as_list(reply: Any) -> list[Any]:
+    """Return a reply that is an array."""
+    if not isinstance(reply, list):
+        raise TypeError("not an array")
+    return reply
+
+
+def taken(reply: Any, take: Callable[[Any], T], name: str) -> T:
+    """Return what `take` takes of a reply; a reply of another form raises Transient."""
+    try:
+        return take(reply)
+    except (KeyError, IndexError, TypeError, ValueError):
+        raise Transient(f"{name}: the reply has another form: {shortened(json.dumps(reply))}") from None
 
 
 def shortened(text: str) -> str:

@@ -12,12 +12,12 @@ class TestClock(Clock):
     __test__ = False
 
     def __init__(self, now_ms):
-        self._now = now_ms * 1_000_000
+        self._begin = now_ms * 1_000_000
         self._seconds = 0.0
         self.sleeps = []
 
     def now_ns(self):
-        return self._now
+        return self._begin + int(self._seconds * 1e9)
 
     def seconds(self):
         return self._seconds
@@ -27,16 +27,16 @@ class TestClock(Clock):
         self._seconds += seconds
 
 
-def client_of(exchange, *, memory=None, attempts=5):
+def client_of(bases, now_ms, *, memory=None, attempts=5, timeout_s=20.0):
     """Return a client whose requests all go to the exchange of the tests."""
-    clock = TestClock(exchange.world.now)
-    patience = Patience(attempts=attempts, first_s=1.0, longest_s=4.0, timeout_s=0.5)
-    return Client(Endpoints(exchange.bases), patience=patience, pace=Pace(clock, memory))
+    patience = Patience(attempts=attempts, first_s=1.0, longest_s=4.0, timeout_s=timeout_s)
+    return Client(Endpoints(bases), patience=patience, pace=Pace(TestClock(now_ms), memory))
 
 
 def fetched(exchange, root, venue="binance_usdm", symbol="BTC/USDT:USDT", **options):
     """Download from the exchange of the tests and return the report."""
-    client = client_of(exchange, attempts=options.pop("attempts", 5))
+    chosen = {name: options.pop(name) for name in ("attempts", "timeout_s") if name in options}
+    client = client_of(exchange.bases, exchange.world.now, **chosen)
     exchange.sleeps = client.clock.sleeps
     try:
         return feeds.download(venue, symbol, catalog=root, client=client, **options)

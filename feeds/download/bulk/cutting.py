@@ -11,6 +11,7 @@ from feeds.download.windows import Haul, Wanted, Window
 from feeds.findings import Finding, Gap, clip_gaps
 from feeds.formats.rows import at_one_scale
 from feeds.normalize import normalize
+from feeds.schema import FLAGS
 from feeds.tables import ints
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def hauled(
-    wanted: Wanted, window: Window, contents: Sequence[Contents | None], is_young: bool, *, is_whole: bool = True
+    wanted: Wanted, window: Window, contents: Sequence[Contents | None], is_young: bool, *, needs_proof: bool = True
 ) -> Haul:
     """Return the part of some files that lies in a window.
 
@@ -30,8 +31,8 @@ def hauled(
         Files that together hold the window; None for one that the vendor does not have.
     is_young : bool
         Whether a missing file may still appear.
-    is_whole : bool
-        Whether files without a checksum show that nothing is missing.
+    needs_proof : bool
+        Whether files must have a checksum or numbered rows; else a file that was received whole is all one can have.
     """
     found = [each for each in contents if each is not None]
     if not found:
@@ -46,7 +47,17 @@ def hauled(
     if not tables:
         return Haul(empty(wanted), sources, proof, False, tuple(notes), gaps)
     table, more = _one(wanted, tables)
-    return Haul(table, sources, proof, has_all and is_whole, (*notes, *more), gaps)
+    if proof == "none" and is_numbered(wanted, table):
+        proof = "id_contiguous"  # a hole would be among the gaps
+    has_proof = proof != "none" or not needs_proof
+    return Haul(table, sources, proof, has_all and has_proof, (*notes, *more), gaps)
+
+
+def is_numbered(wanted: Wanted, table: "pa.Table") -> bool:
+    """Tell whether ids of trades are known to have no holes: Binance's aggregates, Deribit's trade_seq."""
+    if wanted.kind != "trades" or not table.num_rows:
+        return False
+    return wanted.venue == "deribit" or bool((ints(table, "flags") & FLAGS["aggregated"]).all())
 
 
 def edge_gap(table: "pa.Table", before: "tuple[int, int] | None") -> Gap | None:

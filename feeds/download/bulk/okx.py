@@ -25,7 +25,7 @@ class Okx:
         wanted = [name for name in names if name <= day_text(window.high - 1 + DAY_NS)]
         contents = [self._files.contents(self._path(name)) for name in wanted]
         # Without a numbering that is known to have no holes, what shows a whole day is that both files are there.
-        return hauled(self._wanted, window, contents, self._context.now - window.end < _READY_NS)
+        return hauled(self._wanted, window, contents, self._context.now - window.end < _READY_NS, needs_proof=False)
 
     def _path(self, name: str) -> str:
         """Return the path of a file."""

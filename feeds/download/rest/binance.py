@@ -6,6 +6,7 @@ import numpy as np
 
 from feeds.download.context import Context
 from feeds.download.credentials import variables
+from feeds.download.http import as_list
 from feeds.download.rest.pages import BARS, MS, OHLC, empty, paged, rest_source, table_of
 from feeds.download.rest.paging import Ids, Row
 from feeds.download.windows import Fetch, Haul, Wanted, Window
@@ -43,8 +44,11 @@ def rest(context: Context, wanted: Wanted) -> Fetch:
 
         def ask(low: int, high: int) -> list[tuple[int, Row]]:
             params = {pair: native, "interval": timeframe_text(wanted.timeframe_ns), "limit": _PAGE}
-            rows = exchange.call(f"{prefix}PublicGet{name[:1].upper()}{name[1:]}", params | _bounds(low, high))
-            return [(int(row[0]) * MS, _kline(wanted, row)) for row in rows]
+            return exchange.call(
+                f"{prefix}PublicGet{name[:1].upper()}{name[1:]}",
+                params | _bounds(low, high),
+                lambda reply: [(int(row[0]) * MS, _kline(wanted, row)) for row in as_list(reply)],
+            )
 
         names = BARS if wanted.kind == "bars" else OHLC
         return paged(context, wanted, ask, names, _PAGE * wanted.timeframe_ns, f"{host} {name}").fetch
@@ -52,20 +56,28 @@ def rest(context: Context, wanted: Wanted) -> Fetch:
 
         def ask_funding(low: int, high: int) -> list[tuple[int, Row]]:
             params = {"symbol": wanted.native, "limit": _PAGE} | _bounds(low, high)
-            rows = exchange.call(f"{prefix}PublicGetFundingRate", params)
-            return [(int(row["fundingTime"]) * MS, (row["fundingRate"], row.get("markPrice") or None)) for row in rows]
+            return exchange.call(
+                f"{prefix}PublicGetFundingRate",
+                params,
+                lambda reply: [
+                    (int(row["fundingTime"]) * MS, (row["fundingRate"], row.get("markPrice") or None))
+                    for row in as_list(reply)
+                ],
+            )
 
         return paged(context, wanted, ask_funding, ("rate", "mark"), _PAGE * HOUR_NS, f"{host} fundingRate").fetch
 
     def ask_interest(low: int, high: int) -> list[tuple[int, Row]]:
         params: dict[str, Any] = {"period": _PERIOD, "limit": 500} | _bounds(low, high)
         if prefix == "fapi":
-            rows = exchange.call("fapiDataGetOpenInterestHist", params | {"symbol": wanted.native})
-            return [(int(row["timestamp"]) * MS, (row["sumOpenInterest"], row["sumOpenInterestValue"])) for row in rows]
+            return exchange.call("fapiDataGetOpenInterestHist", params | {"symbol": wanted.native}, _linear_interest)
         # COIN-M's "value" is an amount of the base coin, not of quote currency.
         kind = {"pair": _pair(wanted), "contractType": "PERPETUAL"}
-        rows = exchange.call("dapiDataGetOpenInterestHist", params | kind)
-        return [(int(row["timestamp"]) * MS, (row["sumOpenInterest"], None)) for row in rows]
+        return exchange.call(
+            "dapiDataGetOpenInterestHist",
+            params | kind,
+            lambda reply: [(int(row["timestamp"]) * MS, (row["sumOpenInterest"], None)) for row in as_list(reply)],
+        )
 
     interest = ("native", "quote")
     return paged(context, wanted, ask_interest, interest, 500 * wanted.step_ns, f"{host} openInterestHist").fetch
@@ -105,18 +117,22 @@ def tiers(context: Context, wanted: Wanted) -> list[dict[str, Any]]:
         )
     exchange = context.exchange(wanted.venue)
     name = "fapiPrivateGetLeverageBracket" if wanted.venue == "binance_usdm" else "dapiPrivateV2GetLeverageBracket"
-    found = exchange.call(name, {"symbol": wanted.native})
-    rows = next(each["brackets"] for each in found if each["symbol"] == wanted.native)
     floor = "notionalFloor" if wanted.venue == "binance_usdm" else "qtyFloor"
-    return [
-        {
-            "floor": str(row[floor]),
-            "maintenance_rate": str(row["maintMarginRatio"]),
-            "max_leverage": str(row["initialLeverage"]),
-            "amount": str(row["cum"]),
-        }
-        for row in rows
-    ]
+
+    def brackets(reply: Any) -> list[dict[str, Any]]:
+        return [
+            {
+                "floor": str(row[floor]),
+                "maintenance_rate": str(row["maintMarginRatio"]),
+                "max_leverage": str(row["initialLeverage"]),
+                "amount": str(row["cum"]),
+            }
+            for entry in as_list(reply)
+            if entry["symbol"] == wanted.native
+            for row in entry["brackets"]
+        ]
+
+    return exchange.call(name, {"symbol": wanted.native}, brackets)
 
 
 class _Trades:
@@ -176,15 +192,22 @@ class _Trades:
         return first
 
     def _page(self, params: dict[str, int]) -> list[tuple[int, int, Row]]:
-        rows = self._exchange.call(self._name, {"symbol": self._wanted.native, "limit": _PAGE} | params)
-        return [
-            (
-                int(row["a"]),
-                int(row["T"]) * MS,
-                (row["p"], row["q"], int(row["f"]), int(row["l"]), -1 if row["m"] else 1),
-            )
-            for row in rows
-        ]
+        return self._exchange.call(self._name, {"symbol": self._wanted.native, "limit": _PAGE} | params, _aggregates)
+
+
+def _aggregates(reply: Any) -> list[tuple[int, int, Row]]:
+    """Return id, time and cells of aggregates."""
+    return [
+        (int(row["a"]), int(row["T"]) * MS, (row["p"], row["q"], int(row["f"]), int(row["l"]), -1 if row["m"] else 1))
+        for row in as_list(reply)
+    ]
+
+
+def _linear_interest(reply: Any) -> list[tuple[int, Row]]:
+    """Return samples of open interest of USD-M, whose value is in quote currency."""
+    return [
+        (int(row["timestamp"]) * MS, (row["sumOpenInterest"], row["sumOpenInterestValue"])) for row in as_list(reply)
+    ]
 
 
 def _kline(wanted: Wanted, row: list[Any]) -> Row:
@@ -199,6 +222,14 @@ def _pair(wanted: Wanted) -> str:
     return wanted.native.partition("_")[0]
 
 
+def _symbols(reply: Any) -> list[Any]:
+    """Return the symbols that exchangeInfo lists; a list without any is no answer."""
+    found = as_list(reply["symbols"])
+    if not found:
+        raise ValueError("no symbols")
+    return found
+
+
 def _bounds(low: int, high: int) -> dict[str, int]:
     """Return both bounds of a request; Binance includes them."""
     return {"startTime": low // MS, "endTime": (high - 1) // MS}
@@ -208,6 +239,8 @@ def _info(context: Context, wanted: Wanted) -> dict[str, Any] | None:
     """Return what exchangeInfo says of a symbol (or of a contract of the pair), None when it is not listed."""
     prefix = "fapi" if wanted.venue == "binance_usdm" else "dapi"
     exchange = context.exchange(wanted.venue)
-    reply = context.once(wanted.venue, "exchangeInfo", make=lambda: exchange.call(f"{prefix}PublicGetExchangeInfo", {}))
-    found: dict[str, Any] | None = next((each for each in reply["symbols"] if each["symbol"] == wanted.native), None)
+    symbols = context.once(
+        wanted.venue, "exchangeInfo", make=lambda: exchange.call(f"{prefix}PublicGetExchangeInfo", {}, _symbols)
+    )
+    found: dict[str, Any] | None = next((each for each in symbols if each["symbol"] == wanted.native), None)
     return found

@@ -3,6 +3,7 @@
 from typing import Any
 
 from feeds.download.context import Context
+from feeds.download.http import as_list
 from feeds.download.rest.pages import MS, OHLC, paged
 from feeds.download.rest.paging import Row
 from feeds.download.windows import Fetch, Wanted
@@ -39,8 +40,11 @@ def rest(context: Context, wanted: Wanted) -> Fetch:
         def ask(low: int, high: int) -> list[tuple[int, Row]]:
             params = {"interval": _INTERVALS[timeframe_text(wanted.timeframe_ns)], "limit": _PAGE}
             bounds = {"start": low // MS, "end": (high - 1) // MS}
-            rows = _list(exchange.call(f"publicGetV5Market{name}", place | params | bounds))
-            return [(int(row[0]) * MS, _kline(wanted, row)) for row in rows]
+            return exchange.call(
+                f"publicGetV5Market{name}",
+                place | params | bounds,
+                lambda reply: [(int(row[0]) * MS, _kline(wanted, row)) for row in _list(reply)],
+            )
 
         names = (*OHLC, "volume", "quote_volume") if wanted.kind == "bars" else OHLC
         return paged(context, wanted, ask, names, _PAGE * wanted.timeframe_ns, f"{HOST} {name}").fetch
@@ -48,8 +52,11 @@ def rest(context: Context, wanted: Wanted) -> Fetch:
 
         def ask_funding(low: int, high: int) -> list[tuple[int, Row]]:
             params = {"startTime": low // MS, "endTime": (high - 1) // MS, "limit": _SMALL_PAGE}
-            rows = _list(exchange.call("publicGetV5MarketFundingHistory", place | params))
-            return [(int(row["fundingRateTimestamp"]) * MS, (row["fundingRate"],)) for row in rows]
+            return exchange.call(
+                "publicGetV5MarketFundingHistory",
+                place | params,
+                lambda reply: [(int(row["fundingRateTimestamp"]) * MS, (row["fundingRate"],)) for row in _list(reply)],
+            )
 
         # 200 rows of an 8 h contract span 66 days; of an hourly one 8, which the loop finds out by itself.
         return paged(
@@ -58,8 +65,11 @@ def rest(context: Context, wanted: Wanted) -> Fetch:
 
     def ask_interest(low: int, high: int) -> list[tuple[int, Row]]:
         params = {"intervalTime": "5min", "startTime": low // MS, "endTime": (high - 1) // MS, "limit": _SMALL_PAGE}
-        rows = _list(exchange.call("publicGetV5MarketOpenInterest", place | params))
-        return [(int(row["timestamp"]) * MS, (row["openInterest"],)) for row in rows]
+        return exchange.call(
+            "publicGetV5MarketOpenInterest",
+            place | params,
+            lambda reply: [(int(row["timestamp"]) * MS, (row["openInterest"],)) for row in _list(reply)],
+        )
 
     return paged(
         context, wanted, ask_interest, ("native",), _SMALL_PAGE * wanted.step_ns, f"{HOST} open-interest"
@@ -94,7 +104,7 @@ def tiers(context: Context, wanted: Wanted) -> list[dict[str, Any]]:
     """Return today's risk limits."""
     exchange = context.exchange("bybit")
     params = {"category": category(wanted), "symbol": wanted.native}
-    found = _list(exchange.call("publicGetV5MarketRiskLimit", params))
+    found = exchange.call("publicGetV5MarketRiskLimit", params, _list)
     rows = sorted(found, key=lambda row: float(row["riskLimitValue"]))
     floors = ["0", *(str(row["riskLimitValue"]) for row in rows[:-1])]
     return [
@@ -122,19 +132,15 @@ def _kline(wanted: Wanted, row: list[Any]) -> Row:
 
 def _list(reply: Any) -> list[Any]:
     """Return the rows of a reply; a reply without a list is no empty one."""
-    try:
-        rows = reply["result"]["list"]
-    except (KeyError, TypeError):
-        raise FeedError(f"{HOST}: the reply has no list of rows") from None
-    if not isinstance(rows, list):
-        raise FeedError(f"{HOST}: the reply has no list of rows")
-    return rows
+    return as_list(reply["result"]["list"])
 
 
 def _info(context: Context, wanted: Wanted) -> dict[str, Any] | None:
     """Return what instruments-info says of a symbol, None when it is not listed."""
     exchange = context.exchange("bybit")
     params = {"category": category(wanted), "symbol": wanted.native}
-    reply = context.once("bybit", wanted.native, make=lambda: exchange.call("publicGetV5MarketInstrumentsInfo", params))
-    found: dict[str, Any] | None = next((each for each in _list(reply) if each["symbol"] == wanted.native), None)
+    rows = context.once(
+        "bybit", wanted.native, make=lambda: exchange.call("publicGetV5MarketInstrumentsInfo", params, _list)
+    )
+    found: dict[str, Any] | None = next((each for each in rows if each["symbol"] == wanted.native), None)
     return found

@@ -6,16 +6,17 @@ from urllib.parse import urlencode
 import numpy as np
 
 from feeds.download.context import Context
+from feeds.download.http import as_list
 from feeds.download.rest.pages import MS, OHLC, empty, paged, rest_source, table_of
 from feeds.download.rest.paging import Ids, Row
 from feeds.download.windows import Fetch, Haul, Wanted, Window
-from feeds.errors import FeedError
 from feeds.schema import ACCRUAL, FLAGS, timeframe_text
 from feeds.symbols import parse_symbol
 
 HOST, HISTORY = "www.deribit.com", "history.deribit.com"
 HOUR_NS = 3_600_000_000_000
 _PAGE, _CANDLES, _SAMPLES = 1000, 5000, 744
+_BESIDE = 100  # trades asked for on either side of an edge
 _MINUTES = {"1m": 1, "3m": 3, "5m": 5, "10m": 10, "15m": 15, "30m": 30, "1h": 60, "2h": 120, "3h": 180, "6h": 360}
 
 
@@ -38,12 +39,9 @@ def rest(context: Context, wanted: Wanted) -> Fetch:
         def ask(low: int, high: int) -> list[tuple[int, Row]]:
             minutes = _MINUTES[timeframe_text(wanted.timeframe_ns)]
             bounds = {"start_timestamp": low // MS, "end_timestamp": (high - 1) // MS, "resolution": str(minutes)}
-            found = _result(exchange.call("publicGetGetTradingviewChartData", place | bounds))
-            # Quantities of an inverse contract are US dollars, which a candle calls its cost.
-            sizes = found["cost"] if is_inverse else found["volume"]
-            quotes = [None] * len(sizes) if is_inverse else found["cost"]
-            rows = zip(*(found[name] for name in OHLC), sizes, quotes, strict=True)
-            return [(int(tick) * MS, row) for tick, row in zip(found["ticks"], rows, strict=True)]
+            return exchange.call(
+                "publicGetGetTradingviewChartData", place | bounds, lambda reply: _candles(_result(reply), is_inverse)
+            )
 
         names = (*OHLC, "volume", "quote_volume")
         return paged(
@@ -52,9 +50,12 @@ def rest(context: Context, wanted: Wanted) -> Fetch:
 
     def ask_funding(low: int, high: int) -> list[tuple[int, Row]]:
         bounds = {"start_timestamp": low // MS, "end_timestamp": (high - 1) // MS}
-        rows = _result(exchange.call("publicGetGetFundingRateHistory", place | bounds))
         # interest_8h is the rolling sum of eight of these: adding those up gives eight times the funding.
-        return [(int(row["timestamp"]) * MS, (row["interest_1h"],)) for row in rows]
+        return exchange.call(
+            "publicGetGetFundingRateHistory",
+            place | bounds,
+            lambda reply: [(int(row["timestamp"]) * MS, (row["interest_1h"],)) for row in _result(reply)],
+        )
 
     constants = {"kind": ACCRUAL, "interval_s": 3600}
     name = f"{HOST} funding_rate_history"
@@ -100,14 +101,10 @@ class _Trades:
         if first is None or last is None:
             return Haul(empty(self._wanted), (self._source,), is_whole=window.is_running)
         # The rows just outside show that the edges are the edges.
-        for low, high in ((max(first - 10, 1), first), (last + 1, last + 11)):
-            if high > low:
-                ids.add(self._page(low, high))
-        ids.close(self._page, first, last + 1)
-        before = [number for number, (ts, _) in ids.rows.items() if ts < window.low]
-        after = [number for number, (ts, _) in ids.rows.items() if ts >= window.high]
-        is_left = first <= 1 or (bool(before) and max(before) == first - 1)
-        is_right = window.is_running or (bool(after) and min(after) == last + 1)
+        is_left = self._widen(ids, window, first, -1)
+        is_right = self._widen(ids, window, last, 1) or window.is_running
+        inside = [number for number, (ts, _) in ids.rows.items() if window.low <= ts < window.high]
+        ids.close(self._page, min(inside, default=first), max(inside, default=last) + 1)
         rows = [(ts, row) for _, (ts, row) in sorted(ids.rows.items())]
         numbers = sorted(ids.rows)
         if self._wanted.kind == "liquidations":
@@ -120,6 +117,20 @@ class _Trades:
             values["flags"] = np.array([_flags(row) for _, row in rows], dtype=np.uint16)
         table, findings = table_of(self._wanted, values, window.low, window.high, self._now)
         return Haul(table, (self._source,), "id_contiguous", is_left and is_right, findings, tuple(ids.gaps))
+
+    def _widen(self, ids: Ids, window: Window, edge: int, way: int) -> bool:
+        """Ask for the trades beyond an edge until one outside the window is there; tells whether the edge is shown."""
+        for _ in range(2):
+            while edge > 0:
+                if edge + way not in ids.rows:
+                    ids.add(self._page(max(edge - _BESIDE, 1), edge + _BESIDE + 1))
+                beyond = ids.rows.get(edge + way)
+                if beyond is None:
+                    break
+                if not window.low <= beyond[0] < window.high:
+                    return True
+                edge += way
+        return edge <= 1 and way < 0
 
     def _edge(self, window: Window, sorting: str) -> int | None:
         """Return the number of the first or last trade of a window, None when it has none."""
@@ -138,21 +149,25 @@ class _Trades:
 
     def _ask(self, name: str, params: dict[str, Any]) -> list[tuple[int, int, Row]]:
         query = urlencode({"instrument_name": self._wanted.native} | params)
-        trades = _result(self._client.json(f"https://{HISTORY}/api/v2/public/{name}?{query}"))["trades"]
-        return [
+        return self._client.json(f"https://{HISTORY}/api/v2/public/{name}?{query}", _trades)
+
+
+def _trades(reply: Any) -> list[tuple[int, int, Row]]:
+    """Return number, time and cells of trades."""
+    return [
+        (
+            int(row["trade_seq"]),
+            int(row["timestamp"]) * MS,
             (
-                int(row["trade_seq"]),
-                int(row["timestamp"]) * MS,
-                (
-                    str(row["price"]),
-                    str(row["amount"]),
-                    1 if row["direction"] == "buy" else -1,
-                    row.get("liquidation") or "",
-                    bool(row.get("block_trade_id")),
-                ),
-            )
-            for row in trades
-        ]
+                str(row["price"]),
+                str(row["amount"]),
+                1 if row["direction"] == "buy" else -1,
+                row.get("liquidation") or "",
+                bool(row.get("block_trade_id")),
+            ),
+        )
+        for row in as_list(reply["result"]["trades"])
+    ]
 
 
 def _flags(row: Row) -> int:
@@ -178,6 +193,14 @@ def _forced_sides(row: Row) -> list[int]:
     return [side for letter, side in (("T", row[2]), ("M", -row[2])) if letter in row[3]]
 
 
+def _candles(found: Any, is_inverse: bool) -> list[tuple[int, Row]]:
+    """Return time and cells of candles; quantities of an inverse contract are US dollars, which they call cost."""
+    sizes = found["cost"] if is_inverse else found["volume"]
+    quotes = [None] * len(sizes) if is_inverse else found["cost"]
+    rows = zip(*(found[name] for name in OHLC), sizes, quotes, strict=True)
+    return [(int(tick) * MS, row) for tick, row in zip(found["ticks"], rows, strict=True)]
+
+
 def _is_inverse(wanted: Wanted) -> bool:
     """Tell whether a contract is settled in its base coin."""
     parts = parse_symbol(wanted.symbol)
@@ -186,8 +209,6 @@ def _is_inverse(wanted: Wanted) -> bool:
 
 def _result(reply: Any) -> Any:
     """Return the result of a reply, which must be there."""
-    if not isinstance(reply, dict) or "result" not in reply:
-        raise FeedError(f"{HOST}: the reply has no result")
     return reply["result"]
 
 
@@ -196,6 +217,6 @@ def _info(context: Context, wanted: Wanted) -> dict[str, Any]:
     exchange = context.exchange("deribit")
     params = {"instrument_name": wanted.native}
     found: dict[str, Any] = context.once(
-        "deribit", wanted.native, make=lambda: _result(exchange.call("publicGetGetInstrument", params))
+        "deribit", wanted.native, make=lambda: exchange.call("publicGetGetInstrument", params, _result)
     )
     return found

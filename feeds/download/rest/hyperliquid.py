@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from feeds.download.context import Context
+from feeds.download.http import as_list
 from feeds.download.rest.pages import BARS, MS, paged
 from feeds.download.rest.paging import Row
 from feeds.download.windows import Fetch, Wanted
@@ -30,17 +31,18 @@ def rest(context: Context, wanted: Wanted) -> Fetch:
         def ask(low: int, high: int) -> list[tuple[int, Row]]:
             text = timeframe_text(wanted.timeframe_ns)
             asked = {"coin": wanted.native, "interval": text, "startTime": low // MS, "endTime": (high - 1) // MS}
-            rows = _array(exchange.call("publicPostInfo", {"type": "candleSnapshot", "req": asked}))
-            names = ("o", "h", "l", "c", "v")
-            return [(int(row["t"]) * MS, (*(row[name] for name in names), None, row.get("n"))) for row in rows]
+            return exchange.call("publicPostInfo", {"type": "candleSnapshot", "req": asked}, _candles)
 
         return paged(context, wanted, ask, BARS, NEWEST * wanted.timeframe_ns, f"{HOST} candleSnapshot").fetch
 
     def ask_funding(low: int, high: int) -> list[tuple[int, Row]]:
         bounds = {"startTime": low // MS, "endTime": (high - 1) // MS}
         params = {"type": "fundingHistory", "coin": wanted.native} | bounds
-        rows = _array(exchange.call("publicPostInfo", params))
-        return [(int(row["time"]) * MS, (row["fundingRate"],)) for row in rows]
+        return exchange.call(
+            "publicPostInfo",
+            params,
+            lambda reply: [(int(row["time"]) * MS, (row["fundingRate"],)) for row in as_list(reply)],
+        )
 
     constants = {"interval_s": 3600}
     return paged(context, wanted, ask_funding, ("rate",), _PAGE * HOUR_NS, f"{HOST} fundingHistory", constants).fetch
@@ -87,17 +89,26 @@ def tiers(context: Context, wanted: Wanted) -> list[dict[str, Any]]:
     return found
 
 
-def _array(reply: Any) -> list[Any]:
-    """Return the rows of a reply; anything but an array is no empty one."""
-    if not isinstance(reply, list):
-        raise FeedError(f"{HOST}: the reply is no array of rows")
-    return reply
+def _candles(reply: Any) -> list[tuple[int, Row]]:
+    """Return time and cells of candles."""
+    names = ("o", "h", "l", "c", "v")
+    return [(int(row["t"]) * MS, (*(row[name] for name in names), None, row.get("n"))) for row in as_list(reply)]
+
+
+def _universe(reply: Any) -> dict[str, Any]:
+    """Return the venue's description of its coins, which must list some."""
+    if not as_list(reply["universe"]):
+        raise ValueError("no coins")
+    found: dict[str, Any] = reply
+    return found
 
 
 def _meta(context: Context, wanted: Wanted) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the venue's description of all coins, and that of one."""
     exchange = context.exchange("hyperliquid")
-    meta = context.once("hyperliquid", "meta", make=lambda: exchange.call("publicPostInfo", {"type": "meta"}))
+    meta = context.once(
+        "hyperliquid", "meta", make=lambda: exchange.call("publicPostInfo", {"type": "meta"}, _universe)
+    )
     coin = next((each for each in meta["universe"] if each["name"] == wanted.native), None)
     if coin is None:
         raise FeedError(f"{wanted}: {HOST} has no coin {wanted.native!r}")

@@ -1,8 +1,10 @@
 """OKX by REST, raw endpoints of ccxt (okx). Lists come newest first; `after` and `before` leave their own stamp out."""
 
+from collections.abc import Callable
 from typing import Any
 
 from feeds.download.context import Context
+from feeds.download.http import as_list
 from feeds.download.rest.pages import MS, OHLC, empty, paged, rest_source, table_of
 from feeds.download.rest.paging import Ids, Row
 from feeds.download.windows import Fetch, Haul, Wanted, Window
@@ -38,8 +40,11 @@ def rest(context: Context, wanted: Wanted) -> Fetch:
 
         def ask(low: int, high: int) -> list[tuple[int, Row]]:
             params = {"instId": native, "bar": _bar(wanted), "limit": page} | _bounds(low, high)
-            rows = _data(exchange.call(f"publicGetMarket{name}", params))
-            return [(int(row[0]) * MS, _candle(wanted, row)) for row in rows if row[-1] != "0"]
+            return exchange.call(
+                f"publicGetMarket{name}",
+                params,
+                lambda reply: [(int(row[0]) * MS, _candle(wanted, row)) for row in _data(reply) if row[-1] != "0"],
+            )
 
         names = (*OHLC, "volume", "quote_volume") if wanted.kind == "bars" else OHLC
         return paged(context, wanted, ask, names, page * wanted.timeframe_ns, f"{HOST} {name}").fetch
@@ -47,9 +52,15 @@ def rest(context: Context, wanted: Wanted) -> Fetch:
 
         def ask_funding(low: int, high: int) -> list[tuple[int, Row]]:
             params = {"instId": wanted.native, "limit": _PAGE} | _bounds(low, high)
-            rows = _data(exchange.call("publicGetPublicFundingRateHistory", params))
             # What was paid is the realised rate; the other is what had been predicted.
-            return [(int(row["fundingTime"]) * MS, (row.get("realizedRate") or row["fundingRate"],)) for row in rows]
+            return exchange.call(
+                "publicGetPublicFundingRateHistory",
+                params,
+                lambda reply: [
+                    (int(row["fundingTime"]) * MS, (row.get("realizedRate") or row["fundingRate"],))
+                    for row in _data(reply)
+                ],
+            )
 
         return paged(context, wanted, ask_funding, ("rate",), _PAGE * 4 * HOUR_NS, f"{HOST} funding-rate-history").fetch
 
@@ -57,8 +68,11 @@ def rest(context: Context, wanted: Wanted) -> Fetch:
         # Whether the bounds are inclusive is not documented: one ms more at the lower one, rows outside are cut.
         params = {"instId": wanted.native, "period": "5m", "limit": _PAGE}
         bounds = {"begin": low // MS - 1, "end": high // MS}
-        rows = _data(exchange.call("publicGetRubikStatContractsOpenInterestHistory", params | bounds))
-        return [(int(row[0]) * MS, (row[1], row[3])) for row in rows]
+        return exchange.call(
+            "publicGetRubikStatContractsOpenInterestHistory",
+            params | bounds,
+            lambda reply: [(int(row[0]) * MS, (row[1], row[3])) for row in _data(reply)],
+        )
 
     interest = ("native", "quote")
     span = (_PAGE - 1) * wanted.step_ns
@@ -96,7 +110,7 @@ def tiers(context: Context, wanted: Wanted) -> list[dict[str, Any]]:
         "tdMode": "cross",
         "instFamily": f"{parts.base}-{parts.quote}",
     }
-    rows = _data(context.exchange("okx").call("publicGetPublicPositionTiers", params))
+    rows = context.exchange("okx").call("publicGetPublicPositionTiers", params, _data)
     return [
         {
             "floor": "0" if number == 0 else str(row["minSz"]),
@@ -119,15 +133,12 @@ class _Trades:
 
     def fetch(self, window: Window) -> Haul:
         ids = Ids(str(self._wanted))
-        # Later than the window, so that the first page holds a trade after it where there is one.
-        ids.add(self._page({"type": "2", "after": window.high // MS + 60_000}))
+        for _ in range(2):  # a lost page looks like a window without trades
+            ids.add(self._page({"type": "2", "after": window.high // MS + 60_000}))
         if not ids.rows:
             return Haul(empty(self._wanted), (self._source,), is_whole=window.is_running)
-        dry, is_beyond = 0, False
-        while not is_beyond and dry < 2:
-            oldest = min(ids.rows)
-            dry = 0 if ids.add(self._page({"type": "1", "after": oldest})) else dry + 1
-            is_beyond = ids.rows[min(ids.rows)][0] < window.low
+        has_later = self._walk(ids, lambda: max(ids.rows) + _PAGE + 1, lambda ts: ts >= window.high)
+        is_beyond = self._walk(ids, lambda: min(ids.rows), lambda ts: ts < window.low)
         inside = [number for number, (ts, _) in ids.rows.items() if window.low <= ts < window.high]
         if inside:
             ids.close(lambda low, high: self._page({"type": "1", "after": high}), min(inside), max(inside) + 1)
@@ -136,18 +147,27 @@ class _Trades:
         for place, name in enumerate(("id", "price", "quantity", "side")):
             values[name] = [row[place] for _, row in rows]
         table, findings = table_of(self._wanted, values, window.low, window.high, self._now)
-        has_later = any(ts >= window.high for ts, _ in ids.rows.values())
         is_whole = is_beyond and (has_later or window.is_running)
         return Haul(table, (self._source,), "id_contiguous", is_whole, findings, tuple(ids.gaps))
 
+    def _walk(self, ids: Ids, after: Callable[[], int], is_reached: Callable[[int], bool]) -> bool:
+        """Ask for pages before an id until a trade of the time wanted is there, or nothing new comes twice."""
+        dry = 0
+        while dry < 2 and not any(is_reached(ts) for ts, _ in ids.rows.values()):
+            dry = 0 if ids.add(self._page({"type": "1", "after": after()})) else dry + 1
+        return dry < 2
+
     def _page(self, params: dict[str, Any]) -> list[tuple[int, int, Row]]:
-        rows = self._exchange.call(
-            "publicGetMarketHistoryTrades", {"instId": self._wanted.native, "limit": _PAGE} | params
-        )
-        return [
-            (int(row["tradeId"]), int(row["ts"]) * MS, (row["px"], row["sz"], 1 if row["side"] == "buy" else -1))
-            for row in _data(rows)
-        ]
+        asked = {"instId": self._wanted.native, "limit": _PAGE} | params
+        return self._exchange.call("publicGetMarketHistoryTrades", asked, _trades)
+
+
+def _trades(reply: Any) -> list[tuple[int, int, Row]]:
+    """Return id, time and cells of trades."""
+    return [
+        (int(row["tradeId"]), int(row["ts"]) * MS, (row["px"], row["sz"], 1 if row["side"] == "buy" else -1))
+        for row in _data(reply)
+    ]
 
 
 def _bar(wanted: Wanted) -> str:
@@ -168,10 +188,7 @@ def _bounds(low: int, high: int) -> dict[str, int]:
 
 def _data(reply: Any) -> list[Any]:
     """Return the rows of a reply; a reply without a list is no empty one."""
-    rows = reply.get("data") if isinstance(reply, dict) else None
-    if not isinstance(rows, list):
-        raise FeedError(f"{HOST}: the reply has no list of rows")
-    return rows
+    return as_list(reply["data"])
 
 
 def _info(context: Context, wanted: Wanted) -> dict[str, Any] | None:
@@ -180,6 +197,6 @@ def _info(context: Context, wanted: Wanted) -> dict[str, Any] | None:
     kind = "SPOT" if not parts.settle else "FUTURES" if parts.expiry else "SWAP"
     exchange = context.exchange("okx")
     params = {"instType": kind, "instId": wanted.native}
-    reply = context.once("okx", wanted.native, make=lambda: exchange.call("publicGetPublicInstruments", params))
-    found: dict[str, Any] | None = next((each for each in _data(reply) if each["instId"] == wanted.native), None)
+    rows = context.once("okx", wanted.native, make=lambda: exchange.call("publicGetPublicInstruments", params, _data))
+    found: dict[str, Any] | None = next((each for each in rows if each["instId"] == wanted.native), None)
     return found

@@ -8,6 +8,8 @@ import numpy as np
 from feeds.errors import FeedError
 from feeds.findings import Gap
 
+_FRUITLESS = 2  # what brought nothing so often is not asked for any more
+
 Row = tuple[Any, ...]
 Ask = Callable[[int, int], Iterable[tuple[int, Row]]]
 Missing = Callable[[Any, int, int], list[tuple[int, int]]]
@@ -37,22 +39,18 @@ def fill(ask: Ask, missing: Missing, low: int, high: int, span: int) -> list[tup
         Different rows of one time are all kept: they contradict each other, which the caller must see.
     """
     rows: dict[int, list[Row]] = {}
-    todo = [(start, min(start + span, high)) for start in range(low, high, span)]
-    tried: set[tuple[int, int]] = set()
+    todo = [(start, min(start + span, high), 0) for start in range(low, high, span)]
     while todo:
-        start, end = todo.pop(0)
+        start, end, fruitless = todo.pop(0)
         before = len(rows)
         for ts, row in ask(start, end):
             known = rows.setdefault(ts, []) if low <= ts < high else [row]
             if row not in known:
                 known.append(row)
-        stamps = np.array(sorted(rows), dtype=np.int64)
-        again = []
-        for hole in missing(stamps, start, end):
-            if len(rows) > before or hole not in tried:
-                tried.add(hole)
-                again += [(at, min(at + span, hole[1])) for at in range(hole[0], hole[1], span)]
-        todo = again + todo
+        fruitless = 0 if len(rows) > before else fruitless + 1
+        if fruitless < _FRUITLESS:
+            holes = missing(np.array(sorted(rows), dtype=np.int64), start, end)
+            todo = [(at, min(at + span, stop), fruitless) for at, stop in holes] + todo
     return [(ts, row) for ts in sorted(rows) for row in rows[ts]]
 
 
@@ -103,17 +101,15 @@ class Ids:
         ask : callable
             ``ask(first, after)`` returns a page of rows from id `first` on; rows outside are allowed.
         """
-        tried: set[tuple[int, int]] = set()
-        todo = self.holes(low, high)
+        todo = [(*hole, 0) for hole in self.holes(low, high)]
         while todo:
-            hole = todo.pop(0)
-            new = self.add(ask(*hole))
-            rest = self.holes(*hole)
-            if new or hole not in tried:
-                tried.add(hole)
-                todo = rest + todo
+            first, after, fruitless = todo.pop(0)
+            fruitless = 0 if self.add(ask(first, after)) else fruitless + 1
+            rest = self.holes(first, after)
+            if fruitless < _FRUITLESS:
+                todo = [(*hole, fruitless) for hole in rest] + todo
             else:
-                self.gaps += [self._gap(*each) for each in rest]
+                self.gaps += [self._gap(*hole) for hole in rest]
 
     def _gap(self, first: int, after: int) -> Gap:
         """Return the gap in time of a run of missing ids."""
