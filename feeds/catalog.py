@@ -13,10 +13,10 @@ from feeds.dataset import Dataset, Rule, Stream
 from feeds.errors import FeedError
 from feeds.findings import Finding, Gap, clip_gaps
 from feeds.scales import decode
-from feeds.schema import ACCOUNT_KINDS, KINDS, RULE_KINDS, SCALES, columns, join_kind, layout, split_kind
+from feeds.schema import ACCOUNT_KINDS, KINDS, RULE_KINDS, SCALES, join_kind, layout, split_kind
 from feeds.store import Partition
 from feeds.symbols import ALL, check_venue, suggest, to_native, to_unified
-from feeds.tables import check, ints, rescale_table, scales_of, with_scales
+from feeds.tables import check, ints, rescale_table, scales_of
 from feeds.times import iso, time_ns
 from feeds.update import Joined, join, source_list
 
@@ -92,7 +92,8 @@ class Catalog:
         FeedError
             If the root is not local, the table is not canonical, or another process writes the same partition.
         """
-        self.local_root()
+        if not self._is_local:
+            raise FeedError(f"{self.root}: a catalog is written in a local folder; copy it afterwards")
         word, timeframe_ns = split_kind(kind)
         check(table, word, timeframe_ns)
         if not table.num_rows:
@@ -119,54 +120,6 @@ class Catalog:
             elif joined is not None:
                 written.append(self._store(venue, symbol, label, joined, proof))
         return tuple(written)
-
-    def write_empty(
-        self,
-        venue: str,
-        symbol: str,
-        kind: str,
-        name: str,
-        *,
-        source: Iterable[Mapping[str, Any]],
-        findings: Iterable[Finding] = (),
-        gaps: Iterable[Gap] = (),
-        status: str,
-        proof: str = "none",
-    ) -> Partition | None:
-        """Store that a day (or month) has no rows, or none that can be had; rows already there are left as they are.
-
-        Parameters
-        ----------
-        venue, symbol, kind : str
-        name : str
-            The day or month.
-        source, findings, gaps, status, proof
-            As for `write`.
-
-        Returns
-        -------
-        Partition or None
-            None when the partition already has rows.
-        """
-        self.local_root()
-        old = self.partition(venue, symbol, kind, name)
-        if old is not None and old.rows:
-            return None
-        word, timeframe_ns = split_kind(kind)
-        table = with_scales(columns(word, timeframe_ns).empty_table(), dict.fromkeys(SCALES, 0))
-        return store.write_partition(
-            self._path,
-            venue,
-            symbol,
-            kind,
-            table,
-            source=source,
-            findings=findings,
-            gaps=gaps,
-            status=status,
-            partition=name,
-            proof=proof,
-        )
 
     def dataset(
         self,

@@ -1,5 +1,6 @@
 """A download that is killed at any moment ends, when it is run again, with the bytes of one that was not."""
 
+import contextlib
 import json
 import os
 import random
@@ -74,8 +75,10 @@ def test_failure_of_the_disk_between_two_commits_loses_nothing(tmp_path, monkeyp
 
         with monkeypatch.context() as patch:
             patch.setattr(store, "_commit", failing)
-            with pytest.raises(OSError, match="No space left"):
+            with contextlib.suppress(OSError):  # or reported as a stream that failed
                 fetched(exchange, tmp_path / "full", **options)
+        assert len(calls) >= place
+        assert len(bytes_below(tmp_path / "full")) < len(bytes_below(tmp_path / "whole"))
         assert set(statuses(tmp_path / "full").values()) <= {"complete", "partial"}
         fetched(exchange, tmp_path / "full", **options)
     assert bytes_below(tmp_path / "full") == bytes_below(tmp_path / "whole")

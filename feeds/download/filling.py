@@ -1,8 +1,9 @@
 """Filling one stream: for each partition ask the sources in order, judge what they brought, commit it whole."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from feeds import store
 from feeds.catalog import Catalog
 from feeds.download.bulk.cutting import edge_gap, is_numbered
 from feeds.download.context import Context
@@ -119,20 +120,31 @@ class Filler:
             )
             status = parts[-1].status
         else:
-            self.catalog.write_empty(
-                self.wanted.venue,
-                self.wanted.symbol,
-                self.wanted.label,
-                window.name,
-                source=sources,
-                findings=findings,
-                gaps=verdict.gaps,
-                status=status,
-                proof=verdict.proof,
-            )
+            self._store_nothing(window, sources, Verdict(status, verdict.proof, verdict.gaps), findings)
         self.report.rows += table.num_rows
         self.progress.rows += table.num_rows
         self._tell(window, status, verdict.gaps, findings, failures)
+
+    def _store_nothing(
+        self, window: Window, sources: list[dict[str, Any]], verdict: Verdict, findings: list[Finding]
+    ) -> None:
+        """Commit that a window has no rows, or none that can be had; rows that are there already are left alone."""
+        wanted = self.wanted
+        old = self.catalog.partition(wanted.venue, wanted.symbol, wanted.label, window.name)
+        if old is None or not old.rows:
+            store.write_partition(
+                self.catalog.local_root(),
+                wanted.venue,
+                wanted.symbol,
+                wanted.label,
+                empty(wanted),
+                source=sources,
+                findings=findings,
+                gaps=verdict.gaps,
+                status=verdict.status,
+                partition=window.name,
+                proof=verdict.proof,
+            )
 
     def _tell(
         self, window: Window, status: str, gaps: tuple[Gap, ...], findings: list[Finding], failures: list[str]
@@ -157,14 +169,8 @@ class Filler:
         elif absences and all(word == "absent" for word in absences):
             self.report.count("absent")
             self.report.say(f"{window.name}: absent: the archive does not have it (asked twice, some time apart)")
-            self.catalog.write_empty(
-                self.wanted.venue,
-                self.wanted.symbol,
-                self.wanted.label,
-                window.name,
-                source=[{"name": source.name, "vendor": source.name} for source in self.sources],
-                status="absent",
-            )
+            asked = [{"name": source.name, "vendor": source.name} for source in self.sources]
+            self._store_nothing(window, asked, Verdict("absent", "none"), [])
         else:
             self.report.count("missing")
             word = "not yet published" if "not yet" in absences else "not in the archive; ask again in ten minutes"
