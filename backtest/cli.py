@@ -13,6 +13,7 @@ from backtest import __version__
 from backtest.commands import output
 from backtest.commands.coverage import coverage
 from backtest.commands.demo import demo
+from backtest.commands.download import download
 from backtest.commands.importing import import_files
 from backtest.commands.margin import margin
 from backtest.commands.replay import replay
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(run)
+app.command()(download)
 app.command("import")(import_files)
 for command in (validate, coverage, report, margin, venues, replay):
     app.command()(command)

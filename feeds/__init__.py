@@ -8,6 +8,7 @@ from feeds.errors import FeedError, LevdynError
 if TYPE_CHECKING:
     from feeds.catalog import Catalog
     from feeds.dataset import Dataset, Stream
+    from feeds.download.run import download
     from feeds.frames import from_pandas
     from feeds.importing import from_ccxt, import_file, import_files
     from feeds.synthetic import sample
@@ -19,6 +20,7 @@ __all__ = [
     "FeedError",
     "LevdynError",
     "Stream",
+    "download",
     "from_ccxt",
     "from_pandas",
     "import_file",
@@ -32,6 +34,7 @@ _HOMES = {
     "Catalog": "feeds.catalog",
     "Dataset": "feeds.dataset",
     "Stream": "feeds.dataset",
+    "download": "feeds.download.run",
     "from_ccxt": "feeds.importing",
     "from_pandas": "feeds.frames",
     "import_file": "feeds.importing",

@@ -51,7 +51,7 @@ class Catalog:
         kind: str,
         table: "pa.Table",
         *,
-        source: Mapping[str, Any] | str = "",
+        source: Mapping[str, Any] | str | Iterable[Mapping[str, Any]] = "",
         findings: Iterable[Finding] = (),
         gaps: Iterable[Gap] = (),
         status: str = "complete",
@@ -71,7 +71,7 @@ class Catalog:
             With its timeframe: ``"bars:1m"``.
         table : pa.Table
             Canonical and sorted (`feeds.normalize.normalize` makes one).
-        source : dict or str
+        source : dict, str or iterable of dict
             Where it came from; a str is a file name. Machine-dependent paths do not belong here.
         findings, gaps : iterable
             Filed under the partitions they concern.
@@ -215,6 +215,12 @@ class Catalog:
         last = table.num_rows if high is None else int(np.searchsorted(stamps, high))
         table = table.slice(first, max(last - first, 0))
         return table if raw else _decimals(table, word, timeframe_ns)
+
+    def local_root(self) -> Path:
+        """Return the folder, or raise FeedError when the catalog is not on this machine and so cannot be written."""
+        if not self._is_local:
+            raise FeedError(f"{self.root}: a catalog is written in a local folder; copy it afterwards")
+        return Path(self._path)
 
     def symbols(self, venue: str) -> tuple[str, ...]:
         """Return the unified names that a venue has here, sorted."""

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from urllib.parse import quote, unquote
 
 from feeds.errors import FeedError
-from feeds.venue_names import VENUES, Unified
+from feeds.venue_names import CCXT_VENUES, UNIFIED, VENUES, Unified, VenueNames
 
 ALL = "*"  # rows that concern every instrument of a venue, or an account as a whole
 
@@ -23,9 +23,7 @@ class Address:
 
 def parse_symbol(symbol: str) -> Unified:
     """Split a unified symbol into its parts, or raise FeedError that shows the form."""
-    match = re.fullmatch(
-        r"([^/:@\s]+)/([^/:@\s-]+)(?::([^/:@\s-]+)(?:-(\d{6})(?:-([\d.]+)-([CP]))?)?)?", symbol if symbol else ""
-    )
+    match = UNIFIED.fullmatch(symbol if symbol else "")
     if match is None:
         raise FeedError(
             f"symbol {symbol!r} is not a unified name: BASE/QUOTE (spot), BASE/QUOTE:SETTLE (perpetual), "
@@ -48,16 +46,27 @@ def parse_address(text: str) -> Address:
 
 
 def venue_ids() -> tuple[str, ...]:
-    """Return the ids of all venues whose names can be translated, sorted."""
+    """Return the ids of the venues whose own names can be translated, sorted.
+
+    Other exchanges of ccxt are venues too, under ccxt's id; their instruments have unified names only.
+    """
     return tuple(sorted(VENUES))
 
 
 def check_venue(venue: str) -> None:
     """Raise FeedError unless the venue id is known."""
-    if venue not in VENUES:
-        near = get_close_matches(str(venue), VENUES, n=1)
+    if venue not in VENUES and venue not in CCXT_VENUES:
+        near = get_close_matches(str(venue), VENUES, n=1) or get_close_matches(str(venue), CCXT_VENUES, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise FeedError(f"venue {venue!r} is not known{hint} (known: {', '.join(venue_ids())})")
+        raise FeedError(
+            f"venue {venue!r} is not known{hint} (known: {', '.join(venue_ids())}, and other exchanges by ccxt's id)"
+        )
+
+
+def _names(venue: str) -> VenueNames:
+    """Return how a known venue writes its names."""
+    check_venue(venue)
+    return VENUES[venue] if venue in VENUES else CCXT_VENUES[venue]
 
 
 def to_unified(venue: str, native: str) -> str:
@@ -71,9 +80,10 @@ def to_unified(venue: str, native: str) -> str:
     check_venue(venue)
     if native == ALL or "/" in native:
         return native if native == ALL else str(parse_symbol(native))
-    found = VENUES[venue].unified(native)
+    rules = _names(venue)
+    found = rules.unified(native)
     if found is None:
-        raise FeedError(f"{venue}: {native!r} is not one of its instrument names (such as {VENUES[venue].example})")
+        raise FeedError(f"{venue}: {native!r} is not one of its instrument names (such as {rules.example})")
     return str(found)
 
 
@@ -90,7 +100,7 @@ def to_native(venue: str, symbol: str) -> str:
     check_venue(venue)
     if symbol == ALL:
         return ALL
-    rules = VENUES[venue]
+    rules = _names(venue)
     if "/" not in symbol and (meant := rules.unified(symbol)) is not None:
         raise FeedError(f"symbol {symbol!r} is a name of {venue}; its unified name is {str(meant)!r}")
     parts = parse_symbol(symbol)

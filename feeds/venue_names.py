@@ -5,6 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from feeds.ccxt_ids import CCXT_IDS
+
+UNIFIED = re.compile(r"([^/:@\s]+)/([^/:@\s-]+)(?::([^/:@\s-]+)(?:-(\d{6})(?:-([\d.]+)-([CP]))?)?)?")
 _SPOT_QUOTES = (
     *("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USDP", "USD1", "USDE", "RLUSD", "DAI", "PAX", "USDS", "UST"),
     *("BTC", "ETH", "BNB", "XRP", "TRX", "DOGE", "DOT", "SOL"),
@@ -342,4 +345,18 @@ VENUES: dict[str, VenueNames] = {
     "kucoinfutures": VenueNames(_kucoin_unified, _kucoin_native, "XBTUSDTM"),
     "coinbase": _joined_spot(separator="-"),
     "gemini": _joined_spot(("USD", "GUSD", "USDT", "USDC", "BTC", "ETH", "EUR", "GBP", "SGD")),
+}
+
+
+def _ccxt_unified(native: str) -> Unified | None:
+    """Any other exchange of ccxt: its instruments are kept under their unified names."""
+    match = UNIFIED.fullmatch(native)
+    return Unified(*(part if part is not None else "" for part in match.groups())) if match else None
+
+
+# Instruments of other exchanges of ccxt; Binance's ids there are other words for venues that are above.
+CCXT_VENUES: dict[str, VenueNames] = {
+    name: VenueNames(_ccxt_unified, str, "BTC/USDT:USDT", spot=True)
+    for name in sorted(CCXT_IDS - set(VENUES))
+    if not name.startswith("binance")
 }

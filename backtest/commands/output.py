@@ -203,12 +203,12 @@ def working(text: str, fraction: Callable[[], float] | None = None) -> Iterator[
             done = done if fraction is None else max(done, fraction())
             progress.update(task, completed=done, refresh=True)
 
-        with _refreshed(draw):
+        with refreshed(draw):
             yield
 
 
 @contextmanager
-def _refreshed(draw: Callable[[], None]) -> Iterator[None]:
+def refreshed(draw: Callable[[], None]) -> Iterator[None]:
     """Call `draw` from another thread until the block ends; the engine gives up the GIL between batches."""
     from threading import Event, Thread
 

@@ -1,0 +1,167 @@
+"""Files of vendors' archives: received whole, compared with the published checksum, read by the formats."""
+
+import gzip
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from feeds.download.context import Context
+from feeds.download.endpoints import where
+from feeds.download.http import Stored
+from feeds.download.windows import Wanted
+from feeds.errors import FeedError
+from feeds.findings import Finding, Gap
+from feeds.formats import Wanted as Chosen
+from feeds.formats import format_named, recognise
+from feeds.formats.files import find
+from feeds.formats.heads import head as look
+from feeds.formats.streams import Streams
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ATTEMPTS = 3  # a file whose bytes are wrong is asked for so often
+_KEPT = 3  # files of one stream that stay on disk for the next window
+
+
+class BadFileError(FeedError):
+    """A file stayed wrong after several downloads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Rows of one stream in one file.
+
+    Attributes
+    ----------
+    tables : list of pa.Table
+        Canonical, in time order.
+    source : dict
+        For the ledger.
+    has_checksum : bool
+        Whether the vendor published one, and it fits.
+    findings, gaps : tuple
+    """
+
+    tables: "list[pa.Table]"
+    source: dict[str, Any]
+    has_checksum: bool
+    findings: tuple[Finding, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+
+
+@dataclass
+class Files:
+    """The files that one stream is read from, each received and read once.
+
+    Parameters
+    ----------
+    context : Context
+    wanted : Wanted
+    vendor : str
+        Host; the folder below which its files are kept while they are needed.
+    format : str
+        Name of the format; ``auto`` tells it by content.
+    headers : mapping
+        Of each request.
+    """
+
+    context: Context
+    wanted: Wanted
+    vendor: str
+    format: str = "auto"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    checksum_suffix: str = ""
+    _read: dict[str, Contents] = field(default_factory=dict)
+    _missing: set[str] = field(default_factory=set)
+
+    def contents(self, path: str) -> Contents | None:
+        """Return the stream's rows of a file, None when the vendor does not have the file.
+
+        Raises
+        ------
+        BadFileError
+            If its bytes do not fit its checksum, or cannot be read to the end, after several downloads.
+        """
+        if path not in self._read and path not in self._missing:
+            while len(self._read) >= _KEPT:
+                del self._read[next(iter(self._read))]
+            found = self._received(path)
+            if found is None:
+                self._missing.add(path)
+                return None
+            self._read[path] = found
+        return self._read.get(path)
+
+    def _received(self, path: str) -> Contents | None:
+        url, target = f"https://{self.vendor}/{path}", self.context.raw / self.vendor / path
+        published = self._published(url)
+        problem = ""
+        for _ in range(_ATTEMPTS):
+            stored = self.context.client.file(url, target, headers=self.headers)
+            if stored is None:
+                return None
+            problem = self._problem(stored, published)
+            if not problem:
+                try:
+                    return self._parsed(stored, path, published)
+                finally:
+                    stored.path.unlink(missing_ok=True)
+            stored.path.unlink(missing_ok=True)
+        raise BadFileError(f"{where(url)}: {problem} ({_ATTEMPTS} downloads)")
+
+    def _published(self, url: str) -> str:
+        """Return the SHA-256 that the vendor publishes beside a file, an empty text when there is none."""
+        if not self.checksum_suffix:
+            return ""
+        text = self.context.client.text(url + self.checksum_suffix, headers=self.headers)
+        found = re.match(r"\s*([0-9a-fA-F]{64})\b", text or "")
+        return found[1].lower() if found else ""
+
+    def _problem(self, stored: Stored, published: str) -> str:
+        """Say what is wrong with the bytes of a file, nothing when they are whole."""
+        if published and stored.sha256 != published:
+            return f"sha256 is {stored.sha256[:16]}..., published is {published[:16]}..."
+        try:
+            if stored.path.suffix == ".zip":
+                with zipfile.ZipFile(stored.path) as archive:
+                    bad = archive.testzip()
+                return f"member {bad} is damaged" if bad else ""
+            if stored.path.suffix == ".gz":
+                with gzip.open(stored.path) as file:
+                    while file.read(1 << 20):
+                        pass
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            return f"not a whole file ({error})"
+        return ""
+
+    def _parsed(self, stored: Stored, path: str, published: str) -> Contents:
+        """Read the rows of this stream."""
+        wanted = self.wanted
+        chosen = Chosen(venue=wanted.venue, symbol=wanted.symbol, timeframe_ns=wanted.timeframe_ns, kind=wanted.kind)
+        streams = Streams(chosen)
+        source: dict[str, Any] = {"name": Path(path).name, "vendor": self.vendor, "url": path}
+        source |= {"sha256": stored.sha256, "size": stored.size}
+        if published:
+            source["published_sha256"] = published
+        for each in find(stored.path):
+            head = look(each, symbol=wanted.symbol)
+            if not head.rows and head.table is None:
+                return Contents([], source, bool(published))
+            found = recognise(each, head) if self.format == "auto" else format_named(self.format)
+            streams.take(found.read(each, head, chosen), where(path), name=each.path.name, named=head.symbol)
+        key = (wanted.venue, wanted.symbol, wanted.kind, wanted.timeframe_ns)
+        if key not in streams.rows:
+            raise FeedError(f"{where(path)}: holds {', '.join(map(str, streams.rows))}, not {wanted}")
+        days = streams.rows[key].finished()
+        return Contents(
+            [day.take() for day in days],
+            source,
+            bool(published),
+            tuple(each for day in days for each in day.findings),
+            tuple(gap for day in days for gap in day.gaps),
+        )

@@ -1,0 +1,112 @@
+"""What can be had from where: venue x kind x source x look-back (feeds.md section 1)."""
+
+from collections.abc import Iterable
+
+from feeds.ccxt_ids import CCXT_IDS
+from feeds.download.ways import ALTERNATIVES, GENERIC, WAYS, Way
+from feeds.errors import FeedError
+from feeds.schema import BAR_KINDS, join_kind, split_kind, timeframe_text
+from feeds.symbols import check_venue
+
+__all__ = ["Way", "ccxt_id", "checked", "listed", "venues", "ways"]
+
+# Kinds that venues offer as bars only: the bare word means these.
+_DEFAULT_TIMEFRAME = {"mark": "mark:1m", "index": "index:1m", "premium": "premium:1m"}
+_OWN_CCXT_IDS = {
+    "binance_usdm": "binanceusdm",
+    "binance_coinm": "binancecoinm",
+    "binance_spot": "binance",
+    "bybit_spot": "bybit",
+}
+_CLOSED = {"bitmex": "BitMEX closed on 2026-09-23; import its dumps with `levdyn import`"}
+
+
+def venues() -> tuple[str, ...]:
+    """Return the venues that have adapters of their own, sorted."""
+    return tuple(sorted({way.venue for way in WAYS}))
+
+
+def ccxt_id(venue: str) -> str | None:
+    """Return ccxt's id of a venue, None when ccxt does not have it."""
+    found = _OWN_CCXT_IDS.get(venue, venue)
+    return found if found in CCXT_IDS else None
+
+
+def ways(venue: str, kind: str) -> tuple[Way, ...]:
+    """Return the ways to get a kind (bare or with its timeframe) of a venue, archives first."""
+    word = kind.partition(":")[0]
+    own = WAYS if venue in venues() else GENERIC if ccxt_id(venue) is not None else ()
+    found = [way for way in own if way.venue in (venue, "*") and way.kind == word]
+    return tuple(sorted(found, key=lambda way: way.source != "archive"))
+
+
+def checked(venue: str, kinds: Iterable[str]) -> tuple[str, ...]:
+    """Return the kinds as they will be stored, or refuse what the venue cannot give.
+
+    Raises
+    ------
+    FeedError
+        For all refused kinds at once, each with what to do instead.
+    """
+    check_venue(venue)
+    if venue in _CLOSED:
+        raise FeedError(f"{venue}: {_CLOSED[venue]}")
+    if not any(way.venue == venue for way in WAYS) and ccxt_id(venue) is None:
+        raise FeedError(f"{venue}: nothing can be downloaded from it; import its files with `levdyn import`")
+    found: dict[str, None] = {}
+    refused = []
+    for text in kinds:
+        kind = _DEFAULT_TIMEFRAME.get(text, text)
+        word, length = split_kind(kind)
+        label = join_kind(word, length)
+        offered = ways(venue, word)
+        if not offered:
+            refused.append(f"{word}: {_alternative(venue, word)}")
+        elif length and not any(_has(way, length) for way in offered):
+            refused.append(f"{label}: {venue} has {', '.join(offered[0].timeframes)} only")
+        found[label] = None
+    if refused:
+        have = ", ".join(dict.fromkeys(way.kind for way in _all(venue)))
+        lines = "".join(f"\n{text}" for text in refused)
+        raise FeedError(f"{venue} cannot give what was asked for (it has {have}):{lines}")
+    if not found:
+        raise FeedError(f"no kind is asked for; {venue} has {', '.join(way.kind for way in _all(venue))}")
+    return tuple(found)
+
+
+def listed(venue: str | None = None) -> list[dict[str, str]]:
+    """Return the table as rows of text, of one venue or of all."""
+    if venue is not None:
+        check_venue(venue)
+    shown = _all(venue) if venue is not None else (*WAYS, *GENERIC)
+    return [
+        {
+            "venue": venue if venue is not None else "any other of ccxt" if way.venue == "*" else way.venue,
+            "kind": f"{way.kind}:TF" if way.kind in BAR_KINDS else way.kind,
+            "source": f"{way.source} {way.host}",
+            "look-back": way.look_back,
+            "timeframes": " ".join(way.timeframes),
+            "note": way.note,
+            "fact": f"{way.fact}{'' if way.is_verified else ' (unverified)'}",
+        }
+        for way in shown
+    ]
+
+
+def _all(venue: str) -> tuple[Way, ...]:
+    """Return all ways of a venue."""
+    own = WAYS if venue in venues() else GENERIC
+    return tuple(way for way in own if way.venue in (venue, "*"))
+
+
+def _has(way: Way, length: int) -> bool:
+    """Tell whether a way has bars of a length; ccxt decides at run time for venues without a list."""
+    return not way.timeframes or timeframe_text(length) in way.timeframes
+
+
+def _alternative(venue: str, word: str) -> str:
+    """Return what to do instead of downloading a kind."""
+    for place in ((venue, word), ("*", word)):
+        if place in ALTERNATIVES:
+            return ALTERNATIVES[place]
+    return "not offered; `levdyn import` reads files of it from other sources"

@@ -1,0 +1,207 @@
+"""Filling one stream: for each partition ask the sources in order, judge what they brought, commit it whole."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from feeds import store
+from feeds.catalog import Catalog
+from feeds.download.bulk.cutting import edge_gap, is_numbered
+from feeds.download.context import Context
+from feeds.download.http import HostError
+from feeds.download.probes import Probes
+from feeds.download.proof import Verdict, has_grid, judge
+from feeds.download.report import Progress, StreamReport
+from feeds.download.rest.pages import empty
+from feeds.download.windows import Haul, Source, Wanted, Window
+from feeds.errors import FeedError
+from feeds.findings import Finding, Gap
+from feeds.formats.rows import at_one_scale, merged
+from feeds.normalize import normalize
+from feeds.times import day_text
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_KEPT_STATUSES = ("complete", "absent", "conflict")
+
+
+@dataclass
+class Filler:
+    """Fills the windows of one stream in time order.
+
+    Attributes
+    ----------
+    context : Context
+    catalog : Catalog
+    wanted : Wanted
+    sources : list of Source
+        Archives first.
+    probes : Probes
+    report : StreamReport
+    progress : Progress
+    """
+
+    context: Context
+    catalog: Catalog
+    wanted: Wanted
+    sources: list[Source]
+    probes: Probes
+    report: StreamReport
+    progress: Progress
+
+    def fill(self, windows: list[Window]) -> None:
+        """Fill all windows. A host that fails for good is not asked again for this stream."""
+        alive = list(self.sources)
+        for window in windows:
+            self.progress.what = f"{self.wanted} {window.name}"
+            part = self.catalog.partition(self.wanted.venue, self.wanted.symbol, self.wanted.label, window.name)
+            if part is not None and part.status in _KEPT_STATUSES:
+                self.report.kept += 1
+                self.report.count(part.status)
+                if part.status != "complete":
+                    self.report.say(f"{window.name}: {part.status} since an earlier download or import")
+            else:
+                self._fill(window, alive)
+            self.progress.done += 1
+
+    def _fill(self, window: Window, alive: list[Source]) -> None:
+        """Ask the sources for one window until its rows are proved to be all there are."""
+        hauls: list[Haul] = []
+        failures: list[str] = []
+        absences: list[str] = []
+        reached = [source for source in alive if source.reaches(window, self.context.now)]
+        for source in reached:
+            if window.is_running and not source.has_rest:
+                absences.append("not yet")  # no archive has the file of a day before it is over
+                continue
+            try:
+                haul = source.fetch(window)
+            except HostError as error:
+                failures.append(str(error))
+                alive.remove(source)
+                continue
+            except FeedError as error:
+                failures.append(str(error))
+                continue
+            if haul.table is None:
+                absences.append(self.probes.absence(self.wanted, window, source, haul.absence))
+                continue
+            hauls = self._chosen([*hauls, haul])
+            table, _ = self._joined(hauls)
+            if judge(self.wanted, window, table, hauls).status in ("complete", "partial"):
+                break
+        if hauls:
+            self._store(window, hauls, failures)
+        else:
+            self._nothing(window, failures, absences, bool(reached))
+
+    def _store(self, window: Window, hauls: list[Haul], failures: list[str]) -> None:
+        """Commit what was brought for a window."""
+        table, more = self._joined(hauls)
+        verdict = judge(self.wanted, window, table, hauls)
+        gap = self._gap_to_day_before(window, table)
+        findings = merged([note for haul in hauls for note in haul.findings] + more)
+        if gap is not None:
+            verdict = Verdict("suspect", "none", (*verdict.gaps, gap))
+            findings.append(Finding("G1", "flag", 1, "ids missing after the day before", (str(gap),), (window.name,)))
+        status = "conflict" if any(each.severity == "fatal" for each in findings) else verdict.status
+        sources = [dict(each) for each in {str(source): source for haul in hauls for source in haul.sources}.values()]
+        if table.num_rows:
+            parts = self.catalog.write(
+                self.wanted.venue,
+                self.wanted.symbol,
+                self.wanted.label,
+                table,
+                source=sources,
+                findings=findings,
+                gaps=verdict.gaps,
+                status=status,
+                proof=verdict.proof,
+            )
+            status = parts[-1].status
+        else:
+            self._store_nothing(window, sources, Verdict(status, verdict.proof, verdict.gaps), findings)
+        self.report.rows += table.num_rows
+        self.progress.rows += table.num_rows
+        self._tell(window, status, verdict.gaps, findings, failures)
+
+    def _store_nothing(
+        self, window: Window, sources: list[dict[str, Any]], verdict: Verdict, findings: list[Finding]
+    ) -> None:
+        """Commit that a window has no rows, or none that can be had; rows that are there already are left alone."""
+        wanted = self.wanted
+        old = self.catalog.partition(wanted.venue, wanted.symbol, wanted.label, window.name)
+        if old is None or not old.rows:
+            store.write_partition(
+                self.catalog.local_root(),
+                wanted.venue,
+                wanted.symbol,
+                wanted.label,
+                empty(wanted),
+                source=sources,
+                findings=findings,
+                gaps=verdict.gaps,
+                status=verdict.status,
+                partition=window.name,
+                proof=verdict.proof,
+            )
+
+    def _tell(
+        self, window: Window, status: str, gaps: tuple[Gap, ...], findings: list[Finding], failures: list[str]
+    ) -> None:
+        """Report on a stored window."""
+        self.report.count(status)
+        self.report.gaps += gaps
+        self.report.findings += [each for each in findings if each.severity != "repair"]
+        if status in ("suspect", "conflict"):
+            words = [*failures, *(str(gap) for gap in gaps[:2])] or ["completeness cannot be shown"]
+            self.report.say(f"{window.name}: {status}: {'; '.join(words)}")
+
+    def _nothing(self, window: Window, failures: list[str], absences: list[str], was_reached: bool) -> None:
+        """Report on, and where it is final record, a window for which no source has anything."""
+        if failures:
+            self.report.count("failed")
+            for text in failures:
+                self.report.say(text)
+        elif not was_reached:
+            self.report.count("missing")
+            self.report.say(f"before {day_text(window.end)}: no source reaches that far back")
+        elif absences and all(word == "absent" for word in absences):
+            self.report.count("absent")
+            self.report.say(f"{window.name}: absent: the archive does not have it (asked twice, some time apart)")
+            asked = [{"name": source.name, "vendor": source.name} for source in self.sources]
+            self._store_nothing(window, asked, Verdict("absent", "none"), [])
+        else:
+            self.report.count("missing")
+            word = "not yet published" if "not yet" in absences else "not in the archive; ask again in ten minutes"
+            self.report.say(f"{window.name}: {word}")
+
+    def _chosen(self, hauls: list[Haul]) -> list[Haul]:
+        """Return the hauls to make a window of: where no grid shows holes, the first that is whole stands alone."""
+        if has_grid(self.wanted):
+            return hauls
+        return next(([haul] for haul in hauls if haul.is_whole and not haul.gaps), hauls)
+
+    def _joined(self, hauls: list[Haul]) -> "tuple[pa.Table, list[Finding]]":
+        """Return the rows of several sources as one table; those of the first win, contradictions are findings."""
+        import pyarrow as pa
+
+        tables = [haul.table for haul in hauls if haul.table is not None and haul.table.num_rows]
+        if not tables:
+            return empty(self.wanted), []
+        if len(tables) == 1:
+            return tables[0], []
+        levelled = at_one_scale(tables, self.wanted.kind, self.wanted.timeframe_ns)
+        rows = pa.concat_tables(levelled).combine_chunks()
+        return normalize(rows, self.wanted.kind, timeframe_ns=self.wanted.timeframe_ns)
+
+    def _gap_to_day_before(self, window: Window, table: "pa.Table") -> Gap | None:
+        """Return the hole between the ids of the stored day before and the first of this day, where ids have none."""
+        if not is_numbered(self.wanted, table):
+            return None
+        name = day_text(window.start - 1)
+        part = self.catalog.partition(self.wanted.venue, self.wanted.symbol, self.wanted.label, name)
+        if part is None or part.status != "complete" or not part.rows:
+            return None
+        gap = edge_gap(table, (int(part.ledger.get("id_last", -1)), part.ts_max))
+        return gap and Gap(max(gap.start, window.start), gap.end, gap.reason, gap.detail)
