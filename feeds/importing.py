@@ -199,7 +199,7 @@ def from_ccxt(rows: Sequence[Any], *, kind: str, venue: str, symbol: str, timefr
 
 def _format_of(source: Source, head: Head, chosen: Format | None) -> Format | None:
     """Return the format of a file, None for a file without rows that its vendor documents as a day without data."""
-    if head.rows or head.table is not None:
+    if head.rows or head.objects or head.table is not None:
         return recognise(source, head) if chosen is None else chosen
     if not any(item.may_be_empty and item.fits(head) for item in FORMATS):
         raise FeedError(f"{source.where}: no rows ({head.describe()}); leave the file out, or download it again")
@@ -263,6 +263,11 @@ def _finished(streams: Streams, formats: str, catalog: "Catalog | str | Path | N
             dataset += Dataset([]) if kind in ACCOUNT_KINDS else target.dataset([(venue, symbol)], kinds=name)
         done.append(Imported(venue, symbol, name, streams.rows[key].rows_in, rows_out, findings, written))
     left_out = tuple(f"{text}: {rows:,} rows" for text, rows in streams.left_out.items())
+    left_out += tuple(
+        f"{symbol}@{venue} funding: {rows.lost} rows whose spacing does not show their interval"
+        for (venue, symbol, *_), rows in sorted(streams.rows.items())
+        if rows.lost
+    )
     left_out += tuple(f"{name}: empty, a day without data" for name in streams.empty)
     return ImportResult(dataset, tuple(done), formats, left_out)
 

@@ -98,7 +98,7 @@ FEED = {
         1,
     ),
     "D2": ("trades", changed(rows.trades(50), "id", 7, 1006), 1, 2),
-    "D3": ("trades", rows.trades(6, step=0, id=[-1] * 6, side=[1] * 6), 5, 1),
+    "D3": ("trades", rows.trades(6, step=0, price=["1", "2", "3"] * 2, id=[-1] * 6, side=[1] * 6), 3, 1),
     "O2": ("trades", changed(rows.trades(50), "id", 7, 5000), 1, 1),
     "V1": ("trades", changed(rows.trades(50), "price", 7, 0), 1, 1),
     "V2": ("trades", changed(rows.trades(5000), "price", 70, 500000), 1, 1),

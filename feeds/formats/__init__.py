@@ -1,7 +1,28 @@
 """One parser per vendor format; a format is recognised by content, never by date or name."""
 
 from feeds.errors import FeedError
-from feeds.formats import binance_account_format, binance_vision, candles, ccxt_lists, plain, research, tardis, tiers
+from feeds.formats import (
+    binance_account_format,
+    binance_books,
+    binance_vision,
+    bitmex,
+    bybit,
+    candles,
+    captures,
+    ccxt_lists,
+    deribit,
+    dydx,
+    gate,
+    hyperliquid,
+    okx,
+    plain,
+    positions,
+    research,
+    research_tables,
+    tardis,
+    tardis_books,
+    tiers,
+)
 from feeds.formats.files import Source
 from feeds.formats.heads import Head
 from feeds.formats.shape import Format, Piece, Wanted
@@ -10,11 +31,23 @@ __all__ = ["FORMATS", "Format", "Piece", "Wanted", "format_named", "recognise"]
 
 FORMATS: tuple[Format, ...] = (
     *binance_vision.FORMATS,
+    *binance_books.FORMATS,
     *binance_account_format.FORMATS,
+    *bybit.FORMATS,
+    *okx.FORMATS,
+    *bitmex.FORMATS,
+    *deribit.FORMATS,
+    *hyperliquid.FORMATS,
+    *dydx.FORMATS,
+    *gate.FORMATS,
     *tardis.FORMATS,
+    *tardis_books.FORMATS,
+    *captures.FORMATS,
+    *positions.FORMATS,
     *candles.FORMATS,
     *ccxt_lists.FORMATS,
     *research.FORMATS,
+    *research_tables.FORMATS,
     *tiers.FORMATS,
     plain.FORMAT,
 )

@@ -175,7 +175,7 @@ def _kline_series(head: Head) -> set[str]:
     if not KLINES.fits(head):
         return set()
     names = KLINES.names(head)
-    values = {name: np.array(head.text(names.index(name)), dtype=np.float64) for name in names}
+    values = {name: np.nan_to_num(head.numbers(names.index(name))) for name in names}
     if not head.rows or any(np.any(values[name] != 0) for name in ("volume", "quote_volume", "taker_buy_volume")):
         return {"bars"}
     prices = np.concatenate([values[name] for name in ("open", "high", "low", "close")])

@@ -32,7 +32,8 @@ class Records:
     kind : str
     fields : mapping
         Canonical column -> (shape of its cells, header names it may have). Shapes: time, number, integer, id (an
-        integer where the file has integers, else left out), side, taker (side from "buyer is maker"), text.
+        integer where the file has integers, else left out), side, taker (side from "buyer is maker"), flag (true or
+        false), text.
     headers : tuple of tuple of str
         Accepted headers; the order of the columns does not matter.
     bare : tuple of (str, tuple of str)
@@ -262,6 +263,8 @@ def _cells(array: "pa.Array", shape: str, name: str) -> "pa.Array":
         return array.cast("int64")
     if shape == "side":
         return cells.sides(array, header=name)
+    if shape == "flag":
+        return cells.flags(array, header=name)
     if shape == "taker":
         return cells.taker_side(array, header=name)
     return array.cast("string")

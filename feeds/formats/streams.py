@@ -87,6 +87,10 @@ class Streams:
             raise FeedError(f"{where}: the content does not show the venue; give venue=, as venue='binance_usdm'")
         asked = None if wanted.symbol is None else _unified(venue, wanted.symbol, "symbol=")
         symbol = asked
+        if piece.symbol is not None and piece.is_one_of_many and not _has_name(venue, piece.symbol):
+            text = f"{piece.symbol} of {venue} (an instrument whose name has no form here)"
+            self.left_out[text] = self.left_out.get(text, 0) + len(piece.columns["ts"])
+            return text
         if piece.symbol is not None:
             symbol = _unified(venue, piece.symbol, f"{where}: symbol")
         elif asked is None and named is not None:
@@ -109,3 +113,12 @@ def _unified(venue: str, symbol: str, where: str) -> str:
         return to_unified(venue, symbol)
     except FeedError as error:
         raise FeedError(f"{where} {symbol!r}: {error}; give symbol= and venue= that fit together") from error
+
+
+def _has_name(venue: str, symbol: str) -> bool:
+    """Tell whether a native name can be written as a unified one."""
+    try:
+        to_unified(venue, symbol)
+    except FeedError:
+        return False
+    return True
