@@ -234,7 +234,21 @@ def _book(table: "pa.Table") -> list[Finding]:
     before = np.concatenate(([-1], np.maximum.accumulate(places)[:-1]))  # the last row of an update before each
     follows = (previous == last) | after_snapshot | ((before >= 0) & (previous == seq[before]))
     broken = fresh & is_update & (previous >= 0) & ~follows
-    return _found("B2", "flag", broken, stamps, "sequence breaks: the book is unknown until the next snapshot")
+    found = _found("B2", "flag", broken, stamps, "sequence breaks: the book is unknown until the next snapshot")
+    return found + _crossed_snapshots(table)
+
+
+def _crossed_snapshots(table: "pa.Table") -> list[Finding]:
+    """B1: whole books whose best bid is at or above their best ask."""
+    places = np.flatnonzero(ints(table, "is_snapshot"))
+    if not places.size:
+        return []
+    stamps, seq, sides, prices = (ints(table, name)[places] for name in ("ts", "seq", "side", "price"))
+    fresh = (stamps[1:] != stamps[:-1]) | (seq[1:] != seq[:-1]) | ((sides[1:] == 1) & (sides[:-1] == -1))
+    starts = np.concatenate(([0], np.flatnonzero(fresh) + 1))
+    bids = np.maximum.reduceat(np.where(sides == 1, prices, 0), starts)
+    asks = np.minimum.reduceat(np.where(sides == -1, prices, np.iinfo(np.int64).max), starts)
+    return _found("B1", "flag", bids >= asks, stamps[starts], "snapshots of the book with the bid at or above the ask")
 
 
 def _funding(table: "pa.Table") -> list[Finding]:

@@ -96,14 +96,27 @@ def test_help_lists_every_command_with_a_whole_sentence(levdyn) -> None:
     done = levdyn("--help")
     assert done.code == 0
     listed = done.out.partition("Commands:")[2]
-    for name in ("demo", "run", "import", "validate", "coverage", "report", "margin", "venues", "replay"):
+    for name in (
+        "demo",
+        "run",
+        "import",
+        "validate",
+        "coverage",
+        "repair",
+        "fingerprint",
+        "report",
+        "margin",
+        "venues",
+        "replay",
+    ):
         line = next(line for line in listed.splitlines() if line.strip().startswith(f"{name} "))
         assert line.endswith(".")
         assert not line.endswith("...")
 
 
 @pytest.mark.parametrize(
-    "name", ["demo", "run", "import", "validate", "coverage", "report", "margin", "venues", "replay"]
+    "name",
+    ["demo", "run", "import", "validate", "coverage", "repair", "fingerprint", "report", "margin", "venues", "replay"],
 )
 def test_help_of_a_command_has_examples_that_fit_80_columns(levdyn, name: str) -> None:
     done = levdyn(name, "--help")

@@ -46,7 +46,7 @@ def content(result: ImportResult) -> dict[str, list[object]]:
     return stream.table().drop_columns("seq").to_pydict()
 
 
-NAME = "BTCUSDT-aggTrades-2024-01-01"
+NAME = "BTCUSDT-aggTrades-2024-01"
 
 
 # --- containers ---

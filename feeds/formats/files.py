@@ -173,7 +173,7 @@ def _unpacked(source: Source) -> Iterator[Any]:
     import pyarrow as pa
 
     if source.member and source.path.name.lower().endswith(_TARS):
-        with tarfile.open(source.path) as archive, cast(IO[bytes], archive.extractfile(source.member)) as stream:
+        with tarfile.open(source.path) as tar, cast(IO[bytes], tar.extractfile(source.member)) as stream:
             yield stream
     elif source.member:
         with zipfile.ZipFile(source.path) as archive, archive.open(source.member) as stream:

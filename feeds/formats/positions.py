@@ -55,7 +55,7 @@ def _states(source: Source, head: Head) -> Iterator[tuple[str, Mapping[str, Any]
     for number, (_, line) in enumerate(json_lines(source), start=1):
         state = next((line[name] for name in _STATES if isinstance(line, Mapping) and _is_state(line.get(name))), None)
         account = None if state is None else line.get("user", line.get("address"))
-        if not isinstance(account, str):
+        if state is None or not isinstance(account, str):
             raise FeedError(f"{source.where}: line {number} is no {{user, clearinghouseState}}")
         yield account, state, line
 

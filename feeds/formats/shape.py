@@ -92,6 +92,9 @@ class Format:
         Yields pieces; a file is read once, in batches.
     may_be_empty : bool
         Whether the vendor documents a file without rows as "no data" (rule A2); elsewhere it is an error.
+    zone_h : int or None
+        For vendors whose file names carry the day or month of the rows: by how many hours that day is ahead of UTC.
+        None where names say nothing (rules T3, T4).
     """
 
     name: str
@@ -99,6 +102,7 @@ class Format:
     fits: Callable[[Head], bool]
     read: Reader
     may_be_empty: bool = False
+    zone_h: int | None = None
 
 
 _PATTERNS = {

@@ -21,6 +21,8 @@ class Streams:
         Names of the files that fed each.
     left_out : dict of str to int
         What a file held beside what is imported because its venue has no names here, and how many rows of it.
+    left_out_files : list of str
+        Names of files that are not what was asked for, each with the reason.
     empty : list of str
         Names of files without rows that their vendor documents as days without data.
     """
@@ -29,6 +31,7 @@ class Streams:
         self.rows: dict[Key, Rows] = {}
         self.sources: dict[Key, list[str]] = {}
         self.left_out: dict[str, int] = {}
+        self.left_out_files: list[str] = []
         self.empty: list[str] = []
         self._wanted = wanted
 
