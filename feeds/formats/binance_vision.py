@@ -159,7 +159,8 @@ def _venue(head: Head, *, spot: bool, futures: bool = True) -> str | None:
 
 def _is_micro(head: Head, names: tuple[str, ...], column: str) -> bool:
     """Whether the stamps of a column have 16 digits: only Binance's spot files have microseconds."""
-    return bool(head.rows) and len(head.text(names.index(column))[0]) == 16
+    texts = head.text(names.index(column))
+    return bool(texts) and len(texts[0]) == 16
 
 
 def _read_trades(records: Records, source: Source, head: Head, wanted: Wanted) -> Iterator[Piece]:

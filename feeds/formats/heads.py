@@ -13,6 +13,7 @@ from feeds.formats.files import Source, broken, opened
 SAMPLE_BYTES = 1 << 18
 SAMPLE_ROWS = 2000
 SAMPLE_LINES = 50
+_INT64 = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +254,7 @@ def _json_column(cells: list[Any]) -> Any:
     import pyarrow as pa
 
     kinds = {type(cell) for cell in cells} - {type(None)}
-    if kinds in ({int}, {float}):
+    if kinds in ({int}, {float}) and all(cell is None or abs(cell) < _INT64 for cell in cells):
         return pa.array(cells)
     # Numbers of mixed kinds are given as text by repr, which shows the shortest digits of a float.
     return pa.array(

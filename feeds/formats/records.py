@@ -68,9 +68,12 @@ class Records:
         Raises
         ------
         FeedError
-            If the file has neither a header nor one of the bare shapes' numbers of columns.
+            If the file has another header (rule M2), or none and not one of the bare shapes' numbers of columns.
         """
         if head.columns:
+            if not self.fits(head):
+                known = " or ".join(",".join(header) for header in self.headers) or "no header"
+                raise FeedError(f"{head.name}: {head.describe()}; this format has {known} (M2)")
             return head.columns
         alike = [names for letters, names in self.bare if looks_like(head, letters)]
         alike += [names for _, names in self.bare if len(names) == head.width]
