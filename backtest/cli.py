@@ -14,8 +14,10 @@ from backtest.commands import output
 from backtest.commands.coverage import coverage
 from backtest.commands.demo import demo
 from backtest.commands.download import download
+from backtest.commands.fingerprint import fingerprint
 from backtest.commands.importing import import_files
 from backtest.commands.margin import margin
+from backtest.commands.repair import repair
 from backtest.commands.replay import replay
 from backtest.commands.report import report
 from backtest.commands.run import run
@@ -37,7 +39,7 @@ app.command()(demo)
 app.command()(run)
 app.command()(download)
 app.command("import")(import_files)
-for command in (validate, coverage, report, margin, venues, replay):
+for command in (validate, coverage, repair, fingerprint, report, margin, venues, replay):
     app.command()(command)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +32,9 @@ class Catalog:
     Parameters
     ----------
     root : str or Path
-        A local folder, or a URI that pyarrow can read (``s3://...``); writing needs a local folder. It need not exist
-        yet.
+        A local folder, or a URI that pyarrow or fsspec can open (``s3://...``). It need not exist yet. Only in a local
+        folder are writes atomic and locked; on a remote store data comes first and the ledger last, and one writer at
+        a time is the user's care.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -90,16 +92,15 @@ class Catalog:
         Raises
         ------
         FeedError
-            If the root is not local, the table is not canonical, or another process writes the same partition.
+            If the root cannot be written, the table is not canonical, or another process writes the same partition.
         """
-        if not self._is_local:
-            raise FeedError(f"{self.root}: a catalog is written in a local folder; copy it afterwards")
         word, timeframe_ns = split_kind(kind)
         check(table, word, timeframe_ns)
         if not table.num_rows:
             raise FeedError(f"{symbol}@{venue} {kind}: the table has no rows; nothing to write")
-        if not self._is_swept:
-            store.sweep(self._path)
+        if self._is_local and not self._is_swept:
+            with self._writing():
+                store.sweep(self._path)
             self._is_swept = True
         found, holes, label = tuple(findings), tuple(gaps), join_kind(word, timeframe_ns)
         written = []
@@ -379,22 +380,35 @@ class Catalog:
 
     def _store(self, venue: str, symbol: str, kind: str, joined: Joined, proof: str) -> Partition:
         """Write one partition, and what contradicts it beside it."""
-        partition = store.write_partition(
-            self._path,
-            venue,
-            symbol,
-            kind,
-            joined.table,
-            source=joined.sources,
-            findings=joined.findings,
-            status=joined.status,
-            gaps=joined.gaps,
-            proof=proof,
-            rows_in=joined.rows_in,
-        )
-        if joined.conflicts.num_rows:
-            store.write_quarantine(partition, joined.conflicts)
+        with self._writing():
+            partition = store.write_partition(
+                self._path,
+                venue,
+                symbol,
+                kind,
+                joined.table,
+                source=joined.sources,
+                findings=joined.findings,
+                status=joined.status,
+                gaps=joined.gaps,
+                proof=proof,
+                rows_in=joined.rows_in,
+                filesystem=None if self._is_local else self.filesystem,
+            )
+            if joined.conflicts.num_rows:
+                store.write_quarantine(partition, joined.conflicts)
         return partition
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Turn what a full or read-only disk, or a store that refuses, raises into a FeedError."""
+        try:
+            yield
+        except OSError as error:
+            raise FeedError(
+                f"{self.root}: cannot be written ({error}); what was stored before is unharmed, and no partition is "
+                "half-written"
+            ) from error
 
 
 def _split(table: "pa.Table", kind: str) -> "list[tuple[str, pa.Table]]":

@@ -18,6 +18,8 @@ Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 _EXAMPLES = 5
+_DOUBLED_ROWS = 3  # distinct rows from which on "each occurs twice" is no coincidence
+_SECOND_NAME = {"tiers": "floor", "borrow_rates": "asset", "depth": "percentage"}
 # Not part of what a row says: its place in a file, and stamps that differ between sources of one event.
 _INCIDENTAL = ("seq", "ts_raw", "ts_avail")
 
@@ -42,8 +44,9 @@ class Deduplicated:
 def keys(table: "pa.Table", kind: str, timeframe_ns: int) -> tuple[Int64s, Bools]:
     """Return an integer per row that names the event, and which rows have such a name at all.
 
-    Trades and quotes are named by the venue's id; bars, settled funding and open interest by their time; tiers and
-    borrow rates by time and floor or asset. Other rows have no name: two equal ones may be two events.
+    Trades and quotes are named by the venue's id; bars, settled funding and open interest by their time; tiers,
+    borrow rates and depth by time and floor, asset or distance. Other rows have no name: two equal ones may be two
+    events.
     """
     stamps = ints(table, "ts")
     everyone = np.ones(stamps.size, dtype=bool)
@@ -54,8 +57,8 @@ def keys(table: "pa.Table", kind: str, timeframe_ns: int) -> tuple[Int64s, Bools
         return stamps, ints(table, "kind") == SETTLED
     if (kind in BAR_KINDS and timeframe_ns) or kind in ("open_interest", "instruments"):
         return stamps, everyone
-    if kind in ("tiers", "borrow_rates"):
-        second = table.column("floor" if kind == "tiers" else "asset").to_pylist()
+    if kind in _SECOND_NAME:
+        second = table.column(_SECOND_NAME[kind]).to_pylist()
         names: dict[Any, int] = {}
         pairs = [names.setdefault(pair, len(names)) for pair in zip(stamps.tolist(), second, strict=True)]
         return np.array(pairs, dtype=np.int64), everyone
@@ -66,7 +69,7 @@ def deduplicate(table: "pa.Table", kind: str, timeframe_ns: int) -> Deduplicated
     """Drop repeated rows of one event and set apart rows that contradict an earlier one.
 
     The first row of an event is kept; empty cells of it are filled from its repeats. Rows without a name are dropped
-    only when the whole table is repeated the same number of times (D3).
+    only when the whole table is repeated the same number of times, and is more than a few rows (D3).
     """
     name, has_name = keys(table, kind, timeframe_ns)
     order, first = _groups(name, has_name)
@@ -180,7 +183,7 @@ def _undouble(table: "pa.Table", kind: str, has_name: Bools) -> Deduplicated:
     groups = _identities(table, np.arange(table.num_rows))
     _, starts, counts = np.unique(groups, return_index=True, return_counts=True)
     factor = int(counts[0])
-    if factor < 2 or np.any(counts != factor):
+    if factor < 2 or counts.size < _DOUBLED_ROWS or np.any(counts != factor):
         return Deduplicated(table, nothing, [])
     keep = np.zeros(table.num_rows, dtype=bool)
     keep[starts] = True

@@ -83,6 +83,19 @@ def intervals_from_spacing(stamps: Int64s) -> Int64s:
     return np.concatenate((found[:1], found)).astype(np.int64)
 
 
+def intervals_of(stamps: Int64s) -> Int64s:
+    """Return the length in s of the interval that ends at each stamp, jitter and repeats allowed (rule F3).
+
+    Raises
+    ------
+    FeedError
+        When the spacing does not show it.
+    """
+    snapped = snap(stamps)[0]
+    settled = np.unique(snapped)
+    return intervals_from_spacing(settled)[np.searchsorted(settled, snapped)]
+
+
 @dataclass(frozen=True, slots=True)
 class GridReport:
     """Interval changes (F3) and missing settlements (F6) of a funding history."""

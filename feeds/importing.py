@@ -9,6 +9,7 @@ from feeds.errors import FeedError
 from feeds.findings import Finding
 from feeds.formats import FORMATS, Format, Wanted, format_named, recognise
 from feeds.formats.ccxt_lists import pieces_in_memory
+from feeds.formats.days import checked
 from feeds.formats.files import Source, find
 from feeds.formats.heads import Head
 from feeds.formats.heads import head as look
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from feeds.dataset import Dataset
 
 Paths = str | Path | Iterable[str | Path]
+# What a user may call the export of his own account, and the formats of its files.
+ACCOUNTS = {"binance-export": "binance-account-"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,7 @@ def import_file(
     kind: str | None = None,
     columns: Mapping[str, str] | None = None,
     valid_from: Any = None,
+    account: str | None = None,
 ) -> ImportResult:
     """Import one file, or the files of a folder.
 
@@ -138,7 +142,9 @@ def import_file(
         Means format "csv": canonical column (`ts, open, high, low, close, volume, price, quantity, side, id, rate,
         interval_hours, mark, symbol`) to header name. Times without a zone are UTC.
     valid_from : str, datetime or int ns, optional
-        For tables of tiers: since when they hold.
+        For tables of tiers: since when they hold. For positions whose file has no time: when they were.
+    account : {"binance-export"}, optional
+        The files are the export of a user's own account: others in a folder are left out and listed.
 
     Returns
     -------
@@ -155,16 +161,24 @@ def import_file(
         raise FeedError(f"columns= names the header words of format='csv'; format={format!r} has its own, leave it out")
     named = "csv" if columns is not None else format
     chosen = None if named == "auto" else format_named(named)
+    if account is not None:
+        _check_account(account, named)
     streams = Streams(wanted)
     formats: dict[str, None] = {}
-    for source in find(path):
+    for source in find(path, strict=account is None):
         head = look(source, symbol=symbol)
-        found = _format_of(source, head, chosen)
+        found = _format_of(source, head, chosen) if account is None else _account_format(head, account)
+        if found is None and account is not None:
+            streams.left_out_files.append(f"{source.path.name}: no fills, orders or ledger of a {account}")
+            continue
         if found is None:
             streams.empty.append(source.path.name)
             continue
         formats[found.name] = None
-        streams.take(found.read(source, head, wanted), source.where, name=source.path.name, named=head.symbol)
+        pieces = found.read(source, head, wanted)
+        if found.zone_h is not None:
+            pieces = checked(pieces, source.name, found.zone_h, source.where)
+        streams.take(pieces, source.where, name=source.path.name, named=head.symbol)
     return _finished(streams, ", ".join(formats), catalog)
 
 
@@ -197,9 +211,22 @@ def from_ccxt(rows: Sequence[Any], *, kind: str, venue: str, symbol: str, timefr
     return _finished(streams, "ccxt", None).dataset
 
 
+def _check_account(account: str, format: str) -> None:
+    """Raise FeedError for an export that is not known, or one that is given beside a format."""
+    if account not in ACCOUNTS:
+        raise FeedError(f"account {account!r} is not known (known: {', '.join(ACCOUNTS)})")
+    if format != "auto":
+        raise FeedError(f"account={account!r} tells the formats of its files itself; leave format={format!r} out")
+
+
+def _account_format(head: Head, account: str) -> Format | None:
+    """Return which file of an account's export this is, None when it is none."""
+    return next((each for each in FORMATS if each.name.startswith(ACCOUNTS[account]) and each.fits(head)), None)
+
+
 def _format_of(source: Source, head: Head, chosen: Format | None) -> Format | None:
     """Return the format of a file, None for a file without rows that its vendor documents as a day without data."""
-    if head.rows or head.table is not None:
+    if head.rows or head.objects or head.table is not None:
         return recognise(source, head) if chosen is None else chosen
     if not any(item.may_be_empty and item.fits(head) for item in FORMATS):
         raise FeedError(f"{source.where}: no rows ({head.describe()}); leave the file out, or download it again")
@@ -263,6 +290,12 @@ def _finished(streams: Streams, formats: str, catalog: "Catalog | str | Path | N
             dataset += Dataset([]) if kind in ACCOUNT_KINDS else target.dataset([(venue, symbol)], kinds=name)
         done.append(Imported(venue, symbol, name, streams.rows[key].rows_in, rows_out, findings, written))
     left_out = tuple(f"{text}: {rows:,} rows" for text, rows in streams.left_out.items())
+    left_out += tuple(
+        f"{symbol}@{venue} funding: {rows.lost} rows whose spacing does not show their interval"
+        for (venue, symbol, *_), rows in sorted(streams.rows.items())
+        if rows.lost
+    )
+    left_out += tuple(streams.left_out_files)
     left_out += tuple(f"{name}: empty, a day without data" for name in streams.empty)
     return ImportResult(dataset, tuple(done), formats, left_out)
 

@@ -24,11 +24,17 @@ def write_atomic(path: Path, data: bytes) -> None:
 def write_part(path: Path, data: bytes, *, sync: bool = True) -> Path:
     """Write (and sync) the bytes beside `path` under a temporary name, and return that name."""
     part = path.with_name(f"{path.name}.{threading.get_ident()}.{os.getpid()}.part")
-    with open(part, "wb") as file:
-        file.write(data)
-        if sync:
-            file.flush()
-            os.fsync(file.fileno())
+    try:
+        with open(part, "wb") as file:
+            file.write(data)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+    except OSError:
+        # A full disk: what was begun only takes away more of it.
+        with suppress(OSError):
+            part.unlink()
+        raise
     return part
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from feeds.errors import FeedError
 from feeds.schema import MONTHLY_KINDS
 from feeds.symbols import check_venue, instrument_from_path, instrument_to_path
 from feeds.times import day_bounds, day_text, month_bounds
@@ -55,14 +56,42 @@ def list_venues(filesystem: Any, root: str) -> list[str]:
 
 
 def open_root(root: str | Path) -> tuple[Any, str, bool]:
-    """Return file system, path and whether it is local, of a path or a URI such as ``s3://bucket/folder``."""
+    """Return file system, path and whether it is local, of a path or a URI.
+
+    URIs that pyarrow knows (``s3://bucket/folder``, with ``?endpoint_override=...&scheme=http`` for another server) are
+    opened by it, all others by fsspec where that is installed.
+
+    Raises
+    ------
+    FeedError
+        If nobody can open such a URI.
+    """
+    import pyarrow as pa
     from pyarrow import fs
 
     text = str(root)
     if "://" not in text:
         return local_filesystem(), str(Path(text).expanduser().absolute()), True
-    filesystem, path = fs.FileSystem.from_uri(text)
+    try:
+        filesystem, path = fs.FileSystem.from_uri(text)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        filesystem, path = _by_fsspec(text, error)
     return filesystem, path.rstrip("/"), isinstance(filesystem, fs.LocalFileSystem)
+
+
+def _by_fsspec(uri: str, reason: Exception) -> tuple[Any, str]:
+    """Open a URI with fsspec."""
+    from pyarrow import fs
+
+    try:
+        import fsspec
+    except ImportError:
+        raise FeedError(f"{uri}: cannot be opened ({reason}); pip install fsspec for more kinds of stores") from None
+    try:
+        found, path = fsspec.core.url_to_fs(uri)
+    except (ImportError, ValueError, OSError) as error:
+        raise FeedError(f"{uri}: cannot be opened ({error})") from error
+    return fs.PyFileSystem(fs.FSSpecHandler(found)), path
 
 
 def local_filesystem() -> Any:
@@ -76,7 +105,10 @@ def _folders(filesystem: Any, path: str) -> list[str]:
     """Return the names of the folders directly inside a path; none when it does not exist."""
     from pyarrow import fs
 
-    infos = filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True))
+    try:
+        infos = filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True))
+    except OSError as error:
+        raise FeedError(f"{path}: cannot be listed ({error})") from error
     return [info.base_name for info in infos if info.type == fs.FileType.Directory]
 
 

@@ -220,12 +220,35 @@ def _quotes(table: "pa.Table") -> list[Finding]:
 
 
 def _book(table: "pa.Table") -> list[Finding]:
-    """B2: a message that does not follow the one before it (messages of several rows share a sequence number)."""
+    """B2: a message that does not follow the one before it (messages of several rows share a sequence number).
+
+    A snapshot that was asked for lies somewhere between two messages of the stream: the numbers of the update after it
+    must enclose its own, and the stream itself goes on as if it were not there.
+    """
     stamps, seq, previous = ints(table, "ts"), ints(table, "seq"), ints(table, "prev_seq")
-    fresh = np.concatenate(([False], seq[1:] != seq[:-1]))
+    is_update = ints(table, "is_snapshot") == 0
+    fresh = np.concatenate(([False], (seq[1:] != seq[:-1]) | (is_update[1:] != is_update[:-1])))
     last = np.concatenate(([0], seq[:-1]))
-    broken = fresh & (previous >= 0) & (previous != last) & (ints(table, "is_snapshot") == 0)
-    return _found("B2", "flag", broken, stamps, "sequence breaks: the book is unknown until the next snapshot")
+    after_snapshot = np.concatenate(([False], ~is_update[:-1])) & (previous <= last) & (seq >= last)
+    places = np.where(is_update, np.arange(seq.size), -1)
+    before = np.concatenate(([-1], np.maximum.accumulate(places)[:-1]))  # the last row of an update before each
+    follows = (previous == last) | after_snapshot | ((before >= 0) & (previous == seq[before]))
+    broken = fresh & is_update & (previous >= 0) & ~follows
+    found = _found("B2", "flag", broken, stamps, "sequence breaks: the book is unknown until the next snapshot")
+    return found + _crossed_snapshots(table)
+
+
+def _crossed_snapshots(table: "pa.Table") -> list[Finding]:
+    """B1: whole books whose best bid is at or above their best ask."""
+    places = np.flatnonzero(ints(table, "is_snapshot"))
+    if not places.size:
+        return []
+    stamps, seq, sides, prices = (ints(table, name)[places] for name in ("ts", "seq", "side", "price"))
+    fresh = (stamps[1:] != stamps[:-1]) | (seq[1:] != seq[:-1]) | ((sides[1:] == 1) & (sides[:-1] == -1))
+    starts = np.concatenate(([0], np.flatnonzero(fresh) + 1))
+    bids = np.maximum.reduceat(np.where(sides == 1, prices, 0), starts)
+    asks = np.minimum.reduceat(np.where(sides == -1, prices, np.iinfo(np.int64).max), starts)
+    return _found("B1", "flag", bids >= asks, stamps[starts], "snapshots of the book with the bid at or above the ask")
 
 
 def _funding(table: "pa.Table") -> list[Finding]:

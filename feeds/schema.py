@@ -13,6 +13,7 @@ KINDS = (
     "trades",
     "quotes",
     "book",
+    "depth",
     "bars",
     "mark",
     "index",
@@ -30,11 +31,10 @@ KINDS = (
     "account_ledger",
     "account_orders",
 )
-NOT_BUILT = ("options",)
 RULE_KINDS = ("instruments", "tiers", "venue_events")
 ACCOUNT_KINDS = ("positions", "account_fills", "account_ledger", "account_orders")
 MONTHLY_KINDS = ("funding", "borrow_rates", *RULE_KINDS, *ACCOUNT_KINDS)
-DENSE_KINDS = ("trades", "quotes", "book", "bars", "mark", "index", "premium", "funding", "open_interest")
+DENSE_KINDS = ("trades", "quotes", "book", "depth", "bars", "mark", "index", "premium", "funding", "open_interest")
 BAR_KINDS = ("bars", "mark", "index", "premium")
 
 SCALES = ("price", "quantity", "rate", "quote")
@@ -64,7 +64,8 @@ class Column:
     ----------
     name : str
     type : str
-        ``int64 | int8 | uint16 | string | decimal`` (decimal is ``decimal128(38, 18)``, used by the small tables only).
+        ``int64 | int8 | uint16 | string | decimal | float64`` (decimal is ``decimal128(38, 18)``, used by the small
+        tables only; float64 is for what a vendor's model computed, such as Greeks, never for prices or sizes).
     scale : str or None
         Which scale of the file the int64 mantissa has: ``price | quantity | rate | quote``; None for plain integers.
     nullable : bool
@@ -105,6 +106,16 @@ def _texts(*names: str, default: Any = ...) -> tuple[Column, ...]:
     return tuple(Column(name, "string", nullable=default is None, default=default) for name in names)
 
 
+def _blanks(*names: str, scale: str) -> tuple[Column, ...]:
+    """Return scaled columns that may be empty."""
+    return tuple(Column(name, scale=scale, nullable=True, default=None) for name in names)
+
+
+def _floats(*names: str) -> tuple[Column, ...]:
+    """Return columns of doubles that may be empty."""
+    return tuple(Column(name, "float64", nullable=True, default=None) for name in names)
+
+
 _VALID = (Column("valid_from"), Column("valid_to", default=0))
 _POINT_COLUMNS: dict[str, tuple[Column, ...]] = {
     "trades": (
@@ -132,6 +143,20 @@ _POINT_COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("side", "int8"),
         Column("price", scale="price"),
         Column("quantity", scale="quantity"),
+    ),
+    "depth": (  # cumulative size within a distance of the middle: no book
+        *_TS,
+        Column("percentage", scale="rate"),
+        Column("quantity", scale="quantity"),
+        Column("notional", scale="quote"),
+    ),
+    "options": (
+        *_TS,
+        *_blanks("bid_price", "ask_price", "last_price", "mark_price", scale="price"),
+        *_blanks("bid_quantity", "ask_quantity", "open_interest", scale="quantity"),
+        *_blanks("underlying_price", "index_price", scale="quote"),
+        *_texts("underlying", default=None),
+        *_floats("bid_iv", "ask_iv", "mark_iv", "delta", "gamma", "vega", "theta", "rho"),
     ),
     "mark": (*_TS, Column("price", scale="price")),
     "index": (*_TS, Column("price", scale="price")),
@@ -190,13 +215,18 @@ _POINT_COLUMNS: dict[str, tuple[Column, ...]] = {
         *_decimals("floor", "maintenance_rate", "max_leverage"),
         *_decimals("amount", nullable=True),
     ),
-    "positions": (
+    "positions": (  # a population, one row a position and snapshot (leverage_lab.md 2.1)
         *_TS,
-        *_texts("account", "symbol"),
-        Column("position_side", "int8", default=0),
-        *_decimals("quantity", "entry_price"),
-        *_texts("margin_mode", default=None),
-        *_decimals("leverage", "isolated_wallet", nullable=True),
+        *_texts("venue", "account", "symbol"),
+        Column("side", "int8"),
+        *_decimals("qty", "entry", "collateral"),
+        *_texts("collateral_asset"),
+        *_decimals("haircut"),
+        *_texts("margin_mode", "contract"),
+        *_decimals("mmr"),
+        *_texts("mm_base"),
+        Column("opened_at", nullable=True, default=None),
+        *_decimals("weight"),
     ),
     "account_fills": (
         *_TS,
@@ -276,8 +306,6 @@ def split_kind(text: str) -> tuple[str, int]:
         near = get_close_matches(word, KINDS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise FeedError(f"kind {text!r} is not known{hint} (kinds: {', '.join(KINDS)})")
-    if word in NOT_BUILT:
-        raise FeedError(f"kind {word!r} is not built yet: no reader or writer of it exists in this version")
     length = timeframe_ns(rest) if colon else 0
     check_timeframe(word, length)
     return word, length
@@ -310,7 +338,7 @@ def layout(kind: str, timeframe_ns: int = 0, *, aggregates: bool = False) -> tup
     """
     if ":" in kind:
         kind, timeframe_ns = split_kind(kind)
-    elif kind not in KINDS or kind in NOT_BUILT:
+    elif kind not in KINDS:
         split_kind(kind)
     check_timeframe(kind, timeframe_ns)
     found = _BAR_COLUMNS[kind] if timeframe_ns else _POINT_COLUMNS[kind]
@@ -326,6 +354,7 @@ def columns(kind: str, timeframe_ns: int = 0, *, aggregates: bool = False) -> "p
         "int8": pa.int8(),
         "uint16": pa.uint16(),
         "string": pa.string(),
+        "float64": pa.float64(),
         "decimal": pa.decimal128(DECIMAL_PRECISION, MAX_SCALE),
     }
     return pa.schema(
@@ -340,7 +369,8 @@ def scale_of(kind: str, column: str, timeframe_ns: int = 0) -> str | None:
     """Return which scale the mantissas of a column have: price, quantity, rate, quote, or None.
 
     Premium is a fraction, so its prices have the rate scale. The quote scale belongs to amounts of quote currency
-    (`quote_volume`, `open_interest.quote`), whose decimals are those of price and quantity together.
+    (`quote_volume`, `open_interest.quote`), whose decimals are those of price and quantity together, and to prices of
+    another instrument in the same row (`underlying_price`), whose decimals have nothing to do with its own.
     """
     if kind in BAR_KINDS and ":" not in kind and timeframe_ns == 0 and (kind == "bars" or column != "price"):
         timeframe_ns = _UNITS["m"]  # the columns of bars do not depend on their length

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from feeds.encoding import dump, encode, footer_sha256, seal
 from feeds.errors import FeedError
 from feeds.findings import STATUSES, Finding, Gap
 from feeds.locks import is_free, locked, sweep_parts, sync_directory, write_atomic, write_part
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 WRITER = "levdyn/1"
 DATA, LEDGER, PENDING = "data.parquet", "ledger.json", "ledger.json.next"
-ROW_GROUP = 131_072
 COVERAGE_PROOFS = ("id_contiguous", "grid", "vendor_checksum", "none")
 
 
@@ -191,7 +191,7 @@ class Partition:
         import pyarrow.parquet as pq
 
         source = self.filesystem.open_input_file(f"{self.path}/{DATA}")
-        found = _footer_sha256(source)
+        found = footer_sha256(source)
         if found != self.ledger["file"]["footer_sha256"]:
             raise FeedError(f"{self.path}/{DATA}: the footer is not the one that was written; the file has changed")
         return pq.ParquetFile(source, page_checksum_verification=True)
@@ -233,13 +233,14 @@ def write_partition(
     proof: str = "none",
     rows_in: int | None = None,
     dropped: Mapping[str, int] | None = None,
+    filesystem: Any = None,
 ) -> Partition:
     """Write one partition whole, replacing what it had; the same input gives the same bytes.
 
     Parameters
     ----------
     root : str or Path
-        A local folder.
+        A local folder, or a path on `filesystem`.
     venue, symbol : str
         Unified name; ``"*"`` for rows of a whole venue or account.
     kind : str
@@ -306,24 +307,46 @@ def write_partition(
     if "id" in table.column_names and word == "trades":
         ids = ints(table, "id")
         body["id_first"], body["id_last"] = (int(ids[0]), int(ids[-1])) if ids.size else (-1, -1)
-    data = _encode(table, word, timeframe_ns, body)
-    ledger = _seal(body, data)
-    directory = Path(root) / partition_path(venue, native, body["kind"], name)
+    data = encode(table, word, timeframe_ns, body)
+    ledger = seal(body, data)
+    place = partition_path(venue, native, body["kind"], name)
+    if filesystem is not None:
+        path = f"{root}/{place}"
+        put(filesystem, path, {DATA: data, LEDGER: dump(ledger)})
+        return Partition(filesystem, path, ledger)
+    directory = Path(root) / place
     with locked(directory):
         _recover(directory)
-        _commit(directory, data, _dump(ledger))
+        _commit(directory, data, dump(ledger))
     return Partition(local_filesystem(), str(directory), ledger)
 
 
-def write_quarantine(partition: Partition, rows: "pa.Table") -> Path:
+def write_quarantine(partition: Partition, rows: "pa.Table") -> str:
     """Keep rows that contradict a partition beside it, named by their content, and return the file."""
+    from pyarrow import fs
+
     word, timeframe_ns = split_kind(partition.kind)
-    directory = Path(partition.path)
-    path = directory / f"quarantine-{content_sha256(rows)[:16]}.parquet"
+    name = f"quarantine-{content_sha256(rows)[:16]}.parquet"
     body = partition.ledger | {"rows": rows.num_rows, "content_sha256": content_sha256(rows)}
-    with locked(directory):
-        write_atomic(path, _encode(rows, word, timeframe_ns, body | {"scales": scales_of(rows)}))
-    return path
+    data = encode(rows, word, timeframe_ns, body | {"scales": scales_of(rows)})
+    if isinstance(partition.filesystem, fs.LocalFileSystem):
+        directory = Path(partition.path)
+        with locked(directory):
+            write_atomic(directory / name, data)
+    else:
+        put(partition.filesystem, partition.path, {name: data})
+    return f"{partition.path}/{name}"
+
+
+def put(filesystem: Any, path: str, files: Mapping[str, bytes]) -> None:
+    """Write files in their order on a remote store: nothing more is promised there than that the ledger comes last."""
+    from pyarrow import fs
+
+    if isinstance(filesystem, fs.PyFileSystem):
+        filesystem.create_dir(path, recursive=True)
+    for name, data in files.items():
+        with filesystem.open_output_stream(f"{path}/{name}") as stream:
+            stream.write(data)
 
 
 def read_partition(filesystem: Any, path: str) -> Partition | None:
@@ -373,52 +396,6 @@ def _single_partition(kind: str, stamps: Any, partition: str | None) -> str:
     return first
 
 
-def _encode(table: "pa.Table", kind: str, timeframe_ns: int, body: Mapping[str, Any]) -> bytes:
-    """Return the Parquet bytes: delta or dictionary, zstd, page checksums (feeds.md 4.2)."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    scaled = {column.name: column.scale for column in layout(kind, timeframe_ns)}
-    delta = [field.name for field in table.schema if field.type == pa.int64() and scaled.get(field.name) != "quantity"]
-    metadata = {name: str(body[name]) for name in ("schema", "venue", "instrument", "kind", "rows", "ts_min", "ts_max")}
-    metadata |= {f"{scale}_scale": str(value) for scale, value in body["scales"].items()}
-    metadata |= {name: str(body[name]) for name in ("id_first", "id_last", "content_sha256", "writer") if name in body}
-    metadata |= {"date": str(body["partition"]), "ledger_sha256": hashlib.sha256(_dump(body)).hexdigest()}
-    sink = pa.BufferOutputStream()
-    pq.write_table(
-        table.replace_schema_metadata(dict(sorted(metadata.items()))),
-        sink,
-        row_group_size=ROW_GROUP,
-        compression="zstd",
-        compression_level=3,
-        use_dictionary=[name for name in table.column_names if name not in delta],
-        column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
-        write_page_checksum=True,
-        write_page_index=True,
-        sorting_columns=[pq.SortingColumn(0)],
-        store_schema=True,
-    )
-    return bytes(sink.getvalue())
-
-
-def _seal(body: dict[str, Any], data: bytes) -> dict[str, Any]:
-    """Return the ledger: body, hashes of the file, hash of all that."""
-    length = int.from_bytes(data[-8:-4], "little") + 8
-    ledger = body | {
-        "file": {
-            "size": len(data),
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "footer_sha256": hashlib.sha256(data[-length:]).hexdigest(),
-        }
-    }
-    return ledger | {"sha256": hashlib.sha256(_dump(ledger)).hexdigest()}
-
-
-def _dump(values: Mapping[str, Any]) -> bytes:
-    """Return JSON bytes that depend on the values only."""
-    return json.dumps(values, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n"
-
-
 def _commit(directory: Path, data: bytes, ledger: bytes) -> None:
     """Replace data and ledger; killed at any point, a reader finds the old pair or the new one."""
     current = directory / LEDGER
@@ -438,27 +415,13 @@ def _recover(directory: Path) -> int:
     pending = directory / PENDING
     if pending.exists():
         partition = read_partition(local_filesystem(), str(directory))
-        if partition is not None and pending.read_bytes() == _dump(partition.ledger):
+        if partition is not None and pending.read_bytes() == dump(partition.ledger):
             os.replace(pending, directory / LEDGER)
         else:
             pending.unlink()
         sync_directory(directory)
         count += 1
     return count
-
-
-def _footer_sha256(source: Any) -> str:
-    """Return the hash of a Parquet file's footer, its length and magic included."""
-    size = source.size()
-    source.seek(max(size - 8, 0))
-    tail = source.read(8)
-    length = int.from_bytes(tail[:4], "little") + 8 if len(tail) == 8 else 0
-    if not 8 < length <= size:
-        return ""
-    source.seek(size - length)
-    digest = hashlib.sha256(source.read(length)).hexdigest()
-    source.seek(0)
-    return digest
 
 
 def _read_ledger(filesystem: Any, path: str) -> dict[str, Any] | None:
@@ -470,7 +433,7 @@ def _read_ledger(filesystem: Any, path: str) -> dict[str, Any] | None:
     try:
         ledger = json.loads(raw)
         claimed = ledger.pop("sha256")
-        is_sound = hashlib.sha256(_dump(ledger)).hexdigest() == claimed and _dump(ledger | {"sha256": claimed}) == raw
+        is_sound = hashlib.sha256(dump(ledger)).hexdigest() == claimed and dump(ledger | {"sha256": claimed}) == raw
     except (ValueError, KeyError, AttributeError, TypeError):
         is_sound = False
     if not is_sound:
@@ -485,5 +448,5 @@ def _fitting(filesystem: Any, path: str, ledger: dict[str, Any] | None) -> dict[
     if pending is None or not is_file(filesystem, f"{path}/{DATA}"):
         return ledger
     with filesystem.open_input_file(f"{path}/{DATA}") as source:
-        found = _footer_sha256(source)
+        found = footer_sha256(source)
     return pending if found == pending["file"]["footer_sha256"] else ledger

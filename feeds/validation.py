@@ -21,6 +21,8 @@ from feeds.tables import ints, scales_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# Rules that are told anew from the rows, partition by partition: what an import said of its whole file is older news.
+_TOLD_BY_ROWS = ("F2", "F3", "F5", "F6", "G3")
 _GAP_RULES = {"bars": "G3", "mark": "G3", "index": "G3", "premium": "G3", "open_interest": "G3", "funding": "F6"}
 
 
@@ -156,7 +158,7 @@ def _check_partition(folder: str, report: Report) -> None:
     if partition is not None and table is not None:
         word, timeframe_ns = split_kind(partition.kind)
         findings = rules.check_table(table, word, timeframe_ns)
-        report.add(_place(partition), [*findings, *_ledger_findings(partition)])
+        report.add(_place(partition), [*findings, *_unusable(partition), *_imported(partition.findings, findings)])
 
 
 def _check_catalog(catalog: Catalog, report: Report) -> None:
@@ -187,12 +189,15 @@ def _check_series(
     sound: list[Partition] = []
     rates: list[float] = []
     last_id = -1
+    imported: dict[Finding, list[Partition]] = {}
     for name, folder in catalog.partition_folders(venue, symbol, kind):
         partition, table = _opened(catalog.filesystem, folder, report)
         if partition is None or table is None:
             continue
         sound.append(partition)
-        findings = [*rules.check_table(table, word, timeframe_ns, instruments=facts), *_ledger_findings(partition)]
+        findings = [*rules.check_table(table, word, timeframe_ns, instruments=facts), *_unusable(partition)]
+        for each in _imported(partition.findings, findings):
+            imported.setdefault(each, []).append(partition)
         findings += rules.outside(table, partition_bounds(name))
         if word == "funding" and table.num_rows:
             history = float(np.median(rates)) if rates else None
@@ -202,6 +207,10 @@ def _check_series(
             findings += _id_step(last_id, table)
             last_id = int(ints(table, "id")[-1])
         report.add(_place(partition), findings)
+    for found, places in imported.items():
+        # An import files what it found in a file under every partition of that file: it is still one finding.
+        several = f"{symbol}@{venue} {kind} {places[0].name} to {places[-1].name}"
+        report.add(several if len(places) > 1 else _place(places[0]), [found])
     report.add(f"{symbol}@{venue} {kind}", _gap_findings(_between(sound, word, timeframe_ns), word, set()))
 
 
@@ -225,7 +234,7 @@ def _check_dataset(dataset: Dataset, report: Report) -> None:
             continue  # already in the report as C1
         report.checked_rows += table.num_rows if not isinstance(first, Partition) else 0
         findings = rules.check_table(table, stream.kind, stream.timeframe_ns, instruments=facts)
-        findings += [each for each in stream.findings if each not in findings]
+        findings += [each for each in _imported(stream.findings, findings) if each not in findings]
         findings += _gap_findings(stream.gaps, stream.kind, {each.rule for each in findings})
         report.add(stream.label, findings)
         tables[stream.venue, stream.symbol, join_kind(stream.kind, stream.timeframe_ns)] = table
@@ -273,14 +282,19 @@ def _facts(catalog: Catalog, venue: str, symbol: str) -> tuple[dict[str, Any], .
         return ()
 
 
-def _ledger_findings(partition: Partition) -> list[Finding]:
-    """Return what the import flagged, and the status when it forbids use."""
-    found = list(partition.findings)
-    if partition.status == "conflict" and not any(each.severity == "fatal" for each in found):
-        found.append(Finding("D2", "fatal", 1, "the partition is in conflict with another source"))
+def _unusable(partition: Partition) -> list[Finding]:
+    """Return a finding when the status of a partition forbids its use."""
+    if partition.status == "conflict" and not any(each.severity == "fatal" for each in partition.findings):
+        return [Finding("D2", "fatal", 1, "the partition is in conflict with another source")]
     if partition.status in ("absent", "suspect"):
-        found.append(Finding("A1", "flag", 1, f"the partition is {partition.status}"))
-    return found
+        return [Finding("A1", "flag", 1, f"the partition is {partition.status}")]
+    return []
+
+
+def _imported(stored: Sequence[Finding], fresh: Sequence[Finding]) -> list[Finding]:
+    """Return what an import found and the rows do not show, or do not show any more: rows dropped, files doubled."""
+    told = {*_TOLD_BY_ROWS, *(each.rule for each in fresh if each.rule == "G1")}
+    return [each for each in stored if each.rule not in told]
 
 
 def _id_step(last_id: int, table: "pa.Table") -> list[Finding]:

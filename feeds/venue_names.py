@@ -327,6 +327,17 @@ def _kucoin_native(parts: Unified) -> str | None:
     return f"{_to_xbt(parts.base)}{parts.quote}M" if parts.settle and not parts.expiry else None
 
 
+def _htx_unified(native: str) -> Unified | None:
+    """HTX swaps: BTC-USDT, BTC-USD (inverse)."""
+    match = re.fullmatch(r"([^-]+)-(USDT|USD)", native)
+    return Unified(match[1], match[2], match[1] if match[2] == "USD" else "USDT") if match else None
+
+
+def _htx_native(parts: Unified) -> str | None:
+    """Inverse of `_htx_unified`."""
+    return f"{parts.base}-{parts.quote}" if parts.settle and not parts.expiry else None
+
+
 VENUES: dict[str, VenueNames] = {
     "binance_usdm": VenueNames(_usdm_unified, _usdm_native, "BTCUSDT"),
     "binance_coinm": VenueNames(_coinm_unified, _coinm_native, "BTCUSD_PERP"),
@@ -342,6 +353,7 @@ VENUES: dict[str, VenueNames] = {
     "krakenfutures": VenueNames(_kraken_unified, _kraken_native, "PF_XBTUSD"),
     "gate": VenueNames(_gate_unified, _gate_native, "BTC_USDT"),
     "bitget": VenueNames(_bitget_unified, _bitget_native, "BTCUSDT"),
+    "htx": VenueNames(_htx_unified, _htx_native, "BTC-USDT"),
     "kucoinfutures": VenueNames(_kucoin_unified, _kucoin_native, "XBTUSDTM"),
     "coinbase": _joined_spot(separator="-"),
     "gemini": _joined_spot(("USD", "GUSD", "USDT", "USDC", "BTC", "ETH", "EUR", "GBP", "SGD")),

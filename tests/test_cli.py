@@ -96,14 +96,27 @@ def test_help_lists_every_command_with_a_whole_sentence(levdyn) -> None:
     done = levdyn("--help")
     assert done.code == 0
     listed = done.out.partition("Commands:")[2]
-    for name in ("demo", "run", "import", "validate", "coverage", "report", "margin", "venues", "replay"):
+    for name in (
+        "demo",
+        "run",
+        "import",
+        "validate",
+        "coverage",
+        "repair",
+        "fingerprint",
+        "report",
+        "margin",
+        "venues",
+        "replay",
+    ):
         line = next(line for line in listed.splitlines() if line.strip().startswith(f"{name} "))
         assert line.endswith(".")
         assert not line.endswith("...")
 
 
 @pytest.mark.parametrize(
-    "name", ["demo", "run", "import", "validate", "coverage", "report", "margin", "venues", "replay"]
+    "name",
+    ["demo", "run", "import", "validate", "coverage", "repair", "fingerprint", "report", "margin", "venues", "replay"],
 )
 def test_help_of_a_command_has_examples_that_fit_80_columns(levdyn, name: str) -> None:
     done = levdyn(name, "--help")
@@ -421,6 +434,53 @@ def test_missing_days_are_found_by_coverage_with_exit_code_1(levdyn, tmp_path: P
     assert "absent 2024-11-02" in " ".join(done.out.split())
     days = levdyn("coverage", "history", "--json").json[0]["days"]
     assert days == {"2024-11-01": "present", "2024-11-02": "absent", "2024-11-03": "gap", "2024-11-04": "present"}
+
+
+def test_coverage_draws_a_calendar(levdyn, tmp_path: Path) -> None:
+    bars_csv(tmp_path / "bars.csv", hours=96, missing=(*range(24, 48), 50))
+    levdyn("import", "bars.csv", "--catalog", "history", "--venue", "binance_usdm", "--symbol", "X/USDT:USDT")
+    assert "  2024-11  #.g#\n" in levdyn("coverage", "history", "--days").out
+
+
+def test_repair_says_what_it_would_do_and_then_does_it(levdyn, tmp_path: Path) -> None:
+    bars_csv(tmp_path / "bars.csv")
+    levdyn("import", "bars.csv", "--catalog", "history", "--venue", "binance_usdm", "--symbol", "X/USDT:USDT")
+    assert (levdyn("repair", "history").code, levdyn("repair", "history").out) == (0, "nothing to repair\n")
+    file = next((tmp_path / "history").rglob("data.parquet"))
+    file.write_bytes(file.read_bytes()[:-20] + b"x" * 20)
+    would = levdyn("repair", "history", "--dry-run")
+    assert (would.code, file.exists(), "would do: 1 set aside" in would.out) == (1, True, True)
+    done = levdyn("repair", "history", "--json")
+    assert (done.code, done.json["repairs"][0]["what"], file.exists()) == (1, "set aside", False)
+    assert levdyn("repair", "nowhere").code == 2
+
+
+def test_fingerprint_is_that_of_the_data_wherever_it_lies(levdyn, tmp_path: Path) -> None:
+    bars_csv(tmp_path / "bars.csv", hours=48)
+    place = ("--venue", "binance_usdm", "--symbol", "X/USDT:USDT")
+    for name in ("one", "two"):
+        levdyn("import", "bars.csv", "--catalog", name, *place)
+    found = [levdyn("fingerprint", name).out for name in ("one", "two")]
+    assert found[0] == found[1]
+    assert len(found[0]) == 65
+    part = levdyn("fingerprint", "one", "X/USDT:USDT@binance_usdm", "--end", "2024-11-02", "--json").json
+    assert part["fingerprint"] == feeds.Catalog("one").fingerprint("binance_usdm", "X/USDT:USDT", end="2024-11-02")
+    assert levdyn("fingerprint", "one", "--kind", "bars:1h").code == 0
+    for words in (("nowhere",), ("one", "X/USDT:USDT"), ("one", "Y/USDT:USDT@binance_usdm")):
+        assert levdyn("fingerprint", *words).code == 2
+
+
+def test_an_account_export_is_told_from_other_files(levdyn, tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    header = "Date(UTC),type,Amount,Asset,Symbol,Transaction ID"
+    (tmp_path / "files" / "ledger.csv").write_text(f"{header}\n2024-01-01 00:00:00,FUNDING_FEE,0.5,USDT,BTCUSDT,1\n")
+    (tmp_path / "files" / "notes.csv").write_text("a,b\n1,2\n")
+    done = levdyn("import", "files", "--account", "binance-export", "--catalog", "history", "--json")
+    assert done.code == 0
+    assert [(each["kind"], each["rows_out"]) for each in done.json["streams"]] == [("account_ledger", 1)]
+    assert done.json["left_out"] == ["notes.csv: no fills, orders or ledger of a binance-export"]
+    assert levdyn("import", "files", "--account", "kraken").code == 2
+    assert levdyn("import", "files", "--account", "binance-export", "--format", "csv").code == 2
 
 
 def test_changed_bytes_end_validate_with_2(levdyn, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def content(result: ImportResult) -> dict[str, list[object]]:
     return stream.table().drop_columns("seq").to_pydict()
 
 
-NAME = "BTCUSDT-aggTrades-2024-01-01"
+NAME = "BTCUSDT-aggTrades-2024-01"
 
 
 # --- containers ---
@@ -215,7 +215,7 @@ def test_the_symbol_given_wins_over_the_file_name(tmp_path: Path) -> None:
         ({"kind": "bars"}, "holds trades of BTC/USDT:USDT, but kind='bars' was asked for"),
         ({"timeframe": "1x"}, "timeframe '1x' is not known"),
         ({"venue": "binance_spot"}, "holds BTCUSDT of binance_usdm, but venue='binance_spot'"),
-        ({"format": "tardis-trades"}, "no column 'timestamp' for this format"),
+        ({"format": "tardis-trades"}, "this format has exchange,symbol,timestamp"),
         ({"format": "ccxt-tiers"}, "this format"),
         ({"format": "hourly-panel"}, "this format"),
     ],

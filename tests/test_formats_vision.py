@@ -102,7 +102,7 @@ def test_coin_margined_trades_are_told_by_header_or_symbol(tmp_path: Path) -> No
 
 
 def test_spot_trades_have_seven_columns_and_microseconds(tmp_path: Path) -> None:
-    path = write(tmp_path, "BTCUSDT-trades-2025-01-01.csv", f"7,42283.1,0.01,422.8,{MS}123,True,True")
+    path = write(tmp_path, "BTCUSDT-trades-2024-01-01.csv", f"7,42283.1,0.01,422.8,{MS}123,True,True")
     stream = only(import_file(path))
     assert (stream.venue, stream.symbol) == ("binance_spot", "BTC/USDT")
     assert values(stream, "ts") == [NS + 123_000]
@@ -122,14 +122,14 @@ def test_spot_aggregates_have_eight_columns(tmp_path: Path) -> None:
 
 
 def test_milliseconds_and_microseconds_in_one_file_are_refused(tmp_path: Path) -> None:
-    path = write(tmp_path, "BTCUSDT-aggTrades-2025-01.csv", aggregate(1, MS), aggregate(2, MS * 1000))
+    path = write(tmp_path, "BTCUSDT-aggTrades-2024-01.csv", aggregate(1, MS), aggregate(2, MS * 1000))
     with pytest.raises(FeedError, match=rf"from {MS} \(ms\) to {MS}000 \(us\); all must be of one unit"):
         import_file(path)
 
 
 def test_interleaved_halves_are_sorted_by_id(tmp_path: Path) -> None:
     rows = [text for i in range(5) for text in (aggregate(i, MS + i), aggregate(i + 5, MS + 1000 + i))]
-    result = import_file(write(tmp_path, "BTCUSDT-aggTrades-2020-08.csv", *rows))
+    result = import_file(write(tmp_path, "BTCUSDT-aggTrades-2024-01.csv", *rows))
     assert values(only(result), "id") == list(range(10))
     assert "O2" in rules(result)
 
@@ -214,7 +214,7 @@ def test_klines_of_coinm_have_contracts_and_no_quote_amount(tmp_path: Path) -> N
 
 
 def test_bare_klines_in_milliseconds_can_be_spot_or_futures(tmp_path: Path) -> None:
-    path = write(tmp_path, "BTCUSDT-1m-2021-01.csv", kline(MS), kline(MS + 60_000))
+    path = write(tmp_path, "BTCUSDT-1m-2024-01.csv", kline(MS), kline(MS + 60_000))
     with pytest.raises(FeedError, match="give venue="):
         import_file(path)
     assert only(import_file(path, venue="binance_spot")).symbol == "BTC/USDT"
@@ -223,7 +223,7 @@ def test_bare_klines_in_milliseconds_can_be_spot_or_futures(tmp_path: Path) -> N
 
 def test_bare_klines_in_microseconds_are_spot(tmp_path: Path) -> None:
     row = f"{MS}000,100,110,90,105,5,{MS + 59_999}999,500,3,1,100,0"
-    stream = only(import_file(write(tmp_path, "BTCUSDT-1m-2025-01.csv", row)))
+    stream = only(import_file(write(tmp_path, "BTCUSDT-1m-2024-01.csv", row)))
     assert (stream.venue, stream.timeframe_ns) == ("binance_spot", 60 * 10**9)
     assert values(stream, "ts_close") == [NS + 60 * 10**9]
 
@@ -256,9 +256,9 @@ def sampled(stamp: int, prices: str) -> str:
 @pytest.mark.parametrize(
     ("name", "prices", "kind", "symbol"),
     [
-        ("BTCUSD_PERP-1m-2025-10-10.csv", "100,110.00000001,90,105", "mark", "BTC/USD:BTC"),
-        ("BTCUSD-1m-2025-10-10.csv", "100,110,90,105", "index", "BTC/USD"),
-        ("BTCUSDT-1m-2025-10-10.csv", "-0.0001,0.0002,-0.0003,0.0001", "premium", "BTC/USDT:USDT"),
+        ("BTCUSD_PERP-1m-2024-01-01.csv", "100,110.00000001,90,105", "mark", "BTC/USD:BTC"),
+        ("BTCUSD-1m-2024-01-01.csv", "100,110,90,105", "index", "BTC/USD"),
+        ("BTCUSDT-1m-2024-01-01.csv", "-0.0001,0.0002,-0.0003,0.0001", "premium", "BTC/USDT:USDT"),
     ],
 )
 def test_sampled_klines_without_volume_are_prices(
@@ -273,7 +273,7 @@ def test_sampled_klines_without_volume_are_prices(
 
 
 def test_sampled_klines_of_usdm_are_ambiguous_until_the_format_is_given(tmp_path: Path) -> None:
-    path = write(tmp_path, "BTCUSDT-1m-2025-10-10.csv", sampled(MS, "100,110,90,105"), header=KLINES)
+    path = write(tmp_path, "BTCUSDT-1m-2024-01-01.csv", sampled(MS, "100,110,90,105"), header=KLINES)
     with pytest.raises(FeedError, match="format='binance-mark-klines' or format='binance-index-klines'"):
         import_file(path)
     assert only(import_file(path, format="binance-mark-klines")).kind == "mark"
@@ -281,7 +281,7 @@ def test_sampled_klines_of_usdm_are_ambiguous_until_the_format_is_given(tmp_path
 
 
 def test_klines_without_trades_and_samples_could_be_any_series(tmp_path: Path) -> None:
-    path = write(tmp_path, "BTCUSDT-1m-2025-10-10.csv", kline(MS, volume="0", count=0), header=KLINES)
+    path = write(tmp_path, "BTCUSDT-1m-2024-01-01.csv", kline(MS, volume="0", count=0), header=KLINES)
     with pytest.raises(FeedError, match=r"fits 3 formats, choose one: format='binance-klines' or"):
         import_file(path)
 
@@ -342,7 +342,7 @@ def test_doubled_liquidation_rows_are_halved_and_true_pairs_stay(tmp_path: Path)
     first = f"{MS},SELL,LIMIT,IOC,10,100.1,99.9,FILLED,10,10"
     second = f"{MS + 5},BUY,LIMIT,IOC,3,101,101.5,FILLED,3,3"
     rows = [first, first, second, second, second, second]
-    result = import_file(write(tmp_path, "BTCUSD_PERP-liquidationSnapshot-2023-07-01.csv", *rows, header=LIQUIDATIONS))
+    result = import_file(write(tmp_path, "BTCUSD_PERP-liquidationSnapshot-2024-01-01.csv", *rows, header=LIQUIDATIONS))
     stream = only(result)
     assert (stream.venue, stream.kind) == ("binance_coinm", "liquidations")
     assert values(stream, "side") == [-1, 1, 1]
@@ -353,6 +353,6 @@ def test_doubled_liquidation_rows_are_halved_and_true_pairs_stay(tmp_path: Path)
 
 def test_liquidation_rows_that_are_not_doubled_are_kept(tmp_path: Path) -> None:
     rows = (f"{MS},SELL,LIMIT,IOC,10,100.1,99.9,FILLED,10,10", f"{MS},SELL,LIMIT,IOC,1,100.1,99.9,FILLED,1,1")
-    result = import_file(write(tmp_path, "BTCUSD_PERP-liquidationSnapshot-2023-07-01.csv", *rows, header=LIQUIDATIONS))
+    result = import_file(write(tmp_path, "BTCUSD_PERP-liquidationSnapshot-2024-01-01.csv", *rows, header=LIQUIDATIONS))
     assert result.rows_out == 2
     assert [finding.severity for finding in result.findings] == ["flag"]

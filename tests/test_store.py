@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from feeds import store
+from feeds.encoding import ROW_GROUP
 from feeds.errors import FeedError
 from feeds.findings import Finding, Gap
 from feeds.paths import local_filesystem, partition_bounds, partition_of, partition_path
@@ -84,10 +85,10 @@ def test_partition_names_are_utc_days_and_months():
 
 
 def test_file_is_delta_encoded_zstd_with_checksums_and_sorted(tmp_path):
-    partition = write(tmp_path, table=rows.trades(store.ROW_GROUP + 1, step=1_000_000))
+    partition = write(tmp_path, table=rows.trades(ROW_GROUP + 1, step=1_000_000))
     file = pq.ParquetFile(f"{partition.path}/{store.DATA}")
     assert file.metadata.num_row_groups == 2
-    assert file.metadata.row_group(0).num_rows == store.ROW_GROUP
+    assert file.metadata.row_group(0).num_rows == ROW_GROUP
     stamp, size = file.metadata.row_group(0).column(0), file.metadata.row_group(0).column(5)
     assert (stamp.path_in_schema, stamp.compression) == ("ts", "ZSTD")
     assert "DELTA_BINARY_PACKED" in stamp.encodings
@@ -172,10 +173,10 @@ def test_unusable_partition_is_refused_and_nothing_is_written(tmp_path, change, 
 
 @pytest.mark.parametrize("size", [7, 4096, 131072])
 def test_bounds_read_only_the_rows_inside(tmp_path, size):
-    table = rows.trades(store.ROW_GROUP + 5000, step=1_000_000)
+    table = rows.trades(ROW_GROUP + 5000, step=1_000_000)
     partition = write(tmp_path, table=table)
     stamps = ints(table, "ts")
-    for low, high in ((0, 10), (store.ROW_GROUP - 5, store.ROW_GROUP + 5), (store.ROW_GROUP + 4990, 999_999_999)):
+    for low, high in ((0, 10), (ROW_GROUP - 5, ROW_GROUP + 5), (ROW_GROUP + 4990, 999_999_999)):
         start, end = rows.START + low * 1_000_000, rows.START + high * 1_000_000
         found = [
             value

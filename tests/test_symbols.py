@@ -59,6 +59,8 @@ PAIRS = [
     ("bitget", "BTCPERP", "BTC/USDC:USDC"),
     ("kucoinfutures", "XBTUSDTM", "BTC/USDT:USDT"),
     ("kucoinfutures", "XBTUSDM", "BTC/USD:BTC"),
+    ("htx", "BTC-USDT", "BTC/USDT:USDT"),
+    ("htx", "BTC-USD", "BTC/USD:BTC"),
     ("coinbase", "BTC-USD", "BTC/USD"),
     ("gemini", "BTCUSD", "BTC/USD"),
 ]

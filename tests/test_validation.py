@@ -98,7 +98,7 @@ FEED = {
         1,
     ),
     "D2": ("trades", changed(rows.trades(50), "id", 7, 1006), 1, 2),
-    "D3": ("trades", rows.trades(6, step=0, id=[-1] * 6, side=[1] * 6), 5, 1),
+    "D3": ("trades", rows.trades(6, step=0, price=["1", "2", "3"] * 2, id=[-1] * 6, side=[1] * 6), 3, 1),
     "O2": ("trades", changed(rows.trades(50), "id", 7, 5000), 1, 1),
     "V1": ("trades", changed(rows.trades(50), "price", 7, 0), 1, 1),
     "V2": ("trades", changed(rows.trades(5000), "price", 70, 500000), 1, 1),
@@ -363,3 +363,31 @@ def test_the_function_survives_the_import_of_its_module():
     import feeds.validation
 
     assert callable(feeds.validate)
+
+
+def test_findings_of_one_import_are_one_row_however_many_partitions_it_filled(tmp_path):
+    catalog = Catalog(tmp_path)
+    hours = [hour for hour in range(0, 90 * 24, 8) if hour % 240]
+    table = build("funding", {"ts": rows.START + np.array(hours) * H, "rate": ["0.0001"] * len(hours),
+                              "interval_s": np.full(len(hours), 28_800)})  # fmt: skip
+    findings = [Finding("F6", "flag", 8, "settlements missing"), Finding("M2", "flag", 1, "columns not read: x")]
+    catalog.write(rows.VENUE, rows.SYMBOL, "funding", table, source="a", findings=findings)
+    found = feeds.validate(catalog)
+    by_rule = {}
+    for row in found.rows:
+        by_rule.setdefault(row.rule, []).append((row.where.rpartition("funding ")[2], row.count))
+    # Every hole is told once, where it lies; that of 1 March at midnight lies between two partitions.
+    assert by_rule == {
+        "F6": [(f"{rows.SYMBOL}@{rows.VENUE} funding", 1), ("2024-01", 3), ("2024-02", 2), ("2024-03", 2)],
+        "M2": [("2024-01 to 2024-03", 1)],
+    }
+    assert len(found.to_dict()["rows"]) == 5
+    through_a_dataset = feeds.validate(catalog.dataset(rows.VENUE, rows.SYMBOL))
+    assert [(row.rule, row.count) for row in through_a_dataset.rows] == [("F6", 8), ("M2", 1)]
+
+
+def test_g1_of_an_import_is_kept_where_the_rows_do_not_show_it(tmp_path):
+    catalog = Catalog(tmp_path)
+    odd = rows.trades(100, id=np.arange(100) * 7)
+    catalog.write(rows.VENUE, rows.SYMBOL, "trades", odd, source="a", findings=[Finding("G1", "flag", 5, "missing")])
+    assert [(row.rule, row.count) for row in feeds.validate(catalog).rows] == [("G1", 5)]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from feeds.store import Partition
 
 STATES = ("present", "partial", "gap", "absent", "refused")
+SIGNS = {"present": "#", "partial": "p", "gap": "g", "absent": ".", "refused": "x"}
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class Series:
 
 def coverage(
     catalog: Annotated[str, typer.Argument(help="Folder of the catalog.")],
+    days: Annotated[bool, typer.Option("--days", help="Draw a calendar: a line a month, a sign a day.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print every day as JSON.")] = False,
 ) -> None:
     """List what a catalog holds, day by day.
@@ -48,6 +50,7 @@ def coverage(
     \b
     Examples:
       levdyn coverage history
+      levdyn coverage history --days
       levdyn coverage history --json
     """
     from feeds.catalog import Catalog
@@ -61,6 +64,8 @@ def coverage(
         output.print_json([asdict(each) for each in series])
     else:
         _print(series)
+        if days:
+            _print_days(series)
     is_whole = all(state == "present" for each in series for state in each.days.values())
     raise typer.Exit(output.DONE if is_whole else output.FINDINGS)
 
@@ -126,3 +131,18 @@ def _print(series: list[Series]) -> None:
     if lacking:
         output.heading("NOT WHOLE")
         output.table(("symbol", "kind", "state", "days or months"), lacking)
+
+
+def _print_days(series: list[Series]) -> None:
+    """Print each series as a line a month with a sign a day; kinds kept by the month as a line a year."""
+    output.heading("DAYS (" + ", ".join(f"{sign} {state}" for state, sign in SIGNS.items()) + ")")
+    for each in series:
+        output.line(f"{each.symbol} {each.kind}")
+        lines: dict[str, list[str]] = {}
+        for name, state in each.days.items():
+            whole, _, part = name.rpartition("-")
+            # A first month (or year) that begins late keeps its place below the others.
+            found = lines.setdefault(whole, [" "] * (int(part) - 1))
+            found.append(SIGNS[state])
+        for whole, signs in lines.items():
+            output.line(f"  {whole:<7}  {''.join(signs)}")

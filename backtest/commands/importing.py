@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def import_files(
     paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files, or folders of files.")],
     catalog: Annotated[
-        Path | None, typer.Option(help="Folder to store in; without it the files are only looked at.")
+        str | None, typer.Option(help="Folder to store in; without it the files are only looked at.")
     ] = None,
     format: Annotated[str, typer.Option(help="Format; 'auto' tells it by the content.")] = "auto",
     symbol: Annotated[str | None, typer.Option(help="Unified or native name, as BTC/USDT:USDT.")] = None,
@@ -26,13 +26,16 @@ def import_files(
         typer.Option("--column", metavar="NAME=HEADER", help="For --format csv: our name of a column = its header."),
     ] = None,
     valid_from: Annotated[str | None, typer.Option(help="For tables of tiers: since when they hold.")] = None,
+    account: Annotated[
+        str | None, typer.Option(help="The files are the export of your own account: binance-export.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was imported as JSON.")] = False,
 ) -> None:
-    """Read downloaded files, check every row, store them in a catalog.
+    """Read downloaded files, check every row, store them.
 
-    Known are the files of Binance Vision, tardis, freqtrade, ccxt and plain CSV; what is not known is said with the
-    argument that would explain it. An error in any file leaves the catalog as it was. Exit code 1: rows were kept that
-    should be looked at.
+    Known are the archives of Binance, Bybit, OKX, BitMEX, Deribit, Hyperliquid, dYdX and Gate, the files of tardis,
+    freqtrade and ccxt, and plain CSV; what is not known is said with the argument that would explain it. An error in
+    any file leaves the catalog as it was. Exit code 1: rows were kept that should be looked at.
 
     \b
     Examples:
@@ -41,6 +44,7 @@ def import_files(
           --venue binance_usdm
       levdyn import mine.csv --format csv --kind bars --timeframe 1h \\
           --symbol BTC/USDT:USDT --venue binance_usdm --column ts=Date
+      levdyn import exports --account binance-export --catalog history
     """
     from feeds.importing import import_file
 
@@ -55,6 +59,7 @@ def import_files(
             kind=kind,
             columns=None if columns is None else dict(output.pair(text, "--column") for text in columns),
             valid_from=valid_from,
+            account=account,
         )
     flagged = [item for item in found.findings if item.severity != "repair"]
     if as_json:
@@ -80,7 +85,7 @@ def _print_json(found: "ImportResult") -> None:
     output.print_json({"format": found.format, "streams": streams, "left_out": found.left_out})
 
 
-def _print(found: "ImportResult", catalog: Path | None) -> None:
+def _print(found: "ImportResult", catalog: str | None) -> None:
     output.line(f"format {found.format}: {found.rows_in:,} rows read, {found.rows_out:,} kept")
     rows = [
         (f"{each.symbol}@{each.venue}", each.kind, f"{each.rows_in:,}", f"{each.rows_out:,}", f"{len(each.written):,}")

@@ -1,7 +1,6 @@
 """`levdyn validate`: a report on stored data by the rules of the feeds."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +14,7 @@ EXAMPLES = 3  # shown of each finding
 
 
 def validate(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A catalog, or one of its partition folders.")],
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A catalog, or one of its partition folders.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Check stored data by the rules of the feeds.

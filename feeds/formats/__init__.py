@@ -1,20 +1,61 @@
 """One parser per vendor format; a format is recognised by content, never by date or name."""
 
+from dataclasses import replace
+
 from feeds.errors import FeedError
-from feeds.formats import binance_account_format, binance_vision, candles, ccxt_lists, plain, research, tardis, tiers
+from feeds.formats import (
+    binance_account_format,
+    binance_books,
+    binance_vision,
+    bitmex,
+    bybit,
+    candles,
+    captures,
+    ccxt_lists,
+    deribit,
+    dydx,
+    gate,
+    hyperliquid,
+    okx,
+    plain,
+    positions,
+    research,
+    research_tables,
+    tardis,
+    tardis_books,
+    tiers,
+)
 from feeds.formats.files import Source
 from feeds.formats.heads import Head
 from feeds.formats.shape import Format, Piece, Wanted
 
 __all__ = ["FORMATS", "Format", "Piece", "Wanted", "format_named", "recognise"]
 
+
+def _dated(formats: tuple[Format, ...], zone_h: int = 0) -> tuple[Format, ...]:
+    """Return the formats of a vendor whose file names carry the day of the rows, in UTC or so many hours ahead."""
+    return tuple(replace(each, zone_h=zone_h) for each in formats)
+
+
 FORMATS: tuple[Format, ...] = (
-    *binance_vision.FORMATS,
+    *_dated(binance_vision.FORMATS),
+    *_dated(binance_books.FORMATS),
     *binance_account_format.FORMATS,
-    *tardis.FORMATS,
+    *_dated(bybit.FORMATS),
+    *_dated(okx.FORMATS, 8),
+    *_dated(bitmex.FORMATS),
+    *deribit.FORMATS,
+    *hyperliquid.FORMATS,
+    *dydx.FORMATS,
+    *_dated(gate.FORMATS),
+    *_dated(tardis.FORMATS),
+    *_dated(tardis_books.FORMATS),
+    *captures.FORMATS,
+    *positions.FORMATS,
     *candles.FORMATS,
     *ccxt_lists.FORMATS,
     *research.FORMATS,
+    *research_tables.FORMATS,
     *tiers.FORMATS,
     plain.FORMAT,
 )

@@ -159,7 +159,8 @@ def _venue(head: Head, *, spot: bool, futures: bool = True) -> str | None:
 
 def _is_micro(head: Head, names: tuple[str, ...], column: str) -> bool:
     """Whether the stamps of a column have 16 digits: only Binance's spot files have microseconds."""
-    return bool(head.rows) and len(head.text(names.index(column))[0]) == 16
+    texts = head.text(names.index(column))
+    return bool(texts) and len(texts[0]) == 16
 
 
 def _read_trades(records: Records, source: Source, head: Head, wanted: Wanted) -> Iterator[Piece]:
@@ -175,7 +176,7 @@ def _kline_series(head: Head) -> set[str]:
     if not KLINES.fits(head):
         return set()
     names = KLINES.names(head)
-    values = {name: np.array(head.text(names.index(name)), dtype=np.float64) for name in names}
+    values = {name: np.nan_to_num(head.numbers(names.index(name))) for name in names}
     if not head.rows or any(np.any(values[name] != 0) for name in ("volume", "quote_volume", "taker_buy_volume")):
         return {"bars"}
     prices = np.concatenate([values[name] for name in ("open", "high", "low", "close")])

@@ -12,7 +12,7 @@ from feeds.formats.files import Source
 from feeds.formats.heads import Head
 from feeds.formats.records import Records, gathered, read_records
 from feeds.formats.shape import Format, Piece, Wanted, spacing_ns, wanted_timeframe
-from feeds.funding_grid import intervals_from_spacing, snap
+from feeds.funding_grid import intervals_of
 
 _COLUMNS = ("date", "open", "high", "low", "close", "volume")
 
@@ -34,19 +34,6 @@ CANDLES = Records(
 PRICES = replace(CANDLES, fields={target: field for target, field in CANDLES.fields.items() if target != "volume"})
 
 
-def funding_intervals_s(stamps: Any) -> Any:
-    """Return the length in s of the interval that ends at each funding stamp, from the spacing (rule F3).
-
-    Parameters
-    ----------
-    stamps : ndarray of int64, shape (n,)
-        ns, jitter included.
-    """
-    snapped = snap(stamps)[0]
-    settled = np.unique(snapped)
-    return intervals_from_spacing(settled)[np.searchsorted(settled, snapped)]
-
-
 def _series(head: Head) -> str | None:
     """Return what the rows are: freqtrade keeps funding as candles with only an open, and mark candles without volume.
 
@@ -55,10 +42,7 @@ def _series(head: Head) -> str | None:
     if not CANDLES.fits(head) or not head.rows or not (head.types or head.table is not None):
         return None
     names = CANDLES.names(head)
-    high, low, close, volume = (
-        np.array([text if text else "nan" for text in head.text(names.index(name))], dtype=np.float64)
-        for name in ("high", "low", "close", "volume")
-    )
+    high, low, close, volume = (head.numbers(names.index(name)) for name in ("high", "low", "close", "volume"))
     if np.any(np.nan_to_num(volume) != 0):
         return "bars"
     is_empty = not np.any(np.nan_to_num(high)) and not np.any(np.nan_to_num(low)) and not np.any(np.nan_to_num(close))
@@ -82,7 +66,7 @@ def candle_piece(kind: str, columns: dict[str, Any], wanted: Wanted, where: str,
     if not stamps.size:
         raise FeedError(f"{where}: no row has all the numbers that {kind} need")
     if kind == "funding":
-        found = {"ts": stamps, "rate": columns["open"], "interval_s": funding_intervals_s(stamps)}
+        found = {"ts": stamps, "rate": columns["open"], "interval_s": intervals_of(stamps)}
         return Piece("funding", found, notes=notes)
     known = wanted.timeframe_ns if np.unique(stamps).size < 2 and wanted.timeframe_ns else spacing_ns(stamps, where)
     length = wanted_timeframe(known, wanted, where)

@@ -14,6 +14,7 @@ from feeds.formats.files import Source
 from feeds.formats.heads import Head, json_head
 from feeds.formats.records import Records, gathered, read_records
 from feeds.formats.shape import Format, Piece, Wanted
+from feeds.funding_grid import intervals_of
 from feeds.schema import BAR_KINDS
 
 FUNDING = Records(
@@ -49,7 +50,7 @@ def _read(records: Records, source: Source, head: Head, wanted: Wanted) -> Itera
             yield piece
             continue
         stamps = np.asarray(piece.columns["ts"])
-        yield replace(piece, columns={**piece.columns, "interval_s": candles.funding_intervals_s(stamps)})
+        yield replace(piece, columns={**piece.columns, "interval_s": intervals_of(stamps)})
 
 
 def pieces_in_memory(rows: Sequence[Any], kind: str, wanted: Wanted) -> list[Piece]:

@@ -29,6 +29,8 @@ _SIDES = {
     "0": 0,
 }
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+# Decimal seconds, at most ns; BitMEX puts a D between day and hour; MetaTrader has points in its days.
+_SECONDS = r"^\d{10}\.\d{1,9}$|^\d{10}$"
 _ZONE = re.compile(r"\(\s*UTC\s*([+-]\d{1,2})?(?::?00)?\s*\)", re.IGNORECASE)
 
 
@@ -92,7 +94,12 @@ def _text_times(cells: "pa.Array | pa.ChunkedArray", header: str) -> "pa.Array |
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    cells = pc.utf8_trim_whitespace(cells.cast(pa.string()))
     filled = cells.drop_null()
+    if len(filled) and pc.all(pc.match_substring_regex(filled, _SECONDS)).as_py():
+        return _decimal_seconds(cells)
+    cells = pc.replace_substring_regex(cells, r"^(\d{4}-\d\d-\d\d)D", r"\1T")
+    cells = pc.replace_substring_regex(cells, r"^(\d{4})\.(\d\d)\.(\d\d) ", r"\1-\2-\3 ")
     if len(filled) and pc.all(pc.match_substring_regex(filled, r"^\d+$")).as_py():
         return times(cells.cast(pa.int64()), header=header)
     zoned = bool(len(filled)) and pc.match_substring_regex(filled, r"(Z|[+-]\d\d(:?\d\d)?)$").to_pylist()[0]
@@ -104,6 +111,17 @@ def _text_times(cells: "pa.Array | pa.ChunkedArray", header: str) -> "pa.Array |
     zone = _ZONE.search(header)
     hours = int(zone.group(1)) if zone and zone.group(1) and not zoned else 0
     return pc.subtract(stamps, hours * 3_600_000_000_000)
+
+
+def _decimal_seconds(cells: "pa.Array | pa.ChunkedArray") -> "pa.Array | pa.ChunkedArray":
+    """Return ns of seconds with a decimal point, exactly: a double would lose the last digit."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    parts = pc.extract_regex(cells, r"^(?P<whole>\d+)\.?(?P<rest>\d*)$")
+    whole, rest = (pc.struct_field(parts, name) for name in ("whole", "rest"))
+    nanoseconds = pc.utf8_rpad(rest, width=9, padding="0")
+    return pc.add(pc.multiply(whole.cast(pa.int64()), 10**9), nanoseconds.cast(pa.int64()))
 
 
 def coded(cells: "pa.Array | pa.ChunkedArray", codes: dict[str, Any], kind: Any, header: str) -> "pa.Array":

@@ -7,11 +7,12 @@ import numpy as np
 
 from feeds.errors import FeedError
 from feeds.findings import Finding
-from feeds.formats.candles import candle_piece, funding_intervals_s
+from feeds.formats.candles import candle_piece
 from feeds.formats.files import Source
 from feeds.formats.heads import Head
 from feeds.formats.records import Records, gathered, read_records
 from feeds.formats.shape import Format, Piece, Wanted
+from feeds.funding_grid import intervals_of
 from feeds.schema import BAR_KINDS
 
 _WORDS: dict[str, tuple[str, ...]] = {
@@ -124,7 +125,7 @@ def _finished(kind: str, piece: Piece, wanted: Wanted, where: str) -> Piece:
     if kind == "funding":
         hours = columns.pop("interval_hours", None)
         stamps = np.asarray(columns["ts"])
-        columns["interval_s"] = funding_intervals_s(stamps) if hours is None else np.asarray(hours) * 3600
+        columns["interval_s"] = intervals_of(stamps) if hours is None else np.asarray(hours) * 3600
     return replace(piece, kind=kind, columns=columns)
 
 

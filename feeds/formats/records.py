@@ -32,7 +32,8 @@ class Records:
     kind : str
     fields : mapping
         Canonical column -> (shape of its cells, header names it may have). Shapes: time, number, integer, id (an
-        integer where the file has integers, else left out), side, taker (side from "buyer is maker"), text.
+        integer where the file has integers, else left out), side, taker (side from "buyer is maker"), flag (true or
+        false), text.
     headers : tuple of tuple of str
         Accepted headers; the order of the columns does not matter.
     bare : tuple of (str, tuple of str)
@@ -67,9 +68,12 @@ class Records:
         Raises
         ------
         FeedError
-            If the file has neither a header nor one of the bare shapes' numbers of columns.
+            If the file has another header (rule M2), or none and not one of the bare shapes' numbers of columns.
         """
         if head.columns:
+            if not self.fits(head):
+                known = " or ".join(",".join(header) for header in self.headers) or "no header"
+                raise FeedError(f"{head.name}: {head.describe()}; this format has {known} (M2)")
             return head.columns
         alike = [names for letters, names in self.bare if looks_like(head, letters)]
         alike += [names for _, names in self.bare if len(names) == head.width]
@@ -262,6 +266,8 @@ def _cells(array: "pa.Array", shape: str, name: str) -> "pa.Array":
         return array.cast("int64")
     if shape == "side":
         return cells.sides(array, header=name)
+    if shape == "flag":
+        return cells.flags(array, header=name)
     if shape == "taker":
         return cells.taker_side(array, header=name)
     return array.cast("string")

@@ -9,12 +9,13 @@ import numpy as np
 
 from feeds.errors import FeedError
 from feeds.findings import Finding
-from feeds.formats.candles import candle_piece, funding_intervals_s
+from feeds.formats.candles import candle_piece
 from feeds.formats.cells import numbers, times
 from feeds.formats.files import Source
 from feeds.formats.heads import Head
 from feeds.formats.records import Records, batches, gathered, read_records
 from feeds.formats.shape import Format, Piece, Wanted, spacing_ns, wanted_timeframe
+from feeds.funding_grid import intervals_of
 from feeds.symbols import to_unified
 
 if TYPE_CHECKING:
@@ -55,21 +56,6 @@ FUNDING = Records(
     venue="venue",
     symbol="coin",
 )
-HYPERLIQUID = Records(
-    kind="funding",
-    fields={
-        "ts": ("time", ("time", "timestamp")),
-        "rate": ("number", ("funding_rate", "funding_rate_1h", "fundingRate")),
-    },
-    headers=(
-        ("coin", "funding_rate", "premium", "time"),
-        ("coin", "fundingRate", "premium", "time"),
-        ("time", "funding_rate", "premium"),
-        ("coin", "timestamp", "funding_rate_1h"),
-    ),
-    symbol="coin",
-    constants={"interval_s": 3600},
-)
 CAPTURE = Records(
     kind="trades",
     fields={
@@ -100,13 +86,8 @@ def _read_candles(source: Source, head: Head, wanted: Wanted) -> Iterator[Piece]
 
 def _read_funding(source: Source, head: Head, wanted: Wanted) -> Iterator[Piece]:
     for piece in gathered(read_records(source, head, FUNDING)):
-        intervals = funding_intervals_s(np.asarray(piece.columns["ts"]))
+        intervals = intervals_of(np.asarray(piece.columns["ts"]))
         yield _named(replace(piece, columns={**piece.columns, "interval_s": intervals}))
-
-
-def _read_hyperliquid(source: Source, head: Head, wanted: Wanted) -> Iterator[Piece]:
-    for piece in read_records(source, head, HYPERLIQUID):
-        yield replace(piece, venue="hyperliquid")
 
 
 def _read_capture(source: Source, head: Head, wanted: Wanted) -> Iterator[Piece]:
@@ -207,7 +188,6 @@ FORMATS = (
         FUNDING.fits,
         _read_funding,
     ),
-    Format("hyperliquid-funding", "Hyperliquid fundingHistory as a table or JSON", HYPERLIQUID.fits, _read_hyperliquid),
     Format(
         "capture-trades", "captured trades (ts_ms, exch_ts_ms, trade_id, price, qty, side)", CAPTURE.fits, _read_capture
     ),

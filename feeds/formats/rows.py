@@ -10,6 +10,7 @@ import numpy as np
 from feeds.errors import FeedError
 from feeds.findings import Finding, Gap
 from feeds.formats.packed import Packed, joined
+from feeds.funding_grid import intervals_of
 from feeds.normalize import normalize
 from feeds.schema import DAY_NS, FLAGS, MONTHLY_KINDS, join_kind
 from feeds.tables import build, ints, rescale_table, scales_of
@@ -81,6 +82,13 @@ class Rows:
         Bare word.
     timeframe_ns : int
 
+    Attributes
+    ----------
+    rows_in : int
+        Rows seen so far.
+    lost : int
+        Funding rows that were left out because nothing shows their interval.
+
     Notes
     -----
     Rows are held as mantissas. Those of a long stream are held by day and packed (25 to 30 bytes a trade); a day
@@ -92,6 +100,7 @@ class Rows:
         self.kind = kind
         self.timeframe_ns = timeframe_ns
         self.rows_in = 0
+        self.lost = 0
         self.findings: list[Finding] = []
         self._whole: list[pa.Table] = []
         self._days: dict[int, list[Packed]] = {}
@@ -104,7 +113,7 @@ class Rows:
         FeedError
             If a value cannot be kept exactly.
         """
-        dropped = sum(note.count for note in notes if note.rule in ("V1", "V4"))
+        dropped = sum(note.count for note in notes if note.rule in ("V1", "V4") and note.severity != "repair")
         self.findings += notes
         values = dict(columns)
         rows = len(values["ts"])
@@ -132,6 +141,10 @@ class Rows:
         notes = self.findings
         before: pa.Table | None = None
         for found in self._stretches():
+            if self.kind == "funding" and not np.all(ints(found, "interval_s")):
+                found = self._with_intervals(found)
+                if not found.num_rows:
+                    continue
             table, findings = normalize(found, self.kind, timeframe_ns=self.timeframe_ns)
             day = Day(table, notes + findings)
             if self.kind == "trades" and table.num_rows:
@@ -141,6 +154,20 @@ class Rows:
                 notes = []
         self.findings, self._days = [], {}
         return done
+
+    def _with_intervals(self, table: "pa.Table") -> "pa.Table":
+        """Return the rows with the interval that their spacing shows where their file has 0, which means unknown."""
+        import pyarrow as pa
+
+        known = ints(table, "interval_s")
+        try:
+            found = intervals_of(ints(table, "ts"))
+        except FeedError:
+            # One settlement of a new listing shows no interval; rates of unknown length are not kept.
+            self.lost += int(np.count_nonzero(known == 0))
+            return table.filter(pa.array(known > 0))
+        place = table.column_names.index("interval_s")
+        return table.set_column(place, table.schema.field(place), pa.array(np.where(known, known, found)))
 
     def _stretches(self) -> "Iterator[pa.Table]":
         """Yield all rows at once, or a day at a time when there are many, letting go of each."""
@@ -169,7 +196,7 @@ class Rows:
 
     def _refuse_many_dropped(self) -> None:
         """Refuse a file in which more than 0.1 % of the rows have no value (rule V1)."""
-        count = sum(note.count for note in self.findings if note.rule == "V1")
+        count = sum(note.count for note in self.findings if note.rule == "V1" and note.severity != "repair")
         if count > max(1, _TOLERATED * self.rows_in) or (count and count == self.rows_in):
             name = join_kind(self.kind, self.timeframe_ns)
             raise FeedError(

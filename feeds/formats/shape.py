@@ -58,6 +58,9 @@ class Piece:
         against `symbol=`, as for the spot leg of a panel that was asked for by its perpetual.
     notes : tuple of Finding
         What the reading found: rows dropped, filler, columns left out.
+    is_one_of_many : bool
+        Whether the file holds many instruments: then one whose name has no form here is left out and counted, where
+        in a file of its own it is an error.
     """
 
     kind: str
@@ -67,6 +70,7 @@ class Piece:
     timeframe_ns: int = 0
     is_derived: bool = False
     notes: tuple[Finding, ...] = ()
+    is_one_of_many: bool = False
 
 
 Reader = Callable[[Source, Head, Wanted], Iterator[Piece]]
@@ -88,6 +92,9 @@ class Format:
         Yields pieces; a file is read once, in batches.
     may_be_empty : bool
         Whether the vendor documents a file without rows as "no data" (rule A2); elsewhere it is an error.
+    zone_h : int or None
+        For vendors whose file names carry the day or month of the rows: by how many hours that day is ahead of UTC.
+        None where names say nothing (rules T3, T4).
     """
 
     name: str
@@ -95,12 +102,15 @@ class Format:
     fits: Callable[[Head], bool]
     read: Reader
     may_be_empty: bool = False
+    zone_h: int | None = None
 
 
 _PATTERNS = {
     "i": r"\d+",
     "d": r"(-?\d+(\.\d*)?([eE][-+]?\d+)?)?",
     "t": r"\d{13}(\d{3})?(\d{3})?",
+    "s": r"\d{10}(\.\d{1,9})?",
+    "m": r"\d{4}\.\d\d\.\d\d \d\d:\d\d",
     "b": r"[Tt]rue|[Ff]alse|TRUE|FALSE",
 }
 
@@ -112,7 +122,8 @@ def looks_like(head: Head, shape: str) -> bool:
     ----------
     head : Head
     shape : str
-        One letter a column: i integer, d decimal, t epoch in ms, us or ns, b true/false.
+        One letter a column: i integer, d decimal, t epoch in ms, us or ns, s decimal seconds, m minute of MetaTrader,
+        b true/false.
     """
     if head.columns or head.width != len(shape) or not head.rows:
         return False

@@ -21,6 +21,8 @@ class Streams:
         Names of the files that fed each.
     left_out : dict of str to int
         What a file held beside what is imported because its venue has no names here, and how many rows of it.
+    left_out_files : list of str
+        Names of files that are not what was asked for, each with the reason.
     empty : list of str
         Names of files without rows that their vendor documents as days without data.
     """
@@ -29,6 +31,7 @@ class Streams:
         self.rows: dict[Key, Rows] = {}
         self.sources: dict[Key, list[str]] = {}
         self.left_out: dict[str, int] = {}
+        self.left_out_files: list[str] = []
         self.empty: list[str] = []
         self._wanted = wanted
 
@@ -87,6 +90,10 @@ class Streams:
             raise FeedError(f"{where}: the content does not show the venue; give venue=, as venue='binance_usdm'")
         asked = None if wanted.symbol is None else _unified(venue, wanted.symbol, "symbol=")
         symbol = asked
+        if piece.symbol is not None and piece.is_one_of_many and not _has_name(venue, piece.symbol):
+            text = f"{piece.symbol} of {venue} (an instrument whose name has no form here)"
+            self.left_out[text] = self.left_out.get(text, 0) + len(piece.columns["ts"])
+            return text
         if piece.symbol is not None:
             symbol = _unified(venue, piece.symbol, f"{where}: symbol")
         elif asked is None and named is not None:
@@ -109,3 +116,12 @@ def _unified(venue: str, symbol: str, where: str) -> str:
         return to_unified(venue, symbol)
     except FeedError as error:
         raise FeedError(f"{where} {symbol!r}: {error}; give symbol= and venue= that fit together") from error
+
+
+def _has_name(venue: str, symbol: str) -> bool:
+    """Tell whether a native name can be written as a unified one."""
+    try:
+        to_unified(venue, symbol)
+    except FeedError:
+        return False
+    return True

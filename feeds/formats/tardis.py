@@ -11,7 +11,7 @@ from feeds.formats.heads import Head
 from feeds.formats.records import Records, read_records
 from feeds.formats.shape import Format, Piece, Wanted
 
-_KEYS = ("exchange", "symbol", "timestamp", "local_timestamp")
+KEYS = ("exchange", "symbol", "timestamp", "local_timestamp")
 # tardis exchange ids and ours; an id that is not here is kept, and is then refused by name unless we know it.
 VENUES = {
     "binance-futures": "binance_usdm",
@@ -31,19 +31,25 @@ VENUES = {
     "dydx-v4": "dydx",
     "coinbase": "coinbase",
     "gemini": "gemini",
+    "okex-options": "okx",
+    "bybit-options": "bybit",
+    "kucoin-futures": "kucoinfutures",
+    "huobi-dm-swap": "htx",
+    "huobi-dm-linear-swap": "htx",
 }
+# A receipt in every row, which is when the row could be known.
+SHARED = {"ts": ("time", ("timestamp",)), "ts_avail": ("time", ("local_timestamp",))}
 
 TRADES = Records(
     kind="trades",
     fields={
-        "ts": ("time", ("timestamp",)),
-        "ts_avail": ("time", ("local_timestamp",)),
+        **SHARED,
         "id": ("id", ("id",)),
         "price": ("number", ("price",)),
         "quantity": ("number", ("amount",)),
         "side": ("side", ("side",)),
     },
-    headers=((*_KEYS, "id", "side", "price", "amount"),),
+    headers=((*KEYS, "id", "side", "price", "amount"),),
     venue="exchange",
     symbol="symbol",
 )
@@ -54,12 +60,8 @@ def _points(kind: str, target: str, column: str) -> Records:
     """One series of the derivative ticker, in which each row repeats what did not change."""
     return Records(
         kind=kind,
-        fields={
-            "ts": ("time", ("timestamp",)),
-            "ts_avail": ("time", ("local_timestamp",)),
-            target: ("number", (column,)),
-        },
-        headers=((*_KEYS, *_TICKER, "index_price", "mark_price"),),
+        fields={**SHARED, target: ("number", (column,))},
+        headers=((*KEYS, *_TICKER, "index_price", "mark_price"),),
         venue="exchange",
         symbol="symbol",
     )
@@ -72,18 +74,24 @@ _SERIES = (
 )
 
 
-def _read(records: Records, source: Source, head: Head, wanted: Wanted) -> Iterator[Piece]:
+def venue_of(exchange: str | None) -> str | None:
+    """Return our id of a tardis exchange; one that we have no name for stays as it is."""
+    return VENUES.get(str(exchange), exchange)
+
+
+def read_tardis(records: Records, source: Source, head: Head, wanted: Wanted) -> Iterator[Piece]:
+    """Yield the rows of a file of records with our venue ids."""
     for piece in read_records(source, head, records):
         columns = dict(piece.columns)
         # A receipt stamp of a clock that runs behind the venue's cannot make data known before it happened.
         columns["ts_avail"] = np.maximum(np.asarray(columns["ts_avail"]), np.asarray(columns["ts"]))
-        yield replace(piece, venue=VENUES.get(str(piece.venue), piece.venue), columns=columns)
+        yield replace(piece, venue=venue_of(piece.venue), columns=columns)
 
 
 def _read_ticker(source: Source, head: Head, wanted: Wanted) -> Iterator[Piece]:
     """Mark, index and open interest; rows in which the one asked for is empty are none of its own."""
     for records in _SERIES:
-        for piece in _read(records, source, head, wanted):
+        for piece in read_tardis(records, source, head, wanted):
             if len(piece.columns["ts"]):
                 yield replace(piece, notes=())
 
@@ -91,20 +99,19 @@ def _read_ticker(source: Source, head: Head, wanted: Wanted) -> Iterator[Piece]:
 LIQUIDATIONS = Records(
     kind="liquidations",
     fields={
-        "ts": ("time", ("timestamp",)),
-        "ts_avail": ("time", ("local_timestamp",)),
+        **SHARED,
         "price": ("number", ("price",)),
         "quantity": ("number", ("amount",)),
         "side": ("side", ("side",)),
     },
-    headers=((*_KEYS, "id", "side", "price", "amount"),),
+    headers=((*KEYS, "id", "side", "price", "amount"),),
     venue="exchange",
     symbol="symbol",
     constants={"coverage": "sampled"},
 )
 
 FORMATS = (
-    Format("tardis-trades", "tardis.dev trades CSV", TRADES.fits, partial(_read, TRADES), may_be_empty=True),
+    Format("tardis-trades", "tardis.dev trades CSV", TRADES.fits, partial(read_tardis, TRADES), may_be_empty=True),
     Format(
         "tardis-derivative-ticker",
         "tardis.dev derivative_ticker CSV",
@@ -117,7 +124,7 @@ FORMATS = (
         "tardis-liquidations",
         "tardis.dev liquidations CSV",
         lambda head: LIQUIDATIONS.fits(head) and "liquidation" in head.name,
-        partial(_read, LIQUIDATIONS),
+        partial(read_tardis, LIQUIDATIONS),
         may_be_empty=True,
     ),
 )
