@@ -109,7 +109,7 @@ def test_working_orders_are_cancelled_and_later_ones_refused():
         ("04:00", lambda s: s.set_leverage(LINEAR, 5)),
     )
     result = run(flat() + failure("02:00", 0.5), script)
-    assert reasons(result) == ["canceled by_venue", "rejected venue_unavailable"]
+    assert reasons(result) == ["canceled BY_VENUE", "rejected VENUE_UNAVAILABLE"]
     assert any("leverage" in text and "VENUE_UNAVAILABLE" in text for text in result.warnings)
     assert any("binance_usdm failed at 2025-01-01T02:00" in text and "0.5" in text for text in result.warnings)
 
@@ -118,7 +118,7 @@ def test_a_later_outage_does_not_bring_it_back():
     outage = {"ts": ns("02:30"), "ts_avail": 0, "until": ns("02:40"), "venue": USDM, "symbol": "*"}
     more = Dataset([], venue_events=[outage | {"what": "outage", "value": None, "source": "test"}])
     result = run(flat() + failure("02:00", 0.5) + more, Listener(("03:00", buy)))
-    assert reasons(result) == ["rejected venue_unavailable"]
+    assert reasons(result) == ["rejected VENUE_UNAVAILABLE"]
 
 
 def test_the_other_venue_of_a_run_goes_on():
@@ -149,7 +149,7 @@ def test_nothing_moves_to_it_or_from_it_any_more():
     result = run(both(failure("02:00", 0.5)), script, *accounts())
     sent = result.transfers
     assert list(sent["status"]) == ["refused", "refused"]
-    assert set(sent["reason"]) == {"venue_unavailable"}
+    assert set(sent["reason"]) == {"VENUE_UNAVAILABLE"}
     assert (balance(result), balance(result, name=CASH)) == (5_000, 100_000)
     assert sum("VENUE_UNAVAILABLE" in text for text in result.warnings) == 2  # the deposit and the withdrawal
 
