@@ -8,5 +8,4 @@ from libc.stdint cimport int32_t
 cdef class EarlyOrders(StrategyCore):
     cdef bint _lacks_price(self, int32_t instrument, Size size)
     cdef OrderView _early(self, int32_t account, int32_t instrument, int side, tag, double requested)
-    cdef int _refuse(self, OrderView early) except -1
     cdef int _withdraw(self, OrderView early) except -1

@@ -4,7 +4,7 @@ from backtest.sizing cimport BY_QUANTITY, Size
 from backtest.strategy_core cimport StrategyCore
 from backtest.views cimport OrderView
 from libc.stdint cimport int8_t, int32_t
-from venues.orders cimport BELOW_MINIMUM, BY_USER, CANCELED, REJECTED
+from venues.orders cimport BY_USER, CANCELED
 
 
 cdef class EarlyOrders(StrategyCore):
@@ -29,14 +29,6 @@ cdef class EarlyOrders(StrategyCore):
         view.clock = self._clock
         self._orders[view.order.id] = view
         return view
-
-    cdef int _refuse(self, OrderView early) except -1:
-        """An order that waited and turned out to be too small to send."""
-        early.order.status = REJECTED
-        early.order.reason = BELOW_MINIMUM
-        if "on_order" in self.python_hooks():
-            self.on_order(early)
-        return 0
 
     cdef int _withdraw(self, OrderView early) except -1:
         """An order that still waits is taken back by who sent it."""

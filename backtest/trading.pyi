@@ -25,7 +25,7 @@ class Trading(EarlyOrders):
         tif: Any = "GTC",
         tag: Any = None,
         position: Any = None,
-    ) -> OrderView | None: ...
+    ) -> OrderView: ...
     def sell(
         self,
         symbol: Any,
@@ -41,7 +41,7 @@ class Trading(EarlyOrders):
         tif: Any = "GTC",
         tag: Any = None,
         position: Any = None,
-    ) -> OrderView | None: ...
+    ) -> OrderView: ...
     def _trade(
         self,
         side: int,

@@ -24,7 +24,7 @@ cdef class Trading(EarlyOrders):
 
     def buy(self, symbol, *, quantity=None, value=None, notional=None, delta=None, leverage=None, limit=None,
             post_only=False, reduce_only=False, tif="GTC", tag=None, position=None):
-        """Send a buy order and return it; None when the size rounds to nothing.
+        """Send a buy order and return it; one whose size rounds to nothing is refused by the venue (BELOW_MINIMUM).
 
         A market order whose size needs a price that nobody has told yet (in `on_start`, say) is sent with the first
         one; its `id` is negative until then.
@@ -79,10 +79,6 @@ cdef class Trading(EarlyOrders):
         units = to_units(self.context, account, instrument, size, side, price)
         if early is not None:
             self._orders.pop(early.order.id)
-        if units == 0:
-            if early is not None:
-                self._refuse(early)
-            return None
         order = self.context.send(
             self.number, account, instrument, side, abs(units), LIMIT if price else MARKET, price, 0, 0,
             (POST_ONLY if post_only else 0) | (REDUCE_ONLY if reduce_only else 0), chosen("tif", tif, TIFS), leg,

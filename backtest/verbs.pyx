@@ -80,7 +80,7 @@ cdef class Verbs:
             return
         verb = self.context.verbs[number]
         what, account = verb[0], verb[2]
-        if self.has_failed(account) and what != "transfer" and what != "amend":      # those answer for themselves
+        if self.is_closed(account, what, time):
             self.answer(verb, VENUE_UNAVAILABLE, time)
             return
         if what == "leverage":
@@ -100,6 +100,13 @@ cdef class Verbs:
         elif what == "withdraw":
             self.answer(verb, self.withdraw(account, verb[3], verb[4], time), time)
 
+    cdef bint is_closed(self, int number, what, int64_t time) except -1:
+        """Whether a venue takes no such request now; money from outside reaches an account during an outage too."""
+        if what == "transfer":
+            return False                 # it answers in its own table
+        return self.has_failed(number) or (
+            what != "deposit" and self.exchange.outage_until[(<Account> self.exchange.account_list[number]).venue] > time)
+
     cdef bint has_failed(self, int number) except -1:
         return self.failures.has_failed((<Account> self.exchange.account_list[number]).venue)
 
@@ -117,8 +124,6 @@ cdef class Verbs:
     cdef int leverage(self, int number, int32_t instrument, double leverage, int64_t time) except -1:
         cdef Account account = self.exchange.account_list[number]
         cdef int reason
-        if self.exchange.outage_until[account.venue] > time:
-            return VENUE_UNAVAILABLE
         reason = account.set_leverage(instrument, leverage, time)
         self.tell_setting(account, instrument, time)
         return reason

@@ -187,7 +187,14 @@ def test_an_order_that_waits_for_a_price_has_a_negative_id_and_can_be_withdrawn(
 def test_an_order_that_turns_out_to_be_nothing_is_told_as_refused():
     result, (order, *told) = early(lambda s: s.buy(SPOT, value=0.01))
     assert told == [(order.id, "rejected", "BELOW_MINIMUM")]
-    assert len(result.orders) == 0
+    assert result.orders[["quantity", "reason"]].values.tolist() == [[0, "BELOW_MINIMUM"]]
+
+
+def test_a_size_that_rounds_to_nothing_is_refused_not_ignored():
+    notes = Notes()
+    run(spot(), Early(lambda s: s.buy(SPOT, quantity=1e-9), notes), account(CASH), start="2025-01-01T00:20")
+    order, *told = notes
+    assert told == [(order.id, "rejected", "BELOW_MINIMUM")]
 
 
 def test_changes_wait_one_after_the_other_but_only_the_last_target_counts():

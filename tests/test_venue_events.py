@@ -30,6 +30,33 @@ def test_orders_during_an_outage_are_answered_unavailable_and_later_ones_are_tak
     assert reasons(result) == ["rejected VENUE_UNAVAILABLE", "filled"]
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda s: s.set_leverage(LINEAR, 5),
+        lambda s: s.set_margin_mode(LINEAR, "isolated"),
+        lambda s: s.withdraw(USDM, "USDT", 10),
+    ],
+)
+def test_an_account_takes_no_requests_during_an_outage_but_money_from_outside(ask):
+    def pay_in(strategy):
+        strategy.deposit(USDM, "USDT", 5)
+
+    result = run(flat() + event("outage", "01:00", "02:00"), Listener(("01:30", ask), ("01:40", pay_in), ("03:00", ask)))
+    (refusal,) = [text for text in result.warnings if "VENUE_UNAVAILABLE" in text]
+    assert "refused" in refusal
+    assert (result.ledger["kind"] == "deposit").sum() == 2
+
+
+def test_an_order_keeps_its_place_and_price_when_an_outage_refuses_its_change():
+    def change(strategy):
+        strategy.amend(strategy.orders()[0], limit=59_000)
+
+    script = Listener(("00:30", lambda s: s.buy(LINEAR, quantity=0.1, limit=50_000)), ("01:30", change))
+    result = run(flat() + event("outage", "01:00", "02:00"), script)
+    assert result.orders["price"].tolist() == [50_000]
+
+
 def test_a_stop_rests_through_an_outage_and_fires_in_it():
     prices = [("00:00", 60_000), ("01:00", 60_000), ("01:30", 57_000), ("03:00", 57_000)]
     data = marks(prices) + trades(sorted([(t, p, 1000) for t, p in prices] + [("01:31", 57_000, 1000)]))
