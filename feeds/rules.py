@@ -222,14 +222,14 @@ def _quotes(table: "pa.Table") -> list[Finding]:
 def _book(table: "pa.Table") -> list[Finding]:
     """B2: a message that does not follow the one before it (messages of several rows share a sequence number).
 
-    A snapshot that was asked for lies somewhere between two messages of the stream: the numbers of the update after it
-    must enclose its own, and the stream itself goes on as if it were not there.
+    A snapshot that was asked for lies somewhere between two messages of the stream, and the stream itself goes on as if
+    it were not there: the update after it must not begin behind it; one that ends before it is only older.
     """
     stamps, seq, previous = ints(table, "ts"), ints(table, "seq"), ints(table, "prev_seq")
     is_update = ints(table, "is_snapshot") == 0
     fresh = np.concatenate(([False], (seq[1:] != seq[:-1]) | (is_update[1:] != is_update[:-1])))
     last = np.concatenate(([0], seq[:-1]))
-    after_snapshot = np.concatenate(([False], ~is_update[:-1])) & (previous <= last) & (seq >= last)
+    after_snapshot = np.concatenate(([False], ~is_update[:-1])) & (previous <= last)
     places = np.where(is_update, np.arange(seq.size), -1)
     before = np.concatenate(([-1], np.maximum.accumulate(places)[:-1]))  # the last row of an update before each
     follows = (previous == last) | after_snapshot | ((before >= 0) & (previous == seq[before]))

@@ -151,7 +151,7 @@ def as_arrow(values: Any, name: str) -> "pa.Array":
                 item if item is None or isinstance(item, str) else f"{to_decimal(item, name=name):f}" for item in items
             ]
         return pa.array(items, from_pandas=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
         raise FeedError(f"{name}: {error}") from None
 
 

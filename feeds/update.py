@@ -106,8 +106,10 @@ def _finish(table: "pa.Table", kind: str, timeframe_ns: int) -> "pa.Table":
 
     if kind == "trades":
         place = table.column_names.index("seq")
-        numbers = pa.array(np.arange(table.num_rows, dtype=np.int64))
-        table = table.set_column(place, table.schema.field("seq"), numbers)
+        numbers = np.arange(table.num_rows, dtype=np.int64)
+        if not np.array_equal(ints(table, "seq"), numbers):
+            table = table.set_column(place, table.schema.field("seq"), pa.array(numbers))
+        del numbers
     return strip_scales(table.combine_chunks(), kind, timeframe_ns)
 
 

@@ -324,7 +324,7 @@ def test_packing_loses_nothing(base: int, offsets: list[int], step: int, wild: l
             "small": pa.array([1] * rows, pa.int8()),
         }
     )
-    assert joined([Packed(table), Packed(table)]) == pa.concat_tables([table, table])
+    assert joined([Packed([table]), Packed([table])]) == pa.concat_tables([table, table])
 
 
 def test_mantissas_of_batches_meet_at_the_larger_scale() -> None:

@@ -1,7 +1,7 @@
 """Rows of one stream on their way from a file to canonical tables: collected by day, then repaired day by day."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,14 @@ class Day:
     def rows(self) -> int:
         """Return the number of rows."""
         return int(self.held.rows if isinstance(self.held, Packed) else self.held.num_rows)
+
+    def pack(self) -> None:
+        """Hold the rows in fewer bytes while other days are repaired."""
+        if not isinstance(self.held, Packed):
+            table, self.held = self.held, Packed([])
+            columns = [table]
+            del table
+            self.held = Packed(columns)
 
     def take(self) -> "pa.Table":
         """Return the rows as a canonical table, once: a packed stretch is empty afterwards."""
@@ -140,17 +148,23 @@ class Rows:
         done: list[Day] = []
         notes = self.findings
         before: pa.Table | None = None
+        is_alone = len(self._days) < 2
         for found in self._stretches():
             if self.kind == "funding" and not np.all(ints(found, "interval_s")):
                 found = self._with_intervals(found)
                 if not found.num_rows:
                     continue
             table, findings = normalize(found, self.kind, timeframe_ns=self.timeframe_ns)
+            del found
             day = Day(table, notes + findings)
             if self.kind == "trades" and table.num_rows:
-                before = _follow(before, table, day)
+                # Of a day only its ids and times are looked at again, by the day after it.
+                before = _follow(before, table, day).select(["ts", "id"])
+            del table
             if day.rows:
-                done.append(day if not self._days else replace(day, held=Packed(day.take())))
+                if not is_alone:
+                    day.pack()
+                done.append(day)
                 notes = []
         self.findings, self._days = [], {}
         return done
@@ -176,12 +190,13 @@ class Rows:
         if self._whole:
             whole, self._whole = at_one_scale(self._whole, self.kind, self.timeframe_ns), []
             yield pa.concat_tables(whole).combine_chunks()
+        pa.default_memory_pool().release_unused()  # what reading the file held, before the largest need comes
         for number in sorted(self._days):
             parts, self._days[number] = self._days[number], []
             scales = [scales_of(part.schema) for part in parts]
             if any(each != scales[0] for each in scales):
                 tables = at_one_scale([joined([part]) for part in parts], self.kind, self.timeframe_ns)
-                parts = [Packed(table) for table in tables]
+                parts = [Packed([table]) for table in tables]
             yield joined(parts)
 
     def _split(self, table: "pa.Table") -> None:
@@ -192,7 +207,7 @@ class Rows:
         numbers = [int(days[0])] if np.all(days == days[0]) else np.unique(days).tolist()
         for number in numbers:
             rows = table if len(numbers) == 1 else table.filter(pa.array(days == number))
-            self._days.setdefault(number, []).append(Packed(rows))
+            self._days.setdefault(number, []).append(Packed([rows]))
 
     def _refuse_many_dropped(self) -> None:
         """Refuse a file in which more than 0.1 % of the rows have no value (rule V1)."""

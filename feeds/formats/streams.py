@@ -1,6 +1,6 @@
 """Which stream a piece belongs to: venue and symbol from content, user or file name, and what was not asked for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from feeds.errors import FeedError
 from feeds.formats.rows import Rows
@@ -55,7 +55,7 @@ class Streams:
         """
         fed: dict[Key, None] = {}
         others: dict[str, None] = {}
-        for piece in pieces:
+        for piece in _converted(pieces, where):
             place = self._place(piece, where, named)
             if isinstance(place, str):
                 others[place] = None
@@ -108,6 +108,16 @@ class Streams:
             return f"{piece.kind} of {symbol}"
         to_native(venue, symbol)
         return venue, symbol
+
+
+def _converted(pieces: Iterable[Piece], where: str) -> Iterator[Piece]:
+    """Yield pieces; a cell that Arrow cannot turn into what its column holds is an error of the file."""
+    import pyarrow as pa
+
+    try:
+        yield from pieces
+    except (pa.ArrowInvalid, OverflowError) as error:
+        raise FeedError(f"{where}: {error}; nothing was written") from error
 
 
 def _unified(venue: str, symbol: str, where: str) -> str:

@@ -92,16 +92,11 @@ def test_native_samples_are_recognised(
 @pytest.mark.parametrize(
     "name",
     [
-        "raw/binance_vision/BTCUSDT-bookDepth-2025-10-10_first2000.csv",
-        "raw/tardis/binance-futures_book_snapshot_25_BTCUSDT.csv",
-        "raw/tardis/deribit_incremental_book_L2_BTC-PERPETUAL.csv",
-        "raw/tardis/huobi-dm-swap_quotes_BTC-USD.csv",
-        "raw/tardis/okex-options_options_chain_first2000.csv",
-        "raw/binance_ws/usdm_btcusdt_20240808_first500.jsonl",
-        "raw/bitmex/tradeBucketed_1m_XBTUSD_2020-03-13.json.gz",
-        "ohlcv/bitmex_XBTUSD_1m_2020-03-01_2020-03-20.parquet",
-        "funding/linear_vs_inverse_8h_bitcoin_2023_2024.parquet",
-        "liquidations/aave_WBTC_liquidations.parquet",
+        "accounts/hyperliquid_2023_trades.csv.gz",  # fills of some users: neither a tape nor one account
+        "funding/linear_vs_inverse_8h_bitcoin_2023_2024.parquet",  # stamps of a zone that nobody declares (T4)
+        "liquidations/aave_WBTC_liquidations.parquet",  # no instrument of a venue
+        "liquidations/hyperliquid_2025-10-10_adl_by_user.parquet",
+        "open_interest/multi_venue_oi_BTC_SOL_2025-12_2026-03.parquet",  # only in USD, no size
     ],
 )
 def test_files_of_other_shapes_are_refused_and_never_guessed(real_data: Path, name: str) -> None:
