@@ -1,7 +1,6 @@
 """The page loops against venues as they answer: from either end, capped, with holes, with lost pages (feeds.md 1.3)."""
 
 import random
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -192,8 +191,3 @@ def test_day_of_archives_lies_between_its_own_bounds(tmp_path):
         low, high = part.bounds
         assert (part.ts_min, part.ts_max) == (low, high - 5 * STEP)
         assert (high - low) // NS == MS_DAY == 24 * MS_HOUR
-
-
-def test_own_loop_of_ccxt_is_used_nowhere():
-    folder = Path(feeds.__file__).parent
-    assert not [path.name for path in folder.rglob("*.py") if "paginate" in path.read_text()]

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import random
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -114,7 +113,6 @@ class Client:
         self.patience = Patience() if patience is None else patience
         self.pace = Pace() if pace is None else pace
         self.traffic = Traffic()
-        self._random = random.Random(0)
         # The environment's proxy is used unless hosts are redirected: what is redirected to loopback must go there.
         self._http = httpx.Client(
             timeout=self.patience.timeout_s, follow_redirects=False, trust_env=not self.endpoints.is_redirecting
@@ -144,7 +142,7 @@ class Client:
             if asked is not None:
                 return asked
             usual = min(self.patience.first_s * 2.0 ** (state.attempt_number - 1), self.patience.longest_s)
-            return usual * self._random.uniform(0.5, 1.5)
+            return usual * (0.5 + self.clock.now_ns() // 1000 % 1000 / 1000)  # processes must not wait in step
 
         def before(state: tenacity.RetryCallState) -> None:
             self.traffic.count(retries=1)
