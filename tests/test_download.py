@@ -200,7 +200,7 @@ def test_time_before_all_sources_is_said(exchange, tmp_path):
     )
     assert report.exit_code == 1
     assert report.streams[0].partitions["missing"] > 5
-    assert any("no source reaches that far back" in text for text in report.streams[0].problems)
+    assert report.streams[0].problems[-1] == "before 2026-11-07: no source reaches that far back"
 
 
 @pytest.mark.parametrize(

@@ -321,3 +321,14 @@ def test_month_that_was_cut_short_is_completed_from_its_days(exchange, tmp_path)
     rows = stored(tmp_path, "bars:1h")
     assert len(rows) == 31 * 24
     assert rows[-1]["close"] == Decimal(exchange.world.candle(ms("2026-10-31T23:00"))[3])
+
+
+def test_dead_exchange_is_asked_once_for_many_days_while_its_archive_goes_on(exchange, tmp_path):
+    exchange.fault("500_html", "fapi/v1/klines", times=-1)
+    exchange.fault("404", "1m-2026-11-06", times=-1)
+    exchange.fault("404", "1m-2026-11-08", times=-1)
+    report = fetched(exchange, tmp_path, kinds="bars:1m", start="2026-11-05", end="2026-11-10", attempts=2)
+    assert report.exit_code == 1
+    assert report.streams[0].partitions == {"complete": 3, "failed": 2}
+    assert len(exchange.asked("/fapi/v1/klines")) == 2
+    assert report.streams[0].problems == ["fapi.binance.com/fapi/v1/klines: status 500; gave up after 2 attempts"]

@@ -13,6 +13,7 @@ from backtest.commands import output
 if TYPE_CHECKING:
     from feeds.download.report import DownloadReport, Progress
 
+REMARKS = 8  # shown of each stream
 DEFAULT_CATALOG = Path("history")
 
 
@@ -113,7 +114,12 @@ def _print(found: "DownloadReport") -> None:
         rows.append((f"{each.symbol}@{each.venue}", each.kind, f"{each.rows:,}", f"{each.kept:,}", counts))
     heads = ("symbol", "kind", "new rows", "there before", "partitions")
     output.table(heads, rows, right=heads[2:4])
-    remarks = [(f"{each.symbol} {each.kind}", text) for each in found.streams for text in (*each.problems, *each.notes)]
+    remarks = []
+    for each in found.streams:
+        told = [*each.problems[:REMARKS], *each.notes]
+        if len(each.problems) > REMARKS:
+            told.append(f"and {len(each.problems) - REMARKS} more of this kind; --json lists all")
+        remarks += [(f"{each.symbol} {each.kind}", text) for text in told]
     if remarks:
         output.heading("REMARKS")
         output.table(("stream", "what"), remarks)

@@ -48,10 +48,11 @@ class Filler:
     probes: Probes
     report: StreamReport
     progress: Progress
+    _unreached: int = 0
 
     def fill(self, windows: list[Window]) -> None:
         """Fill all windows. A host that fails for good is not asked again for this stream."""
-        alive = list(self.sources)
+        dead: dict[str, str] = {}
         for window in windows:
             self.progress.what = f"{self.wanted} {window.name}"
             part = self.catalog.partition(self.wanted.venue, self.wanted.symbol, self.wanted.label, window.name)
@@ -61,24 +62,29 @@ class Filler:
                 if part.status != "complete":
                     self.report.say(f"{window.name}: {part.status} since an earlier download or import")
             else:
-                self._fill(window, alive)
+                self._fill(window, dead)
             self.progress.done += 1
+        if self._unreached:
+            self.report.say(f"before {day_text(self._unreached)}: no source reaches that far back")
 
-    def _fill(self, window: Window, alive: list[Source]) -> None:
+    def _fill(self, window: Window, dead: dict[str, str]) -> None:
         """Ask the sources for one window until its rows are proved to be all there are."""
         hauls: list[Haul] = []
         failures: list[str] = []
         absences: list[str] = []
-        reached = [source for source in alive if source.reaches(window, self.context.now)]
+        reached = [source for source in self.sources if source.reaches(window, self.context.now)]
         for source in reached:
+            if source.name in dead:
+                failures.append(dead[source.name])
+                continue
             if window.is_running and not source.has_rest:
                 absences.append("not yet")  # no archive has the file of a day before it is over
                 continue
             try:
                 haul = source.fetch(window)
             except HostError as error:
+                dead[source.name] = str(error)
                 failures.append(str(error))
-                alive.remove(source)
                 continue
             except FeedError as error:
                 failures.append(str(error))
@@ -165,7 +171,7 @@ class Filler:
                 self.report.say(text)
         elif not was_reached:
             self.report.count("missing")
-            self.report.say(f"before {day_text(window.end)}: no source reaches that far back")
+            self._unreached = window.end
         elif absences and all(word == "absent" for word in absences):
             self.report.count("absent")
             self.report.say(f"{window.name}: absent: the archive does not have it (asked twice, some time apart)")

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import random
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,10 +26,9 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 class Transient(Exception):
     """A failure that may pass: the request is repeated, after `wait_s` where the host said when."""
 
-    def __init__(self, text: str, *, wait_s: float | None = None, ban: bool = False) -> None:
+    def __init__(self, text: str, *, wait_s: float | None = None) -> None:
         super().__init__(text)
         self.wait_s = wait_s
-        self.ban = ban
 
 
 class HostError(FeedError):
@@ -115,7 +113,6 @@ class Client:
         self.patience = Patience() if patience is None else patience
         self.pace = Pace() if pace is None else pace
         self.traffic = Traffic()
-        self._random = random.Random(0)
         # The environment's proxy is used unless hosts are redirected: what is redirected to loopback must go there.
         self._http = httpx.Client(
             timeout=self.patience.timeout_s, follow_redirects=False, trust_env=not self.endpoints.is_redirecting
@@ -145,13 +142,10 @@ class Client:
             if asked is not None:
                 return asked
             usual = min(self.patience.first_s * 2.0 ** (state.attempt_number - 1), self.patience.longest_s)
-            return usual * self._random.uniform(0.5, 1.5)
+            return usual * (0.5 + self.clock.now_ns() // 1000 % 1000 / 1000)  # processes must not wait in step
 
         def before(state: tenacity.RetryCallState) -> None:
             self.traffic.count(retries=1)
-            error = state.outcome.exception() if state.outcome is not None else None
-            if isinstance(error, Transient) and error.ban:
-                self.pace.ban(host, error.wait_s if error.wait_s is not None else self.patience.longest_s)
 
         def sleep(seconds: float) -> None:
             self.pace.wait(host, seconds, "retry")
@@ -282,7 +276,9 @@ class Client:
             self.pace.see_weight(host, int(with_digits) if with_digits.isdigit() else 0)
         if status in (418, 429):
             wait = _retry_after(reply.headers.get("Retry-After"))
-            raise Transient(f"{where(url)}: asked too often (status {status})", wait_s=wait, ban=status == 418)
+            if status == 418:  # the whole host stops, in this process and in the next
+                self.pace.ban(host, self.patience.longest_s if wait is None else wait)
+            raise Transient(f"{where(url)}: asked too often (status {status})", wait_s=wait)
         if status >= 500 or status == 408:
             raise Transient(f"{where(url)}: status {status}", wait_s=_retry_after(reply.headers.get("Retry-After")))
         if status in _REDIRECTS:

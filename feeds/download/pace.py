@@ -1,6 +1,7 @@
 """How fast each host may be asked: budgets as the venues document them, bans that a venue announced."""
 
 import json
+import math
 import threading
 import time
 from dataclasses import dataclass, field
@@ -67,7 +68,7 @@ class Pace:
         cost = seconds if seconds else SECONDS_PER_REQUEST.get(host, 0.0)
         with self._lock:
             now = self.clock.seconds()
-            begin = max(self._used.get(host, 0.0), now - BURST_S)
+            begin = max(self._used.get(host, -math.inf), now - BURST_S)
             self._used[host] = begin + cost
         if begin > now:
             self.wait(host, begin - now, "rate limit")
