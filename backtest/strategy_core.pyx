@@ -154,9 +154,10 @@ cdef class StrategyCore:
         for i in range(len(context.infos)):
             self._account_of[i] = -1
             for j in range(len(context.accounts)):
-                if context.account_venues[j] == context.infos[i].venue:
+                # The main account bears the venue's name; without one the first stands in.
+                if context.accounts[j] == context.infos[i].venue or (
+                        self._account_of[i] < 0 and context.account_venues[j] == context.infos[i].venue):
                     self._account_of[i] = j
-                    break
         for value in self.parameter_values().values():
             for text in (value if isinstance(value, (list, tuple, set, frozenset, dict)) else (value,)):
                 if isinstance(text, str) and text.partition("@")[0] in context.addresses:

@@ -102,10 +102,10 @@ cdef class Verbs:
 
     cdef bint is_closed(self, int number, what, int64_t time) except -1:
         """Whether a venue takes no such request now; money from outside reaches an account during an outage too."""
+        cdef int32_t venue = (<Account> self.exchange.account_list[number]).venue
         if what == "transfer":
             return False                 # it answers in its own table
-        return self.has_failed(number) or (
-            what != "deposit" and self.exchange.outage_until[(<Account> self.exchange.account_list[number]).venue] > time)
+        return self.has_failed(number) or (what != "deposit" and self.exchange.outage_until[venue] > time)
 
     cdef bint has_failed(self, int number) except -1:
         return self.failures.has_failed((<Account> self.exchange.account_list[number]).venue)

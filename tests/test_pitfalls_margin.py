@@ -308,10 +308,11 @@ class Trader:
         self.wallet += q * p / self.leverage
 
     def reduce(self, quantity, price):
-        """Sell a part; that part of the wallet, with its profit, leaves."""
+        """Sell a part; that part of the wallet leaves with its profit, unless its loss is more than that part."""
         q = Fraction(quantity)
         profit = q * (Fraction(str(price)) - self.entry)
-        self.wallet = (self.wallet + profit) * (1 - q / self.quantity)
+        stays = self.wallet * (1 - q / self.quantity)
+        self.wallet = min(self.wallet + profit, stays)
         self.quantity -= q
 
     def root(self, tiers):
@@ -357,6 +358,21 @@ def test_the_liquidation_price_after_adds_exits_and_margin_moves_is_the_root_of_
     assert [note[1] for note in notes] == pytest.approx(expected, rel=1e-9)
     assert not np.isnan(expected).any()
     assert result.liquidations.empty
+
+
+@pytest.mark.parametrize("price", [104, 96, 88])
+def test_closing_a_part_of_an_isolated_position_leaves_the_liquidation_price_of_the_rest(price):
+    """The margin of the closed part answers for its loss: 200 of wallet for ten at 100 leave 120 for six."""
+    notes = Notes()
+    look = [(when, lambda s: s.note(s.position(USER_COIN).liquidation_price)) for when in ("00:01", "00:04")]
+    steps = [
+        ("00:00", lambda s: s.buy(USER_COIN, quantity=10)),
+        ("00:02", lambda s: s.sell(USER_COIN, quantity=4, reduce_only=True)),
+    ]
+    owner = account(user_coin(rate=0.01), {"USDT": 2_000}, leverage=5, margin_mode="isolated")
+    result = run(path([100, 100, price, price, price, price]), Script(*steps, *look, notes=notes), owner)
+    assert [note[1] for note in notes] == [pytest.approx(80 / 0.99, rel=1e-9)] * 2
+    assert balance(result) == 2_000 + 4 * (price - 100)
 
 
 def test_missing_tiers_are_an_error_or_a_choice_that_the_report_shows(tmp_path):

@@ -42,7 +42,9 @@ def test_an_account_takes_no_requests_during_an_outage_but_money_from_outside(as
     def pay_in(strategy):
         strategy.deposit(USDM, "USDT", 5)
 
-    result = run(flat() + event("outage", "01:00", "02:00"), Listener(("01:30", ask), ("01:40", pay_in), ("03:00", ask)))
+    result = run(
+        flat() + event("outage", "01:00", "02:00"), Listener(("01:30", ask), ("01:40", pay_in), ("03:00", ask))
+    )
     (refusal,) = [text for text in result.warnings if "VENUE_UNAVAILABLE" in text]
     assert "refused" in refusal
     assert (result.ledger["kind"] == "deposit").sum() == 2

@@ -112,19 +112,23 @@ cdef class Account(MarginWatch):
                            const PostingContext *context, const FillEffect *effect, int64_t cost) except -1 nogil:
         """What a fill moves between the isolated and the cross wallet."""
         cdef const Contract *c = self.world.contracts[slot.position.instrument]
-        cdef int64_t opening, closing, whole = before if before > 0 else -before
+        cdef int64_t opening, closing, stays, whole = before if before > 0 else -before
         if forced == BY_TAKEOVER and slot.position.quantity == 0:
             # Taken over at zero equity: what rounding left is the fund's, not the cross wallet's.
             self.post(context, self.ledger.pseudo(self.venue, INSURANCE_FUND_ACCOUNT), c.settle, INSURANCE,
                       -slot.position.isolated_wallet, slot)
         if effect.closed > 0:
-            # The closed share of the isolated wallet, profit and fee in it, goes back to the cross wallet; while the
-            # leg is being liquidated all of it stays, to bring what is left back to its requirement.
+            # The closed share of the isolated wallet goes back to the cross wallet, together with the profit and less
+            # the fee of what was closed, so that the liquidation price of the rest stays where it was (Bybit's help
+            # page "Adjust margin": reduced in proportion; of Binance no document seen: U). While the leg is being
+            # liquidated all of it stays, to bring what is left back to its requirement.
             closing = slot.position.isolated_wallet
             if effect.closed < whole and forced == BY_LIQUIDATION:
                 closing = 0
             elif effect.closed < whole:
-                closing = <int64_t> (<int128_t> closing * <int128_t> effect.closed / <int128_t> whole)
+                stays = closing - effect.realized + cost
+                stays -= <int64_t> (<int128_t> stays * <int128_t> effect.closed / <int128_t> whole)
+                closing = max(<int64_t> 0, closing - max(<int64_t> 0, stays))
             self.earmark(slot, -closing)
         if effect.opened > 0:
             # A value within 1e-15 of an atom is on it: floats must not cost an atom.

@@ -116,20 +116,24 @@ def trade(account, order, quantity, price, rate, forced):
         cost = max(0, min(due, left))
         account.post(fund_of(contract.venue), contract.settle, "liquidation_fee", -cost, key)
     if account.isolated[contract.address]:
-        move_isolated(account, key, (held, closed, opened), price, cost, forced)
+        move_isolated(account, key, (held, closed, opened), price, (profit, cost), forced)
     return cost, profit
 
 
-def move_isolated(account, key, quantities, price, cost, forced):
-    """Give back the closed share of an isolated wallet, and give the opened part its initial margin beside its fee."""
-    held, closed, opened = quantities
+def move_isolated(account, key, quantities, price, money, forced):
+    """Give back the closed share of an isolated wallet with the closed part's profit less its fee; margin what opens."""
+    (held, closed, opened), (profit, cost) = quantities, money
     position = account.positions[key]
     contract = position.contract
     if forced == "takeover" and not position.quantity:
         account.post(fund_of(contract.venue), contract.settle, "insurance", -account.wallets[key], key)
     # A forced close in part leaves the wallet where it is: it moves by transfers, funding, fees and profit alone.
-    if closed and (forced != "liquidation" or not position.quantity):
-        account.wallets[key] -= toward_zero(account.wallets[key] * closed / held)
+    if closed and closed == held:
+        account.wallets[key] = 0
+    elif closed and forced != "liquidation":
+        before = account.wallets[key] - profit + cost
+        stays = max(0, before - toward_zero(Fraction(before) * closed / held))
+        account.wallets[key] = min(account.wallets[key], stays)
     if opened:
         margin = contract.notional(opened, price) / account.leverage[contract.address]
         wanted = ceiling(margin / ATOM) + (0 if closed else cost)
