@@ -9,7 +9,7 @@ from loopback.use import TestClock, client_of, fetched
 from feeds.download.credentials import credentials
 from feeds.download.endpoints import ENVIRONMENT, Endpoints, from_environment, parse_pairs
 from feeds.download.exchange import Exchange as Venue
-from feeds.download.http import HostError, as_list
+from feeds.download.http import HostError, RefusedError, as_list
 from feeds.download.pace import Pace
 from feeds.errors import FeedError
 
@@ -185,7 +185,7 @@ def test_broken_key_file_is_an_error_that_shows_nothing_of_it(tmp_path, text):
 
 def test_reply_that_redirects_is_not_followed(exchange, client):
     exchange.fault("redirect")
-    with pytest.raises(HostError, match="redirections are not followed"):
+    with pytest.raises(RefusedError, match="redirections are not followed"):
         client.json(URL, as_list)
 
 

@@ -332,3 +332,21 @@ def test_dead_exchange_is_asked_once_for_many_days_while_its_archive_goes_on(exc
     assert report.streams[0].partitions == {"complete": 3, "failed": 2}
     assert len(exchange.asked("/fapi/v1/klines")) == 2
     assert report.streams[0].problems == ["fapi.binance.com/fapi/v1/klines: status 500; gave up after 2 attempts"]
+
+
+def test_day_that_an_exchange_refuses_does_not_stop_the_days_after_it(exchange, tmp_path):
+    exchange.fault("404", "data.binance.vision", times=-1)
+    exchange.fault("refused", "openInterestHist", times=2)
+    report = fetched(exchange, tmp_path, kinds="open_interest", start="2026-11-04", end="2026-11-10")
+    assert report.streams[0].partitions == {"failed": 2, "complete": 4}
+    assert report.streams[0].problems == [
+        'fapi.binance.com/futures/data/openInterestHist: \'{"code":-1130,"msg":"parameter startTime is invalid."}\''
+    ]
+
+
+def test_symbol_that_an_exchange_refuses_always_is_not_asked_for_every_day(exchange, tmp_path):
+    exchange.fault("404", "data.binance.vision", times=-1)
+    exchange.fault("refused", "fapi/v1/klines", times=-1)
+    report = fetched(exchange, tmp_path, kinds="bars:1m", start="2026-10-15", end="2026-11-10")
+    assert report.streams[0].partitions == {"failed": 26}
+    assert len(exchange.asked("fapi/v1/klines")) == 3

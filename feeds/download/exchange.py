@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from feeds.download.credentials import Credentials
 from feeds.download.endpoints import where
-from feeds.download.http import Client, HostError, Take, Transient, parsed, shortened, taken
+from feeds.download.http import Client, RefusedError, Take, Transient, parsed, shortened, taken
 from feeds.errors import FeedError
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ class Exchange:
         try:
             return question()
         except self._ccxt.BaseError as error:
-            raise HostError(f"{self.raw.id}: {type(error).__name__}: {shortened(str(error))}") from None
+            raise RefusedError(f"{self.raw.id}: {type(error).__name__}: {shortened(str(error))}") from None
 
     def _throttle(self, cost: float | None = None) -> None:
         """Remember what the request that follows costs; `Client` does the waiting, host by host."""
@@ -101,9 +101,9 @@ class Exchange:
         except self._ccxt.BaseError:
             if any(code in reply.text.replace(" ", "") for code in _LATER):
                 raise Transient(f"{where(url)}: {shortened(reply.text)}") from None
-            raise HostError(f"{where(url)}: {shortened(reply.text)}") from None
+            raise RefusedError(f"{where(url)}: {shortened(reply.text)}") from None
         if reply.status >= 400:
-            raise HostError(f"{where(url)}: status {reply.status}: {shortened(reply.text)}")
+            raise RefusedError(f"{where(url)}: status {reply.status}: {shortened(reply.text)}")
         self._taken = taken(value, self._take, where(url))
         return value
 

@@ -1,13 +1,13 @@
 """Filling one stream: for each partition ask the sources in order, judge what they brought, commit it whole."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from feeds import store
 from feeds.catalog import Catalog
 from feeds.download.bulk.cutting import edge_gap, is_numbered
 from feeds.download.context import Context
-from feeds.download.http import HostError
+from feeds.download.http import HostError, RefusedError
 from feeds.download.probes import Probes
 from feeds.download.proof import Verdict, has_grid, judge
 from feeds.download.report import Progress, StreamReport
@@ -22,6 +22,7 @@ from feeds.times import day_text
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_REFUSALS = 3  # in a row, after which a source is not asked for this stream any more
 _KEPT_STATUSES = ("complete", "absent", "conflict")
 
 
@@ -49,10 +50,11 @@ class Filler:
     report: StreamReport
     progress: Progress
     _unreached: int = 0
+    _dead: dict[str, str] = field(default_factory=dict)
+    _refusals: dict[str, int] = field(default_factory=dict)
 
     def fill(self, windows: list[Window]) -> None:
         """Fill all windows. A host that fails for good is not asked again for this stream."""
-        dead: dict[str, str] = {}
         for window in windows:
             self.progress.what = f"{self.wanted} {window.name}"
             part = self.catalog.partition(self.wanted.venue, self.wanted.symbol, self.wanted.label, window.name)
@@ -62,20 +64,20 @@ class Filler:
                 if part.status != "complete":
                     self.report.say(f"{window.name}: {part.status} since an earlier download or import")
             else:
-                self._fill(window, dead)
+                self._fill(window)
             self.progress.done += 1
         if self._unreached:
             self.report.say(f"before {day_text(self._unreached)}: no source reaches that far back")
 
-    def _fill(self, window: Window, dead: dict[str, str]) -> None:
+    def _fill(self, window: Window) -> None:
         """Ask the sources for one window until its rows are proved to be all there are."""
         hauls: list[Haul] = []
         failures: list[str] = []
         absences: list[str] = []
         reached = [source for source in self.sources if source.reaches(window, self.context.now)]
         for source in reached:
-            if source.name in dead:
-                failures.append(dead[source.name])
+            if source.name in self._dead:
+                failures.append(self._dead[source.name])
                 continue
             if window.is_running and not source.has_rest:
                 absences.append("not yet")  # no archive has the file of a day before it is over
@@ -83,12 +85,17 @@ class Filler:
             try:
                 haul = source.fetch(window)
             except HostError as error:
-                dead[source.name] = str(error)
+                self._dead[source.name] = str(error)
+                failures.append(str(error))
+                continue
+            except RefusedError as error:
+                self._refuse(source, str(error))
                 failures.append(str(error))
                 continue
             except FeedError as error:
                 failures.append(str(error))
                 continue
+            self._refusals.pop(source.name, None)
             if haul.table is None:
                 absences.append(self.probes.absence(self.wanted, window, source, haul.absence))
                 continue
@@ -100,6 +107,12 @@ class Filler:
             self._store(window, hauls, failures)
         else:
             self._nothing(window, failures, absences, bool(reached))
+
+    def _refuse(self, source: Source, text: str) -> None:
+        """Count a refusal: the first days of a look-back are refused by themselves, a delisted symbol always."""
+        count = self._refusals[source.name] = self._refusals.get(source.name, 0) + 1
+        if count >= _REFUSALS:
+            self._dead[source.name] = text
 
     def _store(self, window: Window, hauls: list[Haul], failures: list[str]) -> None:
         """Commit what was brought for a window."""

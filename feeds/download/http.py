@@ -32,7 +32,11 @@ class Transient(Exception):
 
 
 class HostError(FeedError):
-    """A host did not answer usably after all attempts, or refused for good."""
+    """A host did not answer usably after all attempts."""
+
+
+class RefusedError(FeedError):
+    """A host answered that it will not give what was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +194,8 @@ class Client:
         Raises
         ------
         HostError
-            If the host refuses, or never sends JSON of the form that `take` expects.
+            If the host never sends JSON of the form that `take` expects.
+        RefusedError
         """
 
         def once() -> T:
@@ -198,7 +203,7 @@ class Client:
             if reply.status == 403:
                 raise Transient(f"{where(url)}: status 403 (a firewall, or a region that the venue does not serve)")
             if reply.status >= 400:
-                raise HostError(f"{where(url)}: status {reply.status}: {shortened(reply.text)}")
+                raise RefusedError(f"{where(url)}: status {reply.status}: {shortened(reply.text)}")
             return taken(parsed(reply.text, where(url)), take, where(url))
 
         return self.retrying(urlsplit(url).hostname or "", once)
@@ -211,7 +216,7 @@ class Client:
             if reply.status in _GONE:
                 return None
             if reply.status >= 400:
-                raise HostError(f"{where(url)}: status {reply.status}")
+                raise RefusedError(f"{where(url)}: status {reply.status}")
             if reply.text.lstrip()[:1] == "<":
                 raise Transient(f"{where(url)}: a web page came instead of the file")
             return reply.text
@@ -245,7 +250,7 @@ class Client:
                     raise Transient(f"{where(url)}: the file is shorter than before")
                 self._judge(url, host, reply)
                 if reply.status_code >= 400:
-                    raise HostError(f"{where(url)}: status {reply.status_code}")
+                    raise RefusedError(f"{where(url)}: status {reply.status_code}")
                 is_rest = reply.status_code == 206
                 etag = reply.headers.get("ETag", "")
                 if etag and not etag.startswith("W/"):
@@ -282,7 +287,7 @@ class Client:
         if status >= 500 or status == 408:
             raise Transient(f"{where(url)}: status {status}", wait_s=_retry_after(reply.headers.get("Retry-After")))
         if status in _REDIRECTS:
-            raise HostError(f"{where(url)}: sends us elsewhere (status {status}); redirections are not followed")
+            raise RefusedError(f"{where(url)}: sends us elsewhere (status {status}); redirections are not followed")
 
 
 def parsed(text: str, name: str) -> Any:

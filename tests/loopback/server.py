@@ -246,6 +246,7 @@ _BROKEN = {
     "html": _status(200, HTML),
     "empty_body": _status(200, b""),
     "busy_code": _status(200, b'{"code":-1001,"msg":"Internal error"}'),
+    "refused": _status(400, b'{"code":-1130,"msg":"parameter startTime is invalid."}'),
     "redirect": lambda handler, fault: handler._send(302, b"", {"Location": "http://other.invalid/"}),
     "hang": _hang,
     "reset": _reset,
