@@ -22,4 +22,5 @@ cdef class Stretches(StrategyClock):
                     or self.venue_world.attention or self.exchange.outbox.count > 0)
 
     cdef int64_t horizon(self, int64_t end) noexcept nogil
-    cdef void move_cursor(self, int32_t stream, Cursor cursor, Py_ssize_t venue_row, Py_ssize_t local_row) noexcept nogil
+    cdef void move_cursor(self, int32_t stream, Cursor cursor, Py_ssize_t venue_row,
+                          Py_ssize_t local_row) noexcept nogil

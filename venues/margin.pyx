@@ -243,7 +243,7 @@ cdef double liquidation_price(const Pool *pool, int32_t leg) noexcept nogil:
 
 
 cdef double nearest_liquidation(const Pool *pool, double *after) noexcept nogil:
-    # What `_group` sums over the other legs, kept as the sum before and the sum after: one pass each way, not one a leg.
+    # What `_group` sums over the other legs, as the sum before and the sum after: one pass each way, not one a leg.
     cdef Group group
     cdef const Leg *leg
     cdef double price, required, nearest = INFINITY
