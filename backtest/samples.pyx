@@ -83,12 +83,12 @@ cdef class Samples(LoopState):
 
     def mark_gap(self, int instrument, int64_t time):
         """An open position cannot be priced: an error, or what the user chose."""
-        import pandas as pd
-
         name = self.context.infos[instrument].address
         last = self.venue_world.prices[instrument].mark_ts
-        when = pd.Timestamp(time, unit="ns", tz="UTC")
         if self.on_gap == 0:
+            import pandas as pd
+
+            when = pd.Timestamp(time, unit="ns", tz="UTC")
             raise FeedError(
                 f"{name}: at {when} a position is open and its latest mark is of "
                 f"{pd.Timestamp(last, unit='ns', tz='UTC') if last else 'never'}, older than the "

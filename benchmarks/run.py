@@ -55,18 +55,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 problems[job.name] = f"wrong answer: {why}"
             else:
                 answers[job.task] |= {key: given for key, given in run.answer.items() if key != "filled"}
+        if options.json:
+            options.json.write_text(_json(runs, problems, present, _heading(options, number + 1)))
     _show("")
-    heading = (
-        f"{datetime.date.today()}, {report.machine()}; scale {options.scale:g}, {options.rounds} rounds, each figure "
-        f"that of the least disturbed run; load {os.getloadavg()[0]:.1f}"
-    )
-    shown, missed = report.text(runs, problems, present, heading)
+    shown, missed = report.text(runs, problems, present, _heading(options, options.rounds))
     print(shown)
-    if options.json:
-        options.json.write_text(_json(runs, problems, present, heading))
     real = [why for why in problems.values() if "not installed" not in why]
     print(f"{missed} targets missed, {len(real)} processes without figures")
     return int(bool(missed or real))
+
+
+def _heading(options: argparse.Namespace, rounds: int) -> str:
+    """Return date, machine, scale and rounds."""
+    return (
+        f"{datetime.date.today()}, {report.machine()}; scale {options.scale:g}, {rounds} rounds, each figure "
+        f"that of the least disturbed run; load {os.getloadavg()[0]:.1f}"
+    )
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -80,7 +84,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--scale", type=float, help="1 = five million trades, two years of bars")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--only", action="append", default=[], help="run processes whose name contains this")
-    parser.add_argument("--json", type=Path, help="write every run to a file")
+    parser.add_argument("--json", type=Path, help="write every run to a file, after each round")
     parser.add_argument("--cache", type=Path, default=CACHE, help="data, compiled modules, environments of peers")
     options = parser.parse_args(arguments)
     if options.scale is None:

@@ -31,8 +31,8 @@ def nulls(array: "pa.Array") -> NDArray[np.bool_]:
     # Arrow columnar format, "Validity bitmaps": one bit a slot, the lowest first, 0 = null.
     bitmap = np.frombuffer(array.buffers()[0], np.uint8)
     bits = np.unpackbits(bitmap, count=array.offset + len(array), bitorder="little")
-    unset: NDArray[np.bool_] = bits[array.offset :] == 0
-    return unset
+    empty: NDArray[np.bool_] = bits[array.offset :] == 0
+    return empty
 
 
 def without_nulls(array: "pa.Array") -> "pa.Array":
