@@ -121,7 +121,7 @@ def trade(account, order, quantity, price, rate, forced):
 
 
 def move_isolated(account, key, quantities, price, money, forced):
-    """Give back the closed share of an isolated wallet with the closed part's profit less its fee; margin what opens."""
+    """Give back the closed share of an isolated wallet with that part's profit less its fee; margin what opens."""
     (held, closed, opened), (profit, cost) = quantities, money
     position = account.positions[key]
     contract = position.contract
