@@ -6,7 +6,7 @@ run: own answers, market data, timers. What a hook sends arrives at the venue on
 after the present instant's market data.
 """
 
-from backtest.stretches cimport Stretches
+from backtest.bar_stretches cimport BarStretches
 from cpython.exc cimport PyErr_CheckSignals
 from feeds.events cimport FUNDING
 from libc.stdint cimport int64_t
@@ -28,7 +28,7 @@ cdef int yield_gil() except -1:
 ctypedef int (*plain)() except -1 nogil
 
 
-cdef class Loop(Stretches):
+cdef class Loop(BarStretches):
     """Runs one set of strategies over one dataset."""
 
     def run(self):
@@ -55,6 +55,7 @@ cdef class Loop(Stretches):
                 self.unfinished = False
                 self.look_at_margin(self.now)
                 self.finish_instant(self.now)
+            burst += self.pass_bars(end, BURST)
             t = self.venue.best_time
             if self.local.best_time < t:
                 t = self.local.best_time

@@ -2,6 +2,13 @@
 
 from backtest.samples cimport Samples
 from libc.stdint cimport int32_t, int64_t
+from venues.margin cimport Band
+
+# What a price takes of the slack of its band.
+cdef inline double loss(const Band *band, double reference, double price) noexcept nogil:
+    if price < reference:
+        return band.slope_down * (reference - price)
+    return band.slope_up * (price - reference)
 
 cdef class QuietBars(Samples):
     cdef public bint unfolds_all         # every event and every part of every bar by itself, for comparison

@@ -112,7 +112,7 @@ cdef class QuietBars(Samples):
                     return False
                 # The loss is a kinked line through 0 at the reference: its largest value is at one of the ends.
                 reference = pool.pool.legs[slot.leg].mark
-                worst = max(_loss(band, reference, down), _loss(band, reference, up))
+                worst = max(loss(band, reference, down), loss(band, reference, up))
                 if down < reference < up and worst < 0.0:
                     worst = 0.0
                 pool.total_spent += worst - pool.spent[slot.leg]
@@ -168,9 +168,3 @@ cdef class QuietBars(Samples):
                 if ratio > worst:
                     worst = ratio
         return worst
-
-
-cdef double _loss(const Band *band, double reference, double price) noexcept nogil:
-    if price < reference:
-        return band.slope_down * (reference - price)
-    return band.slope_up * (price - reference)

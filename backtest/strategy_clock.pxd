@@ -13,4 +13,5 @@ cdef class StrategyClock(VenueClock):
     cdef int aggregate(self, const Event *event, int64_t timeframe, int64_t time) except -1 nogil
     cdef int close_bar(self, Aggregator *a, int64_t time) except -1 nogil
     cdef int dispatch(self, const Event *event, int64_t timeframe) except -1 nogil
+    cdef int timers(self, int64_t time) except -1 nogil
     cdef int after_hooks(self, int64_t time) except -1 nogil

@@ -163,6 +163,10 @@ cdef class StrategyClock(VenueClock):
         for i in range(self.n_pending):
             self.dispatch(&self.pending[i], self.pending_timeframe[i])
         self.after_hooks(time)
+        return self.timers(time)
+
+    cdef int timers(self, int64_t time) except -1 nogil:
+        cdef Entry entry
         while self.local_agenda.next_time <= time and self.local_agenda.items[0].kind == TIMER:
             entry = self.local_agenda.pop()
             with gil:
