@@ -34,6 +34,7 @@ cdef class BarStretches(Stretches):
     cdef bint has_pairs                  # a pool has two legs, so bounds are asked for
     cdef bint is_alone                   # no other marks than those of the stretch move inside their bars
     cdef bint marks_heard                # a hook is for bars of marks
+    cdef readonly int64_t bars_passed
 
     # Passes over bars that come before everything else; how many, 0 = what comes next is none of these.
     cdef Py_ssize_t pass_bars(self, int64_t end, Py_ssize_t most) except -1 nogil

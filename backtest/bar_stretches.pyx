@@ -145,6 +145,7 @@ cdef class BarStretches(Stretches):
             self.now = close
             passed += self.n_lanes
             time += timeframe
+        self.bars_passed += passed
         if passed > 0 or is_open:
             self.leave(time, timeframe, is_open)
         return passed

@@ -9,6 +9,7 @@ cdef class Hooks:
     cdef Context context
     cdef list strategies
     cdef list names                      # of each strategy: set of overridden Python hooks
+    cdef bytes bar_hooks                 # of each strategy: 1 = on_bar, 2 = on_bars
     cdef list ready                      # of each strategy: all its series have values
     cdef list series_of                  # of each strategy: the series it subscribed to
     cdef dict arrived                    # strategy -> name -> bar of this instant
@@ -16,6 +17,8 @@ cdef class Hooks:
     cdef int message(self, const Message *m) except -1
     cdef int order_message(self, const Message *m, bint filled) except -1
     cdef int bar(self, const Event *event, int64_t timeframe) except -1
+    cdef int plain_bar(self, const Event *event, int64_t timeframe) except -1
+    cdef int tell_bar(self, Py_ssize_t i, const Event *event, int64_t timeframe) except -1
     cdef int bars(self, int64_t time) except -1
     cdef int first_prices(self) except -1
     cdef int follow(self, const Event *event, bint is_mark) except -1

@@ -35,6 +35,7 @@ cdef class Hooks:
         self.context = context
         self.strategies = strategies
         self.names = [set(strategy.python_hooks()) for strategy in strategies]
+        self.bar_hooks = bytes(("on_bar" in names) + 2 * ("on_bars" in names) for names in self.names)
         self.ready = [False] * len(strategies)
         self.arrived = {}
 
@@ -143,6 +144,8 @@ cdef class Hooks:
     cdef int bar(self, const Event *event, int64_t timeframe) except -1:
         cdef Py_ssize_t i
         cdef Strategy strategy
+        if not self.context.series:
+            return self.plain_bar(event, timeframe)
         key = (event.instrument, timeframe)
         entry = self.context.series.get(key)
         if entry is not None:
@@ -160,13 +163,28 @@ cdef class Hooks:
                     self.ready[i] = all(each.ready for each in series)
                     if not self.ready[i]:
                         continue
-            if "on_bar" in self.names[i] or "on_bars" in self.names[i]:
-                bar = market_event(<InstrumentInfo> strategy.infos[event.instrument], event, timeframe)
-                if "on_bars" in self.names[i]:
-                    self.arrived.setdefault(i, {})[bar.symbol] = bar
-                    self.n_arrived += 1
-                if "on_bar" in self.names[i]:
-                    strategy.on_bar(bar)
+            self.tell_bar(i, event, timeframe)
+        return 0
+
+    cdef int plain_bar(self, const Event *event, int64_t timeframe) except -1:
+        """Nobody has subscribed to a series: most runs on bars."""
+        cdef Py_ssize_t i
+        if not self.context.warming:
+            for i in range(len(self.strategies)):
+                self.tell_bar(i, event, timeframe)
+        return 0
+
+    cdef int tell_bar(self, Py_ssize_t i, const Event *event, int64_t timeframe) except -1:
+        cdef char hooks = self.bar_hooks[i]
+        cdef Strategy strategy
+        if hooks != 0:
+            strategy = <Strategy> self.strategies[i]
+            bar = market_event(<InstrumentInfo> strategy.infos[event.instrument], event, timeframe)
+            if hooks & 2:
+                self.arrived.setdefault(i, {})[bar.symbol] = bar
+                self.n_arrived += 1
+            if hooks & 1:
+                strategy.on_bar(bar)
         return 0
 
     def own_series(self, int i):

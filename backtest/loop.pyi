@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from backtest.strategy_clock import StrategyClock
+from backtest.bar_stretches import BarStretches
 
-class Loop(StrategyClock):
+class Loop(BarStretches):
     """Runs one set of strategies over one dataset."""
     def run(self) -> Any: ...

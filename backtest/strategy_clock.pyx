@@ -2,6 +2,7 @@
 
 from backtest.agenda cimport ANSWER, BAR_CLOSES, Entry, TIMER
 from backtest.bar_paths cimport collateral_value
+from backtest.hooks cimport Hooks
 from backtest.strategy cimport Strategy
 from backtest.strategy_core cimport (
     HOOK_BAR, HOOK_FUNDING, HOOK_INDEX, HOOK_LIQUIDATION, HOOK_MARK, HOOK_OPEN_INTEREST, HOOK_TRADE,
@@ -27,6 +28,11 @@ cdef enum:
     KINDS = 16
 
 ctypedef int (*call_hook)(PyObject *hook, PyObject *info, const Event *event, int64_t timeframe) except -1 nogil
+ctypedef int (*call_bar)(PyObject *hooks, const Event *event, int64_t timeframe) except -1 nogil
+
+
+cdef int python_bar(PyObject *hooks, const Event *event, int64_t timeframe) except -1:
+    return (<Hooks> hooks).bar(event, timeframe)
 
 
 cdef int python_hook(PyObject *hook, PyObject *info, const Event *event, int64_t timeframe) except -1:
@@ -309,8 +315,11 @@ cdef class StrategyClock(VenueClock):
             return 0
         if event.kind >= BAR:
             if event.kind == BAR and self.bars_due:
-                with gil:
-                    self.hooks.bar(event, timeframe)
+                if self.holds_gil:
+                    (<call_bar> <void *> python_bar)(<PyObject *> self.hooks, event, timeframe)
+                else:
+                    with gil:
+                        self.hooks.bar(event, timeframe)
             if event.kind == BAR:
                 self.context.bar_timeframe = timeframe
                 for i in range(self.n_strategies):
