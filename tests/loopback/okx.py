@@ -73,6 +73,9 @@ def _instrument(world):
     return {
         "instId": "BTC-USDT-SWAP",
         "instType": "SWAP",
+        "uly": "BTC-USDT",
+        "settleCcy": "USDT",
+        "state": "live",
         "ctType": "linear",
         "ctVal": "0.01",
         "tickSz": "0.1",
