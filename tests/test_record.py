@@ -400,6 +400,38 @@ def test_hyperliquid_is_recorded_in_its_own_words(tmp_path, rest, sockets):
     assert [row["side"] for row in stored(tmp_path, "book", **where)] == [1, -1]
 
 
+def test_deribit_trades_say_themselves_which_were_liquidations(tmp_path, rest, sockets):
+    at = now_ms()
+    kinds = ["trades", "liquidations", "mark", "book"]
+    where = {"venue": "deribit", "symbols": "BTC/USD:BTC"}
+    names = [f"{word}.BTC-PERPETUAL.100ms" for word in ("trades", "ticker", "book")]
+    with recording(tmp_path, rest, sockets, kinds, **where) as handle:
+        listening(handle, sockets, *names)
+
+        def send(topic, data):
+            sockets.send(topic, {"jsonrpc": "2.0", "method": "subscription", "params": {"channel": topic, "data": data}})
+
+        each = {"instrument_name": "BTC-PERPETUAL", "timestamp": at, "price": 30000.5, "amount": 40.0}
+        plain = each | {"trade_seq": 5, "trade_id": "a", "direction": "buy"}
+        send(names[0], [plain, each | {"trade_seq": 6, "trade_id": "b", "direction": "sell", "liquidation": "MT"}])
+        ticker = {"instrument_name": "BTC-PERPETUAL", "timestamp": at, "mark_price": 30000.27, "stats": {}}
+        send(names[1], ticker)
+        book = {"instrument_name": "BTC-PERPETUAL", "timestamp": at, "change_id": 4, "bids": [["new", 30000.0, 10.0]]}
+        send(names[2], book | {"type": "snapshot", "asks": []})
+        gone = {"change_id": 5, "prev_change_id": 4, "bids": [["delete", 30000.0, 0.0]], "asks": []}
+        send(names[2], book | {"type": "change"} | gone)
+        until(lambda: all(handle.heard(kind) for kind in kinds) and handle.heard("book") == 2)
+    assert handle.report.exit_code == 0, str(handle.report)
+    where = {"venue": "deribit", "symbol": "BTC/USD:BTC"}
+    trades = [(row["id"], row["side"], row["flags"]) for row in stored(tmp_path, "trades", **where)]
+    assert trades == [(5, 1, 0), (6, -1, 1)]
+    assert [(row["side"], row["coverage"]) for row in stored(tmp_path, "liquidations", **where)] == [
+        (-1, "full"),
+        (1, "full"),
+    ]
+    assert [(row["prev_seq"], row["quantity"]) for row in stored(tmp_path, "book", **where)] == [(-1, 10), (4, 0)]
+
+
 def test_symbol_that_the_exchange_does_not_list_is_refused(tmp_path, rest, sockets):
     with recording(tmp_path, rest, sockets, "mark", symbols=["BTC/USDT:USDT", "DOGE/USDT:USDT"]) as handle:
         until(lambda: handle.error)

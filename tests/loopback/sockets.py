@@ -7,7 +7,14 @@ import time
 
 from aiohttp import WSMsgType, web
 
-HOSTS = ("fstream.binance.com", "dstream.binance.com", "stream.bybit.com", "ws.okx.com", "api.hyperliquid.xyz")
+from loopback.page import Page
+from loopback.server import HANDLERS
+from loopback.truth import World
+
+HOSTS = (
+    *("fstream.binance.com", "dstream.binance.com", "stream.bybit.com", "ws.okx.com"),
+    *("www.deribit.com", "api.hyperliquid.xyz"),  # which serve REST and web sockets alike
+)
 
 
 class Sockets:
@@ -69,7 +76,7 @@ class Sockets:
 
     async def _begin(self):
         application = web.Application()
-        application.router.add_get("/{host}/{path:.*}", self._connection)
+        application.router.add_route("*", "/{host}/{path:.*}", self._request)
         self._runner = web.AppRunner(application, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -85,6 +92,13 @@ class Sockets:
         for socket in list(self._topics):
             socket._req.transport.abort()
         self._topics = {}
+
+    async def _request(self, request):
+        if "Upgrade" in request.headers:
+            return await self._connection(request)
+        params = dict(request.query) | (await request.json() if request.can_read_body else {})
+        found = HANDLERS[request.match_info["host"]](World(), f"/{request.match_info['path']}", params)
+        return web.json_response(found.body(found.rows) if isinstance(found, Page) else found)
 
     async def _connection(self, request):
         if self.refusing:
@@ -102,9 +116,11 @@ class Sockets:
             if message.type == WSMsgType.PING:
                 await socket.pong(message.data)
             elif message.type == WSMsgType.TEXT:
+                if message.data == "ping":
+                    await socket.send_str("pong")
+                    continue
                 asked, reply = answer(json.loads(message.data))
-                if reply is not None:
-                    await socket.send_str(json.dumps(reply))
+                await socket.send_str(json.dumps(reply))
                 self._topics[socket].update(asked)
                 self.asked += asked
         self._topics.pop(socket, None)
@@ -143,4 +159,9 @@ def _hyperliquid(message):
     return [f"{body['type']}:{body['coin']}"], {"channel": "subscriptionResponse", "data": message}
 
 
-_ANSWERS = {"binance": _binance, "bybit": _bybit, "okx": _okx, "hyperliquid": _hyperliquid}
+def _deribit(message):
+    topics = message["params"]["channels"]
+    return topics, {"jsonrpc": "2.0", "id": message["id"], "result": topics, "usIn": 1, "usOut": 2, "usDiff": 1}
+
+
+_ANSWERS = {"binance": _binance, "bybit": _bybit, "okx": _okx, "deribit": _deribit, "hyperliquid": _hyperliquid}

@@ -113,6 +113,7 @@ class Live(Exchange):
 
     async def markets(self, symbols: Sequence[str]) -> None:
         """Load what the exchange lists; raises FeedError for symbols that are not among it."""
+        self.raw.has["fetchCurrencies"] = False  # load_markets would ask for them, and nobody needs them
         await self.asked_later("load_markets")
         missing = [symbol for symbol in symbols if symbol not in self.raw.markets]
         if missing:
@@ -189,7 +190,10 @@ class Live(Exchange):
         try:
             self._handle(client, message)
         except Exception as error:  # of any type: it would end ccxt's receiving without a word
-            client.on_error(self._ccxt.NetworkError(f"{type(error).__name__}: {shortened(str(error))}"))
+            text = f"{type(error).__name__}: {shortened(str(error))}"
+            for tape in (tape for lane in self._lanes if lane.client is client for tape in lane.tapes):
+                tape.say(f"opened anew after a message that ccxt could not follow: {text}")
+            client.on_error(self._ccxt.NetworkError(text))
 
     def _made(self, ccxt_id: str, options: dict[str, Any]) -> Any:
         """Return ccxt.pro's object, its requests led to ours."""
