@@ -14,9 +14,7 @@ import feeds
 from feeds.download.live import channels
 
 MS = 1_000_000
-TRADES, FORCED, MARK, DEPTH = (
-    f"btcusdt@{name}" for name in ("aggTrade", "forceOrder", "markPrice@1s", "depth@100ms")
-)
+TRADES, FORCED, MARK, DEPTH = (f"btcusdt@{name}" for name in ("aggTrade", "forceOrder", "markPrice@1s", "depth@100ms"))
 
 
 @pytest.fixture
@@ -281,7 +279,7 @@ def test_second_recording_adds_what_is_new_and_the_time_between_as_a_gap(tmp_pat
             sockets.send(MARK, mark(at + numbers[-1]))
             until(lambda: handle.heard("trades") == len(numbers) and handle.heard("mark") == 1)  # noqa: B023
     assert [row["id"] for row in stored(tmp_path, "trades")] == [0, 1, 2, 3, 7]
-    inside = [gap for gap in ledger(tmp_path, "trades").gaps[1:-1]]
+    inside = ledger(tmp_path, "trades").gaps[1:-1]
     assert [(gap.start, gap.end) for gap in inside] == [((at + 3) * MS + 1, (at + 7) * MS)]
     marks = ledger(tmp_path, "mark").gaps
     assert [(gap.start, gap.end, gap.detail) for gap in marks[1:-1]] == [
@@ -363,7 +361,9 @@ def test_okx_is_recorded_in_its_own_words(tmp_path, rest, sockets):
         levels = {"asks": [["30000.3", "1", "0", "1"]], "bids": [["30000", "2", "0", "1"]]}
         send("books", names[3], {"ts": str(at), "seqId": 5, "prevSeqId": -1, **levels}, action="snapshot")
         order = {"bkPx": "29000", "posSide": "long", "side": "sell", "sz": "13", "ts": str(at), "bkLoss": "0"}
-        send("liquidation-orders", "liquidation-orders:SWAP", {"details": [order], "instType": "SWAP", "uly": "BTC-USDT"})
+        send(
+            "liquidation-orders", "liquidation-orders:SWAP", {"details": [order], "instType": "SWAP", "uly": "BTC-USDT"}
+        )
         until(lambda: all(handle.heard(kind) for kind in kinds))
     assert handle.report.exit_code == 0, str(handle.report)
     (trade,) = stored(tmp_path, "trades", "okx")
@@ -409,7 +409,9 @@ def test_deribit_trades_say_themselves_which_were_liquidations(tmp_path, rest, s
         listening(handle, sockets, *names)
 
         def send(topic, data):
-            sockets.send(topic, {"jsonrpc": "2.0", "method": "subscription", "params": {"channel": topic, "data": data}})
+            sockets.send(
+                topic, {"jsonrpc": "2.0", "method": "subscription", "params": {"channel": topic, "data": data}}
+            )
 
         each = {"instrument_name": "BTC-PERPETUAL", "timestamp": at, "price": 30000.5, "amount": 40.0}
         plain = each | {"trade_seq": 5, "trade_id": "a", "direction": "buy"}

@@ -6,7 +6,6 @@ import threading
 import time
 
 from aiohttp import WSMsgType, web
-
 from loopback.page import Page
 from loopback.server import HANDLERS
 from loopback.truth import World
@@ -38,6 +37,7 @@ class Sockets:
         self.refusing = False
         self.deaf = False
         self._topics = {}
+        self._answers = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -67,6 +67,10 @@ class Sockets:
         """Send a message to all subscribers of a topic."""
         self._do(self._send(topic, json.dumps(message)))
 
+    def read(self):
+        """Return when everybody has read what was sent to them before."""
+        self._do(self._read())
+
     def drop(self):
         """Cut all connections, without a word."""
         self._do(self._drop())
@@ -87,6 +91,14 @@ class Sockets:
         for socket, topics in list(self._topics.items()):
             if topic in topics:
                 await socket.send_str(text)
+
+    async def _read(self):
+        self._answers = {}
+        for socket in list(self._topics):
+            self._answers[socket] = asyncio.Event()
+            await socket.ping(b"read")
+        for answered in self._answers.values():
+            await answered.wait()
 
     async def _drop(self):
         for socket in list(self._topics):
@@ -115,6 +127,8 @@ class Sockets:
                 break
             if message.type == WSMsgType.PING:
                 await socket.pong(message.data)
+            elif message.type == WSMsgType.PONG and socket in self._answers:
+                self._answers[socket].set()
             elif message.type == WSMsgType.TEXT:
                 if message.data == "ping":
                     await socket.send_str("pong")
