@@ -17,6 +17,7 @@ from backtest.commands.download import download
 from backtest.commands.fingerprint import fingerprint
 from backtest.commands.importing import import_files
 from backtest.commands.margin import margin
+from backtest.commands.record import record
 from backtest.commands.repair import repair
 from backtest.commands.replay import replay
 from backtest.commands.report import report
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(run)
 app.command()(download)
+app.command()(record)
 app.command("import")(import_files)
 for command in (validate, coverage, repair, fingerprint, report, margin, venues, replay):
     app.command()(command)

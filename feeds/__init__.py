@@ -8,6 +8,7 @@ from feeds.errors import FeedError, LevdynError
 if TYPE_CHECKING:
     from feeds.catalog import Catalog
     from feeds.dataset import Dataset, Stream
+    from feeds.download.live.run import record
     from feeds.download.run import download
     from feeds.frames import from_pandas
     from feeds.importing import from_ccxt, import_file, import_files
@@ -25,6 +26,7 @@ __all__ = [
     "from_pandas",
     "import_file",
     "import_files",
+    "record",
     "sample",
     "validate",
 ]
@@ -39,6 +41,7 @@ _HOMES = {
     "from_pandas": "feeds.frames",
     "import_file": "feeds.importing",
     "import_files": "feeds.importing",
+    "record": "feeds.download.live.run",
     "sample": "feeds.synthetic",
     "validate": "feeds.validation",
 }

@@ -16,7 +16,7 @@ def stored_gaps(
 ) -> tuple[Gap, ...]:
     """Return the holes of partitions, between them, and towards the bounds asked for."""
     refused = [Gap(*part.bounds, part.status, part.name) for part in partitions if part.status in REFUSED_STATUSES]
-    inside = [gap for part in partitions for gap in part.gaps]
+    inside = _inside(partitions, start, end)
     if kind == "funding":
         between = _funding_gaps(partitions, start, end)
     elif timeframe_ns:
@@ -31,6 +31,23 @@ def stored_gaps(
         gap for gap in {*inside, *between} if not any(low <= gap.start and gap.end <= high for low, high in covered)
     ]
     return tuple(sorted([*refused, *missing]))
+
+
+def _inside(partitions: Sequence[Partition], start: int | None, end: int | None) -> list[Gap]:
+    """Return the gaps that partitions list.
+
+    The edges of what was recorded are gaps of their days; with no bound asked for on that side nothing is missing.
+    """
+    filled = [part for part in partitions if part.rows]
+    low = filled[0].ts_min if filled and start is None else None
+    high = filled[-1].ts_max if filled and end is None else None
+    return [
+        gap
+        for part in partitions
+        for gap in part.gaps
+        if not (low is not None and gap.start == part.bounds[0] and gap.end <= low)
+        and not (high is not None and gap.end == part.bounds[1] and gap.start > high)
+    ]
 
 
 def _holes(spans: list[tuple[int, int]], start: int | None, end: int | None, step: int, detail: str) -> list[Gap]:

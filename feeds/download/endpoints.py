@@ -53,6 +53,20 @@ class Endpoints:
             )
         return url
 
+    def resolve_socket(self, url: str) -> str:
+        """Return the web socket URL to open instead of a vendor's, which must be wss.
+
+        Raises
+        ------
+        FeedError
+            If the URL is not wss and its host is not redirected.
+        """
+        scheme, _, rest = url.partition("://")
+        if scheme not in ("ws", "wss"):
+            raise FeedError(f"{scheme}://{urlsplit(url).hostname}: is no web socket")
+        found = self.resolve(f"http{scheme[2:]}://{rest}")
+        return f"ws{found.removeprefix('http')}"
+
 
 def from_environment(bases: Mapping[str, str] | None = None) -> Endpoints:
     """Return the base URLs of ``LEVDYN_BASE_URLS`` (a JSON object), those given explicitly winning over it."""

@@ -34,14 +34,10 @@ class Exchange:
     def __init__(self, ccxt_id: str, client: Client, credentials: Credentials | None = None) -> None:
         import ccxt
 
-        if not hasattr(ccxt, ccxt_id):
-            raise FeedError(f"ccxt {ccxt.__version__} has no exchange {ccxt_id!r}; it may have closed")
         self._ccxt = ccxt
         self._client = client
         options = {"enableRateLimit": True} | ({} if credentials is None else credentials.for_ccxt())
-        self.raw = getattr(ccxt, ccxt_id)(options)
-        self.raw.fetch = self._fetch
-        self.raw.throttle = self._throttle
+        self.raw = self._made(ccxt_id, options)
         self._cost_s = 0.0
         self._take: Take = _anything
         self._taken: Any = None
@@ -76,6 +72,15 @@ class Exchange:
             return question()
         except self._ccxt.BaseError as error:
             raise RefusedError(f"{self.raw.id}: {type(error).__name__}: {shortened(str(error))}") from None
+
+    def _made(self, ccxt_id: str, options: dict[str, Any]) -> Any:
+        """Return ccxt's object, its requests led to ours."""
+        if not hasattr(self._ccxt, ccxt_id):
+            raise FeedError(f"ccxt {self._ccxt.__version__} has no exchange {ccxt_id!r}; it may have closed")
+        raw = getattr(self._ccxt, ccxt_id)(options)
+        raw.fetch = self._fetch
+        raw.throttle = self._throttle
+        return raw
 
     def _throttle(self, cost: float | None = None) -> None:
         """Remember what the request that follows costs; `Client` does the waiting, host by host."""

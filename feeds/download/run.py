@@ -72,7 +72,7 @@ def download(
     from feeds.catalog import Catalog
     from feeds.download.context import Context
 
-    names = _symbols(venue, symbols)
+    names = unified_symbols(venue, symbols)
     labels = capabilities.checked(venue, [kinds] if isinstance(kinds, str) else kinds)
     target = catalog if isinstance(catalog, Catalog) else Catalog(catalog)
     root = target.local_root()
@@ -99,7 +99,7 @@ def download(
     return DownloadReport(streams, str(root), traffic.requests, traffic.bytes, traffic.retries, dict(asker.pace.waited))
 
 
-def _symbols(venue: str, symbols: str | Iterable[str]) -> list[str]:
+def unified_symbols(venue: str, symbols: str | Iterable[str]) -> list[str]:
     """Return unified names of what may be unified or native."""
     given = [symbols] if isinstance(symbols, str) else list(symbols)
     if not given:

@@ -92,7 +92,7 @@ def _is_book(head: Head) -> bool:
     return isinstance(first, dict) and str(first.get("topic", "")).startswith("orderbook.")
 
 
-def _take(found: Messages, receipt: int, message: Any) -> None:
+def take_book(found: Messages, receipt: int, message: Any) -> None:
     """File a snapshot or a delta; update ids rise by one, and a size of 0 takes a level away."""
     body = message["data"]
     sent = ms(message["ts"])
@@ -105,7 +105,7 @@ def _take(found: Messages, receipt: int, message: Any) -> None:
 
 def _read_book(source: Source, head: Head, wanted: Wanted) -> Iterator[Piece]:
     """Read the book; the rows do not say whether XRPUSDT is the spot pair or the contract."""
-    yield from read_messages(json_lines(source), Messages(None), _take, source.where)
+    yield from read_messages(json_lines(source), Messages(None), take_book, source.where)
 
 
 FORMATS = (

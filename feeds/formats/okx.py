@@ -74,7 +74,7 @@ def _is_book(head: Head) -> bool:
     return isinstance(first, dict) and {"instId", "action", "asks", "bids", "ts"} <= set(first)
 
 
-def _take(found: Messages, receipt: int, message: Any) -> None:
+def take_book(found: Messages, receipt: int, message: Any) -> None:
     """File a snapshot (every 15 min) or an update."""
     stamp = ms(message["ts"])
     is_snapshot = message["action"] == "snapshot"
@@ -84,7 +84,7 @@ def _take(found: Messages, receipt: int, message: Any) -> None:
 
 
 def _read_book(source: Source, head: Head, wanted: Wanted) -> Iterator[Piece]:
-    yield from read_messages(json_lines(source), Messages("okx"), _take, source.where)
+    yield from read_messages(json_lines(source), Messages("okx"), take_book, source.where)
 
 
 FORMATS = (

@@ -1,5 +1,7 @@
 """Binance USD-M and COIN-M: ascending pages, both bounds inclusive, `fromId` inclusive."""
 
+import time
+
 from loopback.page import Page, step_ms
 
 SERIES = {"klines": "trade", "markPriceKlines": "mark", "indexPriceKlines": "index", "premiumIndexKlines": "premium"}
@@ -41,6 +43,12 @@ def answer(world, path, params):
                 for at, amount in world.interest(low, high)[:limit]
             ]
         )
+    if name == "fundingInfo":
+        return [{"symbol": "ETHUSDT", "fundingIntervalHours": 4}]
+    if name == "depth":
+        book = {"bids": [["30000.10", "1.500"], ["30000.00", "2"]], "asks": [["30000.20", "0.700"]]}
+        now = time.time_ns() // 1_000_000  # asked for only beside web sockets, which live in the present
+        return {"lastUpdateId": 1000, "E": now, "T": now} | book
     if name == "leverageBracket":
         assert params["signature"]
         brackets = [

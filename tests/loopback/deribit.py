@@ -10,20 +10,9 @@ def answer(world, path, params):
     name = path.rsplit("/", 1)[-1]
     low, high = int(params.get("start_timestamp", 0)), int(params.get("end_timestamp", world.now)) + 1
     if name == "get_instrument":
-        return _wrap(
-            {
-                "instrument_name": params["instrument_name"],
-                "kind": "future",
-                "base_currency": "BTC",
-                "quote_currency": "USD",
-                "settlement_currency": "BTC",
-                "contract_size": 10.0,
-                "tick_size": 0.5,
-                "min_trade_amount": 10.0,
-                "creation_timestamp": world.listed,
-                "expiration_timestamp": 32503708800000,
-            }
-        )
+        return _wrap(_instrument(world, params["instrument_name"]))
+    if name == "get_instruments":
+        return _wrap([_instrument(world, "BTC-PERPETUAL")])
     if name == "get_tradingview_chart_data":
         step = int(params["resolution"]) * 60_000
         slots = world.slots(low, high, step)[-5000:]
@@ -41,6 +30,24 @@ def answer(world, path, params):
 
 def _wrap(result):
     return {"jsonrpc": "2.0", "result": result, "usIn": 1, "usOut": 2, "usDiff": 1, "testnet": False}
+
+
+def _instrument(world, name):
+    return {
+        "instrument_name": name,
+        "kind": "future",
+        "settlement_period": "perpetual",
+        "base_currency": "BTC",
+        "quote_currency": "USD",
+        "counter_currency": "USD",
+        "settlement_currency": "BTC",
+        "contract_size": 10.0,
+        "tick_size": 0.5,
+        "min_trade_amount": 10.0,
+        "is_active": True,
+        "creation_timestamp": world.listed,
+        "expiration_timestamp": 32503708800000,
+    }
 
 
 def _trades(world, name, params, low, high):

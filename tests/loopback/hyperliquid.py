@@ -6,6 +6,9 @@ from loopback.page import Page, step_ms
 def answer(world, path, params):
     """Return the reply to a request."""
     kind = params["type"]
+    if kind == "metaAndAssetCtxs":
+        context = {"funding": "0.0000125", "openInterest": "688.11", "prevDayPx": "30000.0", "dayNtlVlm": "1.0"}
+        return [answer(world, path, {"type": "meta"}), [context | {"markPx": "30001.0", "oraclePx": "30000.0"}]]
     if kind == "meta":
         return {
             "universe": [{"name": "BTC", "szDecimals": 5, "maxLeverage": 40, "marginTableId": 56}],

@@ -12,7 +12,7 @@ def answer(world, path, params):
     limit = min(int(params.get("limit", 100)), 100)  # whatever is asked for: the older text of the venue
     high, low = int(params.get("after", world.now)), int(params.get("before", 0)) + 1
     if name == "instruments":
-        return _wrap([_instrument(world)])
+        return _wrap([_instrument(world)] if params["instType"] == "SWAP" else [])
     if name == "position-tiers":
         return _wrap(
             [
@@ -73,6 +73,9 @@ def _instrument(world):
     return {
         "instId": "BTC-USDT-SWAP",
         "instType": "SWAP",
+        "uly": "BTC-USDT",
+        "settleCcy": "USDT",
+        "state": "live",
         "ctType": "linear",
         "ctVal": "0.01",
         "tickSz": "0.1",
