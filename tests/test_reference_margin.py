@@ -68,7 +68,7 @@ def surplus(pool):
     return pool.equity - pool.maintenance
 
 
-def check(seed):
+def check(seed, ladder=LADDER):
     """Compare the prices of one random account; return how many of its legs have one."""
     pool = pool_of(Random(seed))
     if surplus(pool) <= 0:
@@ -83,7 +83,7 @@ def check(seed):
             at = pool.at(leg.contract, Fraction(price))
             assert abs(surplus(at)) <= Fraction(1, 10**10) * (gross + at.notional), (seed, row)
             distance = abs(Fraction(price) - leg.mark) * (1 - Fraction(1, 10**6))
-        for step in LADDER:
+        for step in ladder:
             for other in (leg.mark * step, leg.mark / step):
                 if distance is None or abs(other - leg.mark) < distance:
                     assert surplus(pool.at(leg.contract, other)) > 0, (seed, row, float(other), price)
@@ -98,4 +98,4 @@ def test_the_liquidation_price_is_the_exact_root_and_none_is_nearer(block):
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(10))
 def test_the_liquidation_price_of_thousands_of_accounts_is_the_exact_root(block):
-    assert sum(check(seed) for seed in range(1_000 * (block + 1), 1_000 * (block + 1) + 400)) > 300
+    assert sum(check(seed, LADDER[::5]) for seed in range(1_000 * (block + 1), 1_000 * (block + 1) + 400)) > 300
