@@ -102,7 +102,8 @@ class Sockets:
 
     async def _drop(self):
         for socket in list(self._topics):
-            socket._req.transport.abort()
+            if socket._req.transport is not None:
+                socket._req.transport.abort()
         self._topics = {}
 
     async def _request(self, request):
