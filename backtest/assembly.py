@@ -151,9 +151,19 @@ class Assembly(VenueFigures):
             slippage=self.slippage(venue),
             fill_rule=FILL_RULES[venue.fills],
         )
+        self._rules_of_orders(account, venue)
         if venue.forced_close == "mark_slippage":
             account.close_at_mark()
         return account
+
+    def _rules_of_orders(self, account: "Account", venue: Venue) -> None:
+        """Give an account what its venue assumes of market orders and charges on forced ones."""
+        book = venue.book
+        if book.facts.orders:
+            rules = book.order_rules(self.first)
+            account.assume_prices(rules.buy_markup, rules.sell_markup)
+        if book.facts.liquidation and book.liquidation(self.first).charges_trading_fee:
+            account.charge_forced_fills()
 
     def _context(self, local: "World", states: "list[AccountState]") -> None:
         """Make the strategies' side."""

@@ -34,6 +34,7 @@ def rule_changes(assembly: "Assembly") -> RuleEvents:
     events += fees_by_volume(assembly)
     for name, venue in books.items():
         events += _rounding(assembly, name, venue)
+        events += _margin(assembly, name, venue)
     recorded, settlements = _venue_events(assembly)
     events += recorded
     if assembly.settings.warmup:
@@ -82,6 +83,19 @@ def _rounding(assembly: "Assembly", name: str, venue: Venue) -> list[Event]:
     return [
         (fact.since, change(fact.value))
         for fact in venue.book.facts.rounding
+        if assembly.first < fact.since < assembly.settings.end
+    ]
+
+
+def _margin(assembly: "Assembly", name: str, venue: Venue) -> list[Event]:
+    boxes = [assembly.boxes[run.index] for run in assembly.instruments if run.venue == name]
+
+    def change(margin: Any) -> Callable[[int], None]:
+        return lambda time: _with_check(assembly, time, lambda: [box.set_margin(margin) for box in boxes])
+
+    return [
+        (fact.since, change(fact.value))
+        for fact in venue.book.facts.margin
         if assembly.first < fact.since < assembly.settings.end
     ]
 

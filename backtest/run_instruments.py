@@ -217,6 +217,7 @@ def box(run: RunInstrument, venue: Venue, assets: Mapping[str, int], settle_scal
         price_scale=run.price_scale,
         quantity_scale=run.quantity_scale,
         settle_scale=settle_scale,
+        margin=rules.margin(start),
         rounding=rules.rounding(start) if rules.facts.rounding else RoundingRules(),
         fees=(fees.maker, fees.taker),
         clearance_fee=rules.clearance_fee(run.symbol, start) if run.is_derivative else None,

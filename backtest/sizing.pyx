@@ -4,6 +4,7 @@ import difflib
 
 from libc.math cimport floor, fmax, isnan
 from venues.contract cimport INVERSE, SPOT, Contract
+from venues.leg_margin cimport fee_to_close
 from venues.state cimport AccountState, Slot
 
 from backtest.errors import OrderError
@@ -54,8 +55,9 @@ cdef int64_t to_units(Context context, int32_t account, int32_t instrument, Size
                 reference *= max(1.0005, 1.0 + context.slippage[account])
             quantity = size.value / (reference * (1.0 + rate + 1e-9))
         else:
-            # value = margin + fee = N / leverage + N x rate, in the settle asset
+            # value = margin + fee = N / leverage + N x rate, in the settle asset; margin may hold the fee to close too
             leverage = context.state(account).leverage[instrument]
+            rate += fee_to_close(c, 1.0, side if side != 0 else size.value, leverage)
             quantity = size.value * leverage / (1.0 + rate * leverage)
             if c.kind == INVERSE:
                 quantity = quantity * reference / c.multiplier

@@ -22,5 +22,6 @@ cdef class Account(MarginWatch):
     cdef int record_flat(self, int32_t instrument, PoolState *pool, int64_t time) except -1 nogil
     cdef int record_forced(self, Slot *slot, PoolState *pool, int64_t quantity, int64_t price, int64_t cost,
                            Forced forced, int64_t time) except -1 nogil
+    cdef int64_t available_atoms(self, int32_t asset) noexcept nogil
     cdef int pay_funding(self, int32_t instrument, int64_t mark, int64_t rate, int32_t rate_scale,
                          int64_t time) except -1 nogil

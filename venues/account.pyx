@@ -1,8 +1,9 @@
 """One account at a venue: fills, fees and funding become postings, records and messages here."""
 
-from libc.math cimport ceil
+from libc.math cimport ceil, floor
 from libc.stdint cimport int8_t
 from venues.contract cimport SPOT, Contract, notional, quote_notional
+from venues.leg_margin cimport initial_margin
 from venues.ledger cimport COUNTERPARTIES, INSURANCE_FUND_ACCOUNT, VENUE_FEES, PostingContext
 from venues.margin_watch cimport MarginWatch
 from venues.orders cimport Order
@@ -95,15 +96,20 @@ cdef class Account(MarginWatch):
         if forced == OWN_ORDER:
             fee(c, quantity, price, rate, cost)
             self.post(context, self.ledger.pseudo(self.venue, VENUE_FEES), c.settle, FEE, -cost[0], slot)
-        elif forced == BY_LIQUIDATION:
-            # binance.md section 5: min(rate x filled notional, what the margin holds above zero), and no trading fee.
-            fee(c, quantity, price, c.clearance_fee, cost)
+        elif forced == BY_LIQUIDATION or (forced == BY_TAKEOVER and self.fee_on_forced):
+            # binance.md section 5: min(rate x filled notional, what the margin holds above zero), and no trading fee;
+            # bybit.md section 6: the taker fee and no other, also of a takeover.
+            fee(c, quantity, price, rate if self.fee_on_forced else c.clearance_fee, cost)
             pool = self.state.pool_of(slot)
             self.state.refresh_wallet(pool)
             self.state.look(pool)
-            cost[0] = max(0, min(cost[0], self.equity_atoms(pool, c.settle)))
-            self.post(context, self.ledger.pseudo(self.venue, INSURANCE_FUND_ACCOUNT), c.settle, LIQUIDATION_FEE,
-                      -cost[0], slot)
+            if forced == BY_LIQUIDATION:         # the price of a takeover leaves just the fee
+                cost[0] = max(0, min(cost[0], self.equity_atoms(pool, c.settle)))
+            if self.fee_on_forced:
+                self.post(context, self.ledger.pseudo(self.venue, VENUE_FEES), c.settle, FEE, -cost[0], slot)
+            else:
+                self.post(context, self.ledger.pseudo(self.venue, INSURANCE_FUND_ACCOUNT), c.settle, LIQUIDATION_FEE,
+                          -cost[0], slot)
         if slot.position.margin_mode == 1:
             self.move_isolated(slot, before, price, forced, context, effect, cost[0])
         return self.state.refresh(slot)
@@ -133,9 +139,10 @@ cdef class Account(MarginWatch):
         if effect.opened > 0:
             # A value within 1e-15 of an atom is on it: floats must not cost an atom.
             opening = <int64_t> ceil(
-                notional(c, self.world.quantity_value(slot.position.instrument, effect.opened),
-                         self.world.price_value(slot.position.instrument, price))
-                / slot.position.leverage * self.world.atoms[c.settle] * (1.0 - 1e-15))
+                initial_margin(
+                    c, notional(c, self.world.quantity_value(slot.position.instrument, effect.opened),
+                                self.world.price_value(slot.position.instrument, price)),
+                    slot.position.quantity, slot.position.leverage) * self.world.atoms[c.settle] * (1.0 - 1e-15))
             if effect.closed == 0:
                 opening += cost              # the wallet is the initial margin after its fee
             # A fill beyond the price that it was margined at may need more than there is: the leg gets what there is.
@@ -226,6 +233,11 @@ cdef class Account(MarginWatch):
         fee_out[0] = charge
         return 0
 
+    cdef int64_t available_atoms(self, int32_t asset) noexcept nogil:
+        """Atoms that may leave the cross wallet, >= 0."""
+        cdef double free = floor(self.state.available(asset) * self.world.atoms[asset] * (1.0 + 1e-15))
+        return max(<int64_t> 0, min(<int64_t> free, self.state.balances[asset] - self.state.earmarked[asset]))
+
     cdef int pay_funding(self, int32_t instrument, int64_t mark, int64_t rate, int32_t rate_scale,
                          int64_t time) except -1 nogil:
         cdef const Contract *c = self.world.contracts[instrument]
@@ -233,7 +245,7 @@ cdef class Account(MarginWatch):
         cdef FundingRow *row
         cdef Message *m
         cdef PostingContext context
-        cdef int64_t amount = 0
+        cdef int64_t amount = 0, own
         cdef int leg
         context.time = time
         context.ref = 0
@@ -246,7 +258,13 @@ cdef class Account(MarginWatch):
                 continue
             funding_payment(c, slot.position.quantity, mark, c.price_scale, rate, rate_scale, &amount)
             slot.position.funding += amount
-            self.post(&context, self.ledger.pseudo(self.venue, COUNTERPARTIES), c.settle, FUNDING_PAYMENT, amount, slot)
+            own = amount
+            if c.funding_from_available and slot.position.margin_mode == 1:
+                # venues/bybit.md section 9: the available balance first, what it lacks from the position's margin
+                own = min(0, amount + self.available_atoms(c.settle)) if amount < 0 else 0
+                self.post(&context, self.ledger.pseudo(self.venue, COUNTERPARTIES), c.settle, FUNDING_PAYMENT,
+                          amount - own, NULL)
+            self.post(&context, self.ledger.pseudo(self.venue, COUNTERPARTIES), c.settle, FUNDING_PAYMENT, own, slot)
             row = <FundingRow *> self.journal.funding.append()
             row.time = time
             row.quantity = slot.position.quantity

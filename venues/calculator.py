@@ -286,7 +286,7 @@ class Work:
         key: Key = "" if self.is_multi else settle
         if self.account.is_isolated(position):
             key = position.key
-            self.pools[key] = (settle, PoolBox(float(position.isolated_wallet or 0.0)), True)
+            self.pools[key] = (settle, PoolBox(float(position.isolated_wallet or 0.0), isolated=True), True)
         row = self.pools[key][1].add(
             self.boxes[position.symbol],
             quantity=position.quantity,

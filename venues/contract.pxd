@@ -16,6 +16,11 @@ cdef enum EntryRule:
     AVERAGE_PRICE = 1    # profit from an average entry price, rounded half-up after each add (entry_scale decimals)
     AVERAGE_DIGITS = 2   # the same, but at most entry_scale significant digits too, and profit at so many digits
 
+cdef enum IsolatedRule:
+    AT_MARK = 0          # margins of an isolated leg are valued at the mark
+    AT_ENTRY = 1         # at the entry value, whatever the mark
+    AT_PRICE = 2         # initial margin at the entry value, maintenance at the mark, fee to close fixed
+
 cdef struct Contract:
     int32_t index            # row in the run's table of instruments
     int32_t base             # row in the run's table of assets
@@ -48,6 +53,11 @@ cdef struct Contract:
     double quantity_unit     # 10^-quantity_scale
     double multiplier        # contract size
     int64_t expiry           # ns; 0 = perpetual
+    double close_fee         # taker rate that margins reserve for closing; 0 = none
+    uint8_t isolated_rule    # IsolatedRule
+    uint8_t reserves_fee     # close_fee follows the taker fee
+    uint8_t order_loss_in_equity     # of a cross pool
+    uint8_t funding_from_available   # an isolated leg's funding: the cross wallet first
     const TierTable *tiers   # owned by the rule book; swapped on its date; NULL = none
 
 # abs(quantity) x size x price (linear, spot) or abs(quantity) x size / price (inverse); settle asset
@@ -58,12 +68,13 @@ cdef double quote_notional(const Contract *c, double quantity, double price) noe
 
 # Owns the memory of one Contract. Python:
 #   ContractBox(instrument, *, index, assets, price_scale, quantity_scale, settle_scale=8, rounding=None, fees=None,
-#               clearance_fee=None, tiers=None)
+#               clearance_fee=None, tiers=None, margin=None)
 #     instrument: venues.Instrument; assets: {asset: row in the run's table of assets}, holds base, quote and settle;
 #     price_scale, quantity_scale: decimals of the run's mantissas (tick and lot must fit into them, else VenueError);
 #     rounding: venues.instrument.RoundingRules (None = exact entry value, everything toward zero);
 #     fees: (maker, taker) as rates, None = the instrument's own, which must then be given;
 #     clearance_fee: rate, None = the instrument's own, 0 without one;
+#     margin: venues.instrument.MarginRules (None = no fee to close, everything at the mark);
 #     tiers: TierBox, sequence of venues.Tier, or None = the instrument's own.
 #   Quanto and option contracts are refused: their arithmetic is not built.
 cdef class ContractBox:
@@ -72,6 +83,7 @@ cdef class ContractBox:
     cdef readonly object instrument      # venues.Instrument in force
     cdef readonly TierBox tiers          # None = no table (contract.tiers is NULL); keeps the table alive
     cdef int _limits(self, object instrument) except -1
+    cdef int _reserve(self) except -1
     # contract.tiers = the new table
     cpdef int swap_tiers(self, TierBox tiers) except -1
     # rates: 0.0002, "0.0002", Decimal; at most 10 decimals
@@ -79,5 +91,7 @@ cdef class ContractBox:
     cpdef int set_clearance_fee(self, object rate) except -1
     # RoundingRules, on its date
     cpdef int set_rounding(self, object rounding) except -1
+    # MarginRules, on its date
+    cpdef int set_margin(self, object margin) except -1
     # new tick, lot and limits; symbol, kind, contract size and expiry must stay
     cpdef int swap_instrument(self, object instrument) except -1

@@ -9,7 +9,7 @@ from venues.units cimport CEILING, FLOOR, HALF_UP, TOWARD_ZERO
 
 from venues.checks import decimals, mantissa
 from venues.errors import VenueError
-from venues.instrument import RoundingRules
+from venues.instrument import MarginRules, RoundingRules
 
 cdef enum:
     RATE_SCALE = 10
@@ -98,6 +98,8 @@ cdef class ContractBox:
         Rate on the notional closed by force. None: the instrument's own, 0 without one.
     tiers : TierBox or sequence of venues.Tier, optional
         None: the instrument's own.
+    margin : MarginRules, optional
+        None: no fee to close inside the margins, everything at the mark.
 
     Raises
     ------
@@ -108,7 +110,7 @@ cdef class ContractBox:
 
     def __cinit__(
         self, instrument, *, index, dict assets, price_scale, quantity_scale, settle_scale=8, rounding=None, fees=None,
-        clearance_fee=None, tiers=None
+        clearance_fee=None, tiers=None, margin=None
     ):
         cdef str symbol = instrument.symbol
         memset(&self.value, 0, sizeof(Contract))
@@ -129,6 +131,7 @@ cdef class ContractBox:
         self.value.expiry = 0 if instrument.expiry is None else instrument.expiry
         self._limits(instrument)
         self.set_rounding(RoundingRules() if rounding is None else rounding)
+        self.set_margin(MarginRules() if margin is None else margin)
         if fees is None:
             fees = (instrument.maker_fee, instrument.taker_fee)
         if fees[0] is None or fees[1] is None:
@@ -174,7 +177,20 @@ cdef class ContractBox:
         cdef int64_t maker_rate = mantissa(maker, RATE_SCALE, f"{self.instrument.symbol}: maker fee")
         self.contract.taker_fee = mantissa(taker, RATE_SCALE, f"{self.instrument.symbol}: taker fee")
         self.contract.maker_fee = maker_rate
+        return self._reserve()
+
+    cdef int _reserve(self) except -1:
+        self.contract.close_fee = self.contract.taker_fee * 1e-10 if self.contract.reserves_fee else 0.0
         return 0
+
+    cpdef int set_margin(self, object margin) except -1:
+        """Put the margin rules of a date in force."""
+        cdef Contract *c = self.contract
+        c.isolated_rule = {"mark": AT_MARK, "entry": AT_ENTRY, "price": AT_PRICE}[margin.isolated]
+        c.reserves_fee = margin.reserves_fee_to_close
+        c.order_loss_in_equity = margin.order_loss == "equity"
+        c.funding_from_available = margin.isolated_funding == "available"
+        return self._reserve()
 
     cpdef int set_clearance_fee(self, object rate) except -1:
         """Set the rate charged on notional closed by force."""

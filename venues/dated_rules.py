@@ -21,7 +21,7 @@ from venues.facts import (
     VenueFacts,
     in_force,
 )
-from venues.instrument import Instrument, RoundingRules, Tier, complete_tiers, parse_symbol
+from venues.instrument import Instrument, MarginRules, RoundingRules, Tier, complete_tiers, parse_symbol
 
 T = TypeVar("T")
 
@@ -87,6 +87,8 @@ class DatedRules:
     def default_instrument(self, symbol: str) -> Instrument:
         """Return what the venue's rule says of any symbol: kind and contract size; no tick, lot, minimum or band."""
         parts = parse_symbol(symbol)
+        if parts["strike"]:
+            raise VenueError(f"{self.name}: {symbol} is an option; options are not built, allowed: {self.contracts}")
         contract, size = self.facts.describe(parts["base"], parts["quote"], parts["settle"])
         return Instrument(symbol, contract=contract, contract_size=size, source="rule of the venue")
 
@@ -149,18 +151,23 @@ class DatedRules:
         VenueError
             If the venue ships no comparable table.
         """
-        settle = self.default_instrument(symbol).settle
+        asked = self.default_instrument(symbol)
         now = self.moment(at)
         chosen = []
         for other in self.facts.tiers:
             parts = parse_symbol(other.removesuffix("-*"))
             is_inverse = parts["settle"] == parts["base"]
             tables = self.tier_tables(other)
-            if tables and (settle == parts["settle"] if is_inverse else "linear" in self.contracts):
+            if (
+                tables
+                and is_inverse == (asked.contract == "inverse")
+                and (not is_inverse or asked.settle == parts["settle"])
+            ):
                 chosen.append(next((t for t in reversed(tables) if t.valid_from <= now), tables[0]).tiers)
         if not chosen:
             raise VenueError(
-                f"{self.name} ships no tier table settled in {settle}; give missing_tiers=[Tier(...)] for {symbol}"
+                f"{self.name} ships no tier table settled in {asked.settle}; "
+                f"give missing_tiers=[Tier(...)] for {symbol}"
             )
         rows: list[Tier] = []
         for floor in sorted({row.floor for table in chosen for row in table}):
@@ -244,6 +251,10 @@ class DatedRules:
             )
             for fact in self._levels(settle)
         )
+
+    def margin(self, at: Time | None = None) -> MarginRules:
+        """Return what the venue puts into margins; a venue without such facts values everything at the mark."""
+        return self.need(self.facts.margin, at, "margin rules") if self.facts.margin else MarginRules()
 
     def rounding(self, at: Time | None = None) -> RoundingRules:
         """Return how the venue keeps entries and rounds money."""

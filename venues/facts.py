@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from venues.checks import Time, time_ns
-from venues.instrument import Instrument, RoundingRules, Tier
+from venues.instrument import Instrument, MarginRules, RoundingRules, Tier
 
 T = TypeVar("T")
 LATEST: Final = (1 << 63) - 1
@@ -146,6 +146,10 @@ class LiquidationRules:
     course, multi_assets_course : {"stepwise", "at_once"}
         "stepwise": one immediate-or-cancel order reduces a position as far as needed, then the test is repeated.
         "at_once": every position is offered at joint zero-equity prices.
+    isolated_course : {"stepwise", "by_tier"}
+        "by_tier": one fill-or-kill order down to a lower tier that suffices, else the position is taken over.
+    target_ratio : float
+        Maintenance / equity below which stepwise closing aims.
     time_limit_seconds : float
         After that what has not filled is taken over at the bankruptcy price.
     first : {"largest_maintenance"}
@@ -160,6 +164,8 @@ class LiquidationRules:
     time_limit_seconds: float
     first: str
     charges_trading_fee: bool
+    isolated_course: str = "stepwise"
+    target_ratio: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +202,7 @@ class VenueFacts:
     tiers : mapping of symbol to dated tables
         "BTC/USD:BTC-*" holds for every dated contract of BTC/USD:BTC.
     instruments : mapping of symbol to Instruments, ascending in valid_from
-    rounding, orders, mark, liquidation, exchange : dated rules
+    rounding, margin, orders, mark, liquidation, exchange : dated rules
     funding, clearance_fees : mapping of symbol to dated rules; "" holds for all others
     collateral : mapping of asset to dated ratios
         Share of a positive balance that counts in multi-assets mode.
@@ -213,6 +219,7 @@ class VenueFacts:
     tiers: Mapping[str, Dated[tuple[Tier, ...]]] = field(default_factory=dict)
     instruments: Mapping[str, tuple[Instrument, ...]] = field(default_factory=dict)
     rounding: Dated[RoundingRules] = ()
+    margin: Dated[MarginRules] = ()
     orders: Dated[OrderRules] = ()
     funding: Mapping[str, Dated[FundingRules]] = field(default_factory=dict)
     mark: Dated[MarkRules] = ()
@@ -225,7 +232,7 @@ class VenueFacts:
 
     def unverified(self) -> Iterator[tuple[str, int]]:
         """Yield the name and first ns of every fact that no source seen confirms."""
-        for name in ("rounding", "orders", "mark", "liquidation", "exchange", "ranks_adl"):
+        for name in ("rounding", "margin", "orders", "mark", "liquidation", "exchange", "ranks_adl"):
             yield from ((name, fact.since) for fact in getattr(self, name) if fact.is_unverified)
         for name in ("fees", "fee_levels", "tiers", "funding", "clearance_fees", "collateral"):
             for key, facts in getattr(self, name).items():

@@ -126,6 +126,37 @@ class RoundingRules:
             raise VenueError(f"entry_decimals must be in [0, 18], got {self.entry_decimals!r}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarginRules:
+    """What a venue puts into the margins of its contracts.
+
+    Parameters
+    ----------
+    reserves_fee_to_close : bool
+        Initial and maintenance margin contain the taker fee of closing at the bankruptcy price, orders also that of
+        opening.
+    isolated : {"mark", "entry", "price"}
+        How an isolated position is valued. "mark": like a cross one. "entry": all margins at the entry value. "price":
+        initial margin at the entry value, maintenance at the mark, the fee to close fixed by the position's wallet.
+    order_loss : {"margin", "equity"}
+        The loss that an order worse than the mark would start with is added to order margin, or taken from the equity
+        of a cross pool.
+    isolated_funding : {"position", "available"}
+        Whose wallet pays and receives the funding of an isolated position first.
+    """
+
+    reserves_fee_to_close: bool = False
+    isolated: str = "mark"
+    order_loss: str = "margin"
+    isolated_funding: str = "position"
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        choice(self.isolated, "isolated", ("mark", "entry", "price"))
+        choice(self.order_loss, "order_loss", ("margin", "equity"))
+        choice(self.isolated_funding, "isolated_funding", ("position", "available"))
+
+
 @dataclass(frozen=True, slots=True)
 class Instrument:
     """One contract or spot pair as of a date.

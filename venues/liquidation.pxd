@@ -5,6 +5,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from venues.account cimport Account
 from venues.auto_exchange cimport AutoExchange
 from venues.ledger cimport Ledger, PostingContext
+from venues.margin cimport Leg
 from venues.orders cimport Order, OrderStore
 from venues.records cimport Journal
 from venues.state cimport PoolState
@@ -15,6 +16,8 @@ cdef struct Course:                  # of a venue
     uint8_t is_at_once               # a pool of one asset: all positions are offered together
     uint8_t is_joint_at_once         # the same of the pool of multi-assets mode
     uint8_t has_limited_fund         # it may be exhausted
+    uint8_t is_tiered                # an isolated leg steps down a tier once, then it is taken over
+    double target                    # ratio below which stepwise closing aims
 
 cdef class Liquidator:
     cdef World world
@@ -32,6 +35,8 @@ cdef class Liquidator:
     cdef int proceed(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
     cdef int cancel_orders(self, int32_t account, PoolState *pool, uint8_t forced, int64_t time) except -1 nogil
     cdef int64_t quantity_to_close(self, int32_t account, PoolState *pool, int32_t leg) noexcept nogil
+    cdef int step_or_take(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
+    cdef double worst_price(self, int32_t account, const Leg *leg) noexcept nogil
     cdef bint is_offered(self, int32_t account, PoolState *pool) noexcept nogil
     cdef int offer(self, int32_t account, PoolState *pool, int32_t at, int64_t quantity, double limit,
                    int64_t time) except -1 nogil

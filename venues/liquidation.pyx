@@ -1,6 +1,7 @@
 """The venue's procedure when a margin pool falls below its requirement: cancel, close in steps, take over, insure.
 
-All open orders are cancelled and the ratio is computed again. Then one of two courses (venues/binance.md section 5):
+All open orders are cancelled and the ratio is computed again. Then one of three courses (venues/binance.md section 5,
+venues/bybit.md section 6):
 
 Stepwise (B4, B13): one order at a time reduces the position with the largest maintenance (the order over symbols is not
 documented: U) as far as needed, never worse than the bankruptcy price; realised loss and clearance fee are deducted and
@@ -8,6 +9,9 @@ the test is repeated.
 
 At once (a multi-assets account of 2025-10-10, R): every position is offered whole at prices at which the pool is worth
 zero.
+
+By tiers (Bybit, isolated): one fill-or-kill order for the difference to a lower tier that suffices; in the lowest tier,
+or when the order did not help, the position is taken over.
 
 After the time limit, in steps also when the equity is gone, the rest is taken over at prices at which the pool is then
 worth zero.
@@ -19,11 +23,12 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 from venues.account cimport Account
 from venues.ledger cimport COUNTERPARTIES, INSURANCE_FUND_ACCOUNT, PostingContext
-from venues.margin cimport Leg, Risk, bankruptcy_price, joint_bankruptcy_price, leg_maintenance, reduction
+from venues.margin cimport Leg, Risk, bankruptcy_price, joint_bankruptcy_price, leg_maintenance
 from venues.matching cimport Market
 from venues.outbox cimport STATE_ONLY
-from venues.orders cimport BY_VENUE, FORCED_ORDER, GTC, MARKET, WORKING, Order
+from venues.orders cimport BY_VENUE, FOK, FORCED_ORDER, GTC, MARKET, WORKING, Order
 from venues.position cimport FillEffect, Position, apply_fill
+from venues.reductions cimport reduction, step_down
 from venues.records cimport BY_TAKEOVER, INSURANCE, INSURANCE_FUND, UNFUNDED, UNFUNDED_LOSS, LiquidationRow
 from venues.state cimport NORMAL, PoolState, Slot
 
@@ -33,10 +38,11 @@ cdef class Liquidator:
 
     Parameters
     ----------
-    courses : list of (int, bool, bool, bool)
+    courses : list of (int, bool, bool, bool, bool, float)
         By venue: nanoseconds after which the open rest is taken over (Binance: 60 s seen on 2025-10-10); whether a pool
         of one asset, and one of all assets together, is closed at once; whether the insurance fund has only what was
-        put into it, so that what it lacks becomes an unfunded loss.
+        put into it, so that what it lacks becomes an unfunded loss; whether an isolated leg goes down by tiers; the
+        ratio below which stepwise closing aims.
     """
 
     def __cinit__(self, *, list courses):
@@ -45,7 +51,8 @@ cdef class Liquidator:
         if self.courses == NULL:
             raise MemoryError("liquidation: no memory")
         for i in range(len(courses)):
-            self.courses[i].time_limit, one, joint, limited = courses[i]
+            self.courses[i].time_limit, one, joint, limited, tiered, self.courses[i].target = courses[i]
+            self.courses[i].is_tiered = bool(tiered)
             self.courses[i].is_at_once = bool(one)
             self.courses[i].is_joint_at_once = bool(joint)
             self.courses[i].has_limited_fund = bool(limited)
@@ -89,6 +96,7 @@ cdef class Liquidator:
             self.episodes += 1
             pool.episode = self.episodes
             pool.deadline = time + course.time_limit
+            pool.has_stepped = False
             if pool.deadline < self.next_deadline:
                 self.next_deadline = pool.deadline
             self.cancel_orders(account, pool, False, time)
@@ -102,7 +110,8 @@ cdef class Liquidator:
             is_offered = self.is_offered(account, pool)
             # Equity within the rounding of floats is gone. What was offered at once stays so to the end.
             if time >= pool.deadline or (
-                    pool.risk.equity <= 1e-12 * pool.risk.notional and not (is_offered and at_once)):
+                    pool.risk.equity - pool.risk.close_fees <= 1e-12 * pool.risk.notional
+                    and not (is_offered and at_once)):
                 self.take_over(account, pool, time)
                 return self.finish(account, pool, time)
             if is_offered:
@@ -112,12 +121,35 @@ cdef class Liquidator:
             if at_once:
                 self.offer_all(account, pool, time)
                 continue
+            if course.is_tiered and pool.isolated >= 0:
+                self.step_or_take(account, pool, time)
+                continue
             worst = largest(pool)
             if worst < 0:
                 return self.finish(account, pool, time)
             self.offer(account, pool, worst, self.quantity_to_close(account, pool, worst),
                        bankruptcy_price(&pool.pool, worst), time)
         return 0
+
+    cdef int step_or_take(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
+        """Offer the difference to a lower tier that suffices, once; else the position is taken over."""
+        cdef Leg *leg = &pool.pool.legs[0]
+        cdef double limit = bankruptcy_price(&pool.pool, 0)
+        cdef double needed = step_down(&pool.pool, 0, self.worst_price(account, leg), leg.contract.close_fee)
+        cdef int64_t lot = max(<int64_t> 1, leg.contract.lot)
+        cdef int64_t quantity = <int64_t> ceil(needed / leg.contract.quantity_unit / lot - 1e-9) * lot
+        cdef Order *order
+        if pool.has_stepped or quantity >= whole_units(leg):
+            return self.take_over(account, pool, time)
+        pool.has_stepped = True
+        order = self.forced(account, pool, 0, quantity, limit, time)
+        order.tif = FOK
+        return (<Market> self.markets[order.instrument]).add(order, time)
+
+    cdef double worst_price(self, int32_t account, const Leg *leg) noexcept nogil:
+        """The mark and the slippage of a taker fill that closes a leg."""
+        cdef double side = -1.0 if leg.quantity > 0.0 else 1.0
+        return leg.mark * (1.0 + side * (<Account> self.accounts[account]).slippage)
 
     cdef bint is_offered(self, int32_t account, PoolState *pool) noexcept nogil:
         """Whether a forced order of the pool is out."""
@@ -158,9 +190,10 @@ cdef class Liquidator:
     cdef int64_t quantity_to_close(self, int32_t account, PoolState *pool, int32_t at) noexcept nogil:
         """Quantity units of a leg that bring the pool back to its requirement, after price and fee, else all."""
         cdef Leg *leg = &pool.pool.legs[at]
-        cdef double side = -1.0 if leg.quantity > 0.0 else 1.0
-        cdef double price = leg.mark * (1.0 + side * (<Account> self.accounts[account]).slippage)
-        cdef double needed = reduction(&pool.pool, at, price, <double> leg.contract.clearance_fee * 1e-10)
+        cdef double price = self.worst_price(account, leg)
+        cdef double rate = <double> leg.contract.clearance_fee * 1e-10 + leg.contract.close_fee
+        cdef double needed = reduction(
+            &pool.pool, at, price, rate, self.courses[(<Account> self.accounts[account]).venue].target)
         cdef int64_t lot = max(<int64_t> 1, leg.contract.lot)
         # The next lot up: exactly `needed` would leave the pool on its requirement, which still triggers.
         return min(whole_units(leg), (<int64_t> (needed / leg.contract.quantity_unit) // lot + 1) * lot)
@@ -346,7 +379,7 @@ cdef int32_t largest(const PoolState *pool) noexcept nogil:
     cdef int32_t i, worst = -1
     cdef double need, most = -1.0
     for i in range(pool.pool.count):
-        need = leg_maintenance(&pool.pool.legs[i])
+        need = leg_maintenance(&pool.pool, &pool.pool.legs[i])
         if pool.pool.legs[i].quantity != 0.0 and need > most:
             most = need
             worst = i

@@ -17,6 +17,7 @@ cdef struct Leg:             # one position as margin sees it; floats, because r
 
 # What shares one equity: an isolated leg, the cross legs of a settle asset, or all assets (multi-assets).
 cdef struct Pool:
+    uint8_t isolated         # its one leg has this wallet for itself
     double wallet            # balance, with collateral haircuts where the venue has them
     int32_t count
     Leg *legs
@@ -29,6 +30,8 @@ cdef struct Risk:
     double unrealized
     double notional          # sum of abs(notional)
     double signed_notional
+    double close_fees        # fees of closing everything at the mark that margins reserve
+    double signed_close_fees     # the same, negative where the notional grows while the leg loses
 
 # Bands around the marks of the last risk(): as long as every leg's price stays within its [low, high], with
 #   spent = sum over legs of (price < mark ? slope_down x (mark - price) : slope_up x (price - mark)) < slack,
@@ -44,7 +47,7 @@ cdef struct Band:
 # Of one leg, settle asset; notional and maintenance are >= 0.
 cdef double leg_unrealized(const Leg *leg) noexcept nogil
 cdef double leg_notional(const Leg *leg) noexcept nogil
-cdef double leg_maintenance(const Leg *leg) noexcept nogil
+cdef double leg_maintenance(const Pool *pool, const Leg *leg) noexcept nogil
 # Margin of its open orders beyond the position's own initial margin; open loss not included.
 cdef double order_margin(const Leg *leg) noexcept nogil
 
@@ -60,10 +63,7 @@ cdef double standard_slack(const Pool *pool, const Risk *risk, double threshold,
 cdef double liquidation_price(const Pool *pool, int32_t leg) noexcept nogil
 # Smallest |mark - liquidation price| / mark of all legs, infinite without one; `after` has room for two numbers a leg.
 cdef double nearest_liquidation(const Pool *pool, double *after) noexcept nogil
-# The same for equity = 0; 0 = none.
+# The same for equity = 0, after the fee to close there where margins reserve it; 0 = none.
 cdef double bankruptcy_price(const Pool *pool, int32_t leg) noexcept nogil
 # Price of a leg when every leg has moved against the pool by the same share of its notional and equity is 0; 0 = none.
 cdef double joint_bankruptcy_price(const Pool *pool, const Risk *risk, int32_t leg) noexcept nogil
-# Quantity (>= 0, not on the lot) of a leg beyond which closing at `price`, paying fee_rate x closed notional, leaves
-# maintenance < equity; all of it when no part is enough.
-cdef double reduction(const Pool *pool, int32_t leg, double price, double fee_rate) noexcept nogil

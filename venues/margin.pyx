@@ -8,6 +8,9 @@ from libc.math cimport INFINITY, fabs
 from libc.stdint cimport int32_t
 
 from venues.contract cimport INVERSE, Contract, notional
+from venues.leg_margin cimport (
+    backing, fixed_fee, floating_fee, is_fixed, leg_initial, loss_reduces_equity, margin_required, order_fees, shrinks,
+)
 from venues.tiers cimport Tier, TierTable, maintenance, tier_at
 
 cdef enum:
@@ -38,28 +41,29 @@ cdef double leg_notional(const Leg *leg) noexcept nogil:
     return notional(leg.contract, leg.quantity, leg.mark)
 
 
-cdef double leg_maintenance(const Leg *leg) noexcept nogil:
-    return maintenance(leg.contract.tiers, leg_notional(leg))
+cdef double leg_maintenance(const Pool *pool, const Leg *leg) noexcept nogil:
+    return margin_required(pool, leg)
 
 
 cdef double order_margin(const Leg *leg) noexcept nogil:
     # One-way: max(|position + bids|, |position - asks|) / leverage less the position's part. Hedge: the opening side.
     cdef double size, long_side, short_side
     if leg.side > 0:
-        return leg.bids / leg.leverage
+        return leg.bids / leg.leverage + order_fees(leg, leg.bids, 0.0)
     if leg.side < 0:
-        return leg.asks / leg.leverage
+        return leg.asks / leg.leverage + order_fees(leg, 0.0, leg.asks)
     size = leg_notional(leg)
     if leg.quantity < 0.0:
         size = -size
     long_side = fabs(size + leg.bids)
     short_side = fabs(size - leg.asks)
-    return (max(long_side, short_side) - fabs(size)) / leg.leverage
+    return (max(long_side, short_side) - fabs(size)) / leg.leverage + order_fees(
+        leg, long_side - fabs(size), short_side - fabs(size))
 
 
 cdef void standard_risk(const Pool *pool, Risk *out) noexcept nogil:
     cdef const Leg *leg
-    cdef double size, unrealized
+    cdef double size, unrealized, fee, loss = 0.0
     cdef int32_t index
     out.initial = 0.0
     out.orders = 0.0
@@ -67,6 +71,8 @@ cdef void standard_risk(const Pool *pool, Risk *out) noexcept nogil:
     out.unrealized = 0.0
     out.notional = 0.0
     out.signed_notional = 0.0
+    out.close_fees = 0.0
+    out.signed_close_fees = 0.0
     for index in range(pool.count):
         leg = &pool.legs[index]
         size = leg_notional(leg)
@@ -74,10 +80,17 @@ cdef void standard_risk(const Pool *pool, Risk *out) noexcept nogil:
         out.unrealized += unrealized * leg.conversion
         out.notional += size * leg.conversion
         out.signed_notional += (size if leg.quantity > 0.0 else -size) * leg.conversion
-        out.initial += size / leg.leverage * leg.conversion
-        out.orders += (order_margin(leg) + leg.open_loss) * leg.conversion
-        out.maintenance += maintenance(leg.contract.tiers, size) * leg.conversion
-    out.equity = pool.wallet + out.unrealized
+        out.initial += leg_initial(pool, leg) * leg.conversion
+        if loss_reduces_equity(pool, leg):
+            out.orders += order_margin(leg) * leg.conversion
+            loss += leg.open_loss * leg.conversion
+        else:
+            out.orders += (order_margin(leg) + leg.open_loss) * leg.conversion
+        out.maintenance += margin_required(pool, leg) * leg.conversion
+        fee = size * leg.contract.close_fee * leg.conversion
+        out.close_fees += fee
+        out.signed_close_fees += shrinks(leg.contract, leg.quantity) * fee
+    out.equity = pool.wallet - loss + out.unrealized
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -122,7 +135,7 @@ cdef Group _group(const Pool *pool, int32_t index, double threshold, bint with_m
     if group.contract.kind == INVERSE:
         group.x = 1.0 / group.x
     group.threshold = threshold
-    group.others = threshold * pool.wallet
+    group.others = threshold * backing(pool)
     group.others_gross = fabs(group.others)
     for other in range(pool.count):
         leg = &pool.legs[other]
@@ -131,7 +144,7 @@ cdef Group _group(const Pool *pool, int32_t index, double threshold, bint with_m
             group.last = max(group.last, other)
             continue
         unrealized = threshold * leg_unrealized(leg) * leg.conversion
-        required = leg_maintenance(leg) * leg.conversion if with_maintenance else 0.0
+        required = leg_maintenance(pool, leg) * leg.conversion if with_maintenance else 0.0
         group.others += unrealized - required
         group.others_gross += threshold * (fabs(leg.entry_value) + leg_notional(leg)) * leg.conversion + required
     return group
@@ -143,7 +156,7 @@ cdef Line _line(const Group *group, double x, bint with_maintenance) noexcept no
     cdef const Leg *leg
     cdef const TierTable *table
     cdef const Tier *tier
-    cdef double size, direction, weight
+    cdef double size, direction, weight, fee
     cdef int32_t index, row
     line.constant = group.others
     line.gross = group.others_gross
@@ -161,7 +174,18 @@ cdef Line _line(const Group *group, double x, bint with_maintenance) noexcept no
         line.slope += direction * weight * leg.quantity * leg.contract.multiplier
         line.gross_slope += size * group.threshold
         table = leg.contract.tiers
-        if not with_maintenance or table == NULL:
+        if not with_maintenance:
+            line.slope -= size * leg.contract.close_fee
+            continue
+        if is_fixed(group.pool, leg):
+            line.constant -= margin_required(group.pool, leg) * leg.conversion
+            line.gross += margin_required(group.pool, leg) * leg.conversion
+            continue
+        fee = floating_fee(group.pool, leg)
+        line.constant -= fixed_fee(group.pool, leg) * leg.conversion
+        line.slope -= size * fee
+        line.gross_slope += size * fee
+        if table == NULL:
             continue
         row = 0
         while row + 1 < table.count and table.rows[row + 1].floor / _per_x(leg) <= x:
@@ -184,7 +208,7 @@ cdef double _border(const Group *group, double x, int direction) noexcept nogil:
     for index in range(group.first, group.last + 1):
         leg = &group.pool.legs[index]
         table = leg.contract.tiers
-        if not _in_group(group, leg) or table == NULL:
+        if not _in_group(group, leg) or table == NULL or is_fixed(group.pool, leg):
             continue
         for row in range(1, table.count):
             border = table.rows[row].floor / _per_x(leg)
@@ -254,13 +278,13 @@ cdef double nearest_liquidation(const Pool *pool, double *after) noexcept nogil:
         leg = &pool.legs[index]
         after[2 * index] = sum
         after[2 * index + 1] = gross
-        required = leg_maintenance(leg) * leg.conversion
+        required = leg_maintenance(pool, leg) * leg.conversion
         sum += leg_unrealized(leg) * leg.conversion - required
         gross += (fabs(leg.entry_value) + leg_notional(leg)) * leg.conversion + required
-    group.pool = pool
     group.threshold = 1.0
     group.first = 0
-    sum = pool.wallet
+    group.pool = pool
+    sum = backing(pool)
     gross = fabs(pool.wallet)
     for index in range(pool.count):
         leg = &pool.legs[index]
@@ -278,7 +302,7 @@ cdef double nearest_liquidation(const Pool *pool, double *after) noexcept nogil:
                 nearest = min(nearest, fabs(leg.mark - price) / leg.mark)
         while group.first <= index:
             leg = &pool.legs[group.first]
-            required = leg_maintenance(leg) * leg.conversion
+            required = leg_maintenance(pool, leg) * leg.conversion
             sum += leg_unrealized(leg) * leg.conversion - required
             gross += (fabs(leg.entry_value) + leg_notional(leg)) * leg.conversion + required
             group.first += 1
@@ -300,7 +324,8 @@ cdef double joint_bankruptcy_price(const Pool *pool, const Risk *risk, int32_t l
     cdef double share
     if one.quantity == 0.0 or risk.notional <= 0.0:
         return 0.0
-    share = risk.equity / risk.notional
+    # after the fees to close at those prices
+    share = (risk.equity - risk.close_fees) / (risk.notional - risk.signed_close_fees)
     if one.quantity < 0.0:
         share = -share
     if one.contract.kind == INVERSE:
@@ -355,13 +380,16 @@ cdef double _contract_slack(const Pool *pool, const Risk *risk, double threshold
     return threshold * risk.equity - risk.maintenance
 
 
-cdef double _leg_reach(const Leg *leg, double threshold, double slack, int direction, double *slope) noexcept nogil:
+cdef double _leg_reach(
+    const Pool *pool, const Leg *leg, double threshold, double slack, int direction, double *slope
+) noexcept nogil:
     """Notional up to which this leg's loss is bounded; slope = the bound per unit of notional moved."""
     cdef const TierTable *table = leg.contract.tiers
     cdef double here = leg_notional(leg)
     cdef double limit = here * (1.0 + REACH) if direction == UP else here * (1.0 - REACH)
     cdef double gain = threshold if (leg.quantity > 0.0) != (leg.contract.kind == INVERSE) else -threshold
-    cdef double base = gain * here - maintenance(table, here)
+    cdef double fee = floating_fee(pool, leg)
+    cdef double base = gain * here - (maintenance(table, here) + here * fee)
     cdef double start = here
     cdef double end, rate, amount, loss, ratio
     cdef double worst = -INFINITY
@@ -370,10 +398,10 @@ cdef double _leg_reach(const Leg *leg, double threshold, double slack, int direc
         row = <int32_t> (tier_at(table, here) - table.rows)
     while True:
         end = limit
-        rate = 0.0
+        rate = fee
         amount = 0.0
         if table != NULL:
-            rate = table.rows[row].maintenance_rate
+            rate = table.rows[row].maintenance_rate + fee
             amount = table.rows[row].amount
             if direction == UP and row + 1 < table.count:
                 end = min(limit, table.rows[row + 1].floor)
@@ -416,7 +444,7 @@ cdef double standard_slack(const Pool *pool, const Risk *risk, double threshold,
     cdef double slack, gross, size, up, down, slope_up, slope_down
     cdef int32_t index
     cdef bint single = pool.count > 0
-    gross = threshold * fabs(pool.wallet) + risk.maintenance
+    gross = threshold * fabs(backing(pool)) + risk.maintenance
     for index in range(pool.count):
         leg = &pool.legs[index]
         single = single and leg.contract == pool.legs[0].contract
@@ -434,8 +462,8 @@ cdef double standard_slack(const Pool *pool, const Risk *risk, double threshold,
         band.slope_up = 0.0
         if leg.quantity == 0.0 or slack <= 0.0:
             continue
-        up = _leg_reach(leg, threshold, slack / leg.conversion, UP, &slope_up)
-        down = _leg_reach(leg, threshold, slack / leg.conversion, DOWN, &slope_down)
+        up = _leg_reach(pool, leg, threshold, slack / leg.conversion, UP, &slope_up)
+        down = _leg_reach(pool, leg, threshold, slack / leg.conversion, DOWN, &slope_down)
         size = _per_x(leg)
         if leg.contract.kind == INVERSE:
             # notional moves by size x (mark - price) / (mark x price), bounded at the end where the loss is larger
@@ -453,41 +481,3 @@ cdef double standard_slack(const Pool *pool, const Risk *risk, double threshold,
         band.low = min(band.low * (1.0 + SHRINK), leg.mark)
         band.high = max(band.high * (1.0 - SHRINK), leg.mark)
     return slack
-
-
-cdef double reduction(const Pool *pool, int32_t leg, double price, double fee_rate) noexcept nogil:
-    # Close y of the notional at mark: equity falls by y x cost (the price against the mark, and the clearance fee), the
-    # leg's maintenance follows its tiers down; the first y at which maintenance = equity
-    cdef const Leg *one = &pool.legs[leg]
-    cdef const TierTable *table = one.contract.tiers
-    cdef double here = leg_notional(one)
-    cdef double ratio, cost, short_of, rate, amount, end, rest, left
-    cdef Risk risk
-    cdef int32_t row
-    if one.quantity == 0.0 or table == NULL:
-        return fabs(one.quantity)
-    standard_risk(pool, &risk)
-    short_of = (risk.equity - risk.maintenance) / one.conversion
-    if short_of > 0.0:
-        return 0.0
-    # notional at the price of the closing order, per unit of notional at mark
-    ratio = one.mark / price if one.contract.kind == INVERSE else price / one.mark
-    cost = (ratio - 1.0) if (one.quantity > 0.0) == (one.contract.kind == INVERSE) else (1.0 - ratio)
-    cost += fee_rate * ratio
-    row = <int32_t> (tier_at(table, here) - table.rows)
-    rest = here
-    # surplus(rest) = short_of - cost x (here - rest) + MM(here) - MM(rest); walk the tiers down from `here`
-    while True:
-        rate = table.rows[row].maintenance_rate
-        amount = table.rows[row].amount
-        end = table.rows[row].floor
-        left = short_of - cost * (here - end) + maintenance(table, here) - (end * rate - amount)
-        if left > 0.0:
-            # surplus is affine in `rest`, not positive at `rest`, positive at `end`
-            left = short_of - cost * here + maintenance(table, here) + amount
-            rest = left / (rate - cost)
-            return fabs(one.quantity) * min(max((here - rest) / here, 0.0), 1.0)
-        rest = end
-        if row == 0:
-            return fabs(one.quantity)
-        row -= 1

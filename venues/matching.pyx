@@ -143,6 +143,9 @@ cdef class Market:
         order.status = EXPIRED if reason == NOT_FILLABLE else CANCELED
         order.reason = reason
         if order.flags & FORCED_ORDER:
+            if reason == NOT_FILLABLE:           # fill or kill: the venue goes on at once
+                (<Account> self.accounts[order.account]).liquidating = True
+                self.world.attention = True
             return 0
         return (<Account> self.accounts[order.account]).order_changed(order, time)
 

@@ -3,6 +3,7 @@
 from libc.math cimport fabs
 
 from venues.contract cimport INVERSE, Contract, ContractBox, notional
+from venues.margin cimport Leg, order_margin
 
 from typing import NamedTuple
 
@@ -74,6 +75,7 @@ def order_cost(
         If a number cannot be used, or an order that takes has no last price.
     """
     cdef double loss, margin
+    cdef Leg leg
     if side != 1 and side != -1:
         raise VenueError(f"side must be +1 (buy) or -1 (sell), got {side}")
     if not (quantity > 0.0 and leverage >= 1.0 and mark > 0.0 and price >= 0.0):
@@ -85,7 +87,14 @@ def order_cost(
         if last <= 0.0 and ask <= 0.0:
             raise VenueError("an order that takes liquidity is margined at an assuming price; give last= or ask=")
         price = assumed_price(side, price, last, mark, ask, buy_markup, sell_markup)
-    margin = notional(box.contract, quantity, price) / leverage
+    leg.contract = box.contract
+    leg.side = 0
+    leg.quantity = 0.0
+    leg.mark = mark
+    leg.leverage = leverage
+    leg.bids = notional(box.contract, quantity, price) if side > 0 else 0.0
+    leg.asks = notional(box.contract, quantity, price) if side < 0 else 0.0
+    margin = order_margin(&leg)
     loss = open_loss(box.contract, side, quantity, price, mark)
     return OrderCost(price, margin, loss, margin + loss)
 

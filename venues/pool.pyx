@@ -6,8 +6,10 @@ from libc.stdint cimport int8_t, int32_t, int64_t
 from venues.contract cimport INVERSE, Contract, ContractBox
 from venues.margin cimport (
     Band, Leg, Pool, Risk, bankruptcy_price, joint_bankruptcy_price, leg_maintenance, leg_notional, leg_unrealized,
-    liquidation_price, reduction, standard_risk, standard_slack,
+    liquidation_price, standard_risk, standard_slack,
 )
+from venues.leg_margin cimport leg_initial
+from venues.reductions cimport reduction, step_down
 
 from typing import NamedTuple
 
@@ -24,6 +26,7 @@ class PoolRisk(NamedTuple):
     unrealized: float
     notional: float
     signed_notional: float
+    close_fees: float
 
 
 class LegRisk(NamedTuple):
@@ -54,6 +57,8 @@ cdef class PoolBox:
     ----------
     wallet : float
         Balance of the pool, haircuts included.
+    isolated : bool, optional
+        Its one leg has the wallet for itself.
 
     Notes
     -----
@@ -64,8 +69,9 @@ cdef class PoolBox:
     cdef list boxes
     cdef int32_t room
 
-    def __cinit__(self, double wallet):
+    def __cinit__(self, double wallet, bint isolated=False):
         self.pool.wallet = wallet
+        self.pool.isolated = isolated
         self.pool.count = 0
         self.pool.legs = NULL
         self.boxes = []
@@ -164,7 +170,7 @@ cdef class PoolBox:
         standard_risk(&self.pool, &risk)
         return PoolRisk(
             risk.equity, risk.initial, risk.orders, risk.maintenance, risk.unrealized, risk.notional,
-            risk.signed_notional,
+            risk.signed_notional, risk.close_fees,
         )
 
     def leg(self, int32_t row):
@@ -172,7 +178,7 @@ cdef class PoolBox:
         cdef Leg *leg = &self.pool.legs[self._row(row)]
         cdef double size = leg_notional(leg)
         return LegRisk(
-            size, leg_unrealized(leg), size / leg.leverage, leg_maintenance(leg),
+            size, leg_unrealized(leg), leg_initial(&self.pool, leg), leg_maintenance(&self.pool, leg),
             _price(liquidation_price(&self.pool, row)), _price(bankruptcy_price(&self.pool, row)),
         )
 
@@ -201,11 +207,17 @@ cdef class PoolBox:
         standard_risk(&self.pool, &risk)
         return _price(joint_bankruptcy_price(&self.pool, &risk, self._row(row)))
 
-    def reduction(self, int32_t row, *, double price, double fee_rate):
-        """Return the quantity (>= 0) of a leg to close at `price` until maintenance is below equity again."""
+    def reduction(self, int32_t row, *, double price, double fee_rate, double target=1.0):
+        """Return the quantity (>= 0) of a leg to close at `price` until maintenance is below target x equity."""
         if not price > 0.0:
             raise VenueError(f"price must be above 0, got {price}")
-        return reduction(&self.pool, self._row(row), price, fee_rate)
+        return reduction(&self.pool, self._row(row), price, fee_rate, target)
+
+    def step_down(self, int32_t row, *, double price, double fee_rate):
+        """Return the quantity (>= 0) to close at `price` to stand in the highest lower tier that suffices; else all."""
+        if not price > 0.0:
+            raise VenueError(f"price must be above 0, got {price}")
+        return step_down(&self.pool, self._row(row), price, fee_rate)
 
 
 def risk_arrays(
@@ -235,6 +247,7 @@ def risk_arrays(
     cdef Risk risk
     cdef const Contract **contracts
     cdef Leg *legs = NULL
+    pool.isolated = False
     contracts = <const Contract **> PyMem_Malloc(max(1, len(boxes)) * sizeof(Contract *))
     legs = <Leg *> PyMem_Malloc(max(1, positions) * sizeof(Leg))
     try:

@@ -31,7 +31,7 @@ class LiquidationStep:
     price : float or None
         Limit of the order, or the price of the takeover; None where there is none.
     fee : float
-        Clearance fee if all of it fills at the mark, settle asset.
+        Clearance fee, or the taker fee where the venue charges that, if all of it fills at the mark; settle asset.
     """
 
     kind: str
@@ -78,6 +78,7 @@ def plan_liquidation(
 
     Stepwise course (Binance FAQ 360033525271): orders are cancelled; one order reduces the position as far as needed,
     with the price where the pool is worth zero as its limit; what then remains below the requirement is taken over.
+    By tiers (Bybit help, Liquidation Process): the order is the difference to a lower tier that suffices, else none.
     """
     facts = rules.liquidation()
     work = Work(account, marks, {} if index is None else index)
@@ -91,20 +92,33 @@ def plan_liquidation(
     if margin_ratio(risk.maintenance, risk.equity) < 1.0:
         return ()
     steps = [LiquidationStep(kind="cancel_orders")] if facts.cancels_orders else []
-    steps += _close(rules, pool, row, work.boxes[symbol], mark=work.marks[symbol])
+    by_tier = facts.isolated_course == "by_tier" and work.pools[pool_key][2]
+    steps += _close(rules, pool, row, work.boxes[symbol], mark=work.marks[symbol], by_tier=by_tier)
     return tuple(steps)
 
 
-def _close(rules: DatedRules, pool: PoolBox, row: int, box: ContractBox, *, mark: float) -> list[LiquidationStep]:
+def _close(
+    rules: DatedRules, pool: PoolBox, row: int, box: ContractBox, *, mark: float, by_tier: bool
+) -> list[LiquidationStep]:
     """Return the reducing order and, when that is not enough, the takeover of the rest."""
     instrument = box.instrument
+    facts = rules.liquidation()
     rate = rules.clearance_fee(instrument.symbol)
+    if facts.charges_trading_fee:
+        rate += rules.fees(symbol=instrument.symbol).taker
     size = abs(pool.quantity(row))
     price = pool.leg(row).bankruptcy_price
-    equity = pool.risk().equity
-    if equity <= 0.0:
+    risk = pool.risk()
+    equity = risk.equity
+    if equity <= risk.close_fees:
         return [LiquidationStep(kind="takeover", quantity=size, price=pool.joint_bankruptcy_price(row))]
-    wanted = exact(pool.reduction(row, price=mark, fee_rate=rate))
+    if by_tier:
+        needed = pool.step_down(row, price=mark, fee_rate=rate)
+        if needed >= size:
+            return [LiquidationStep(kind="takeover", quantity=size, price=pool.joint_bankruptcy_price(row))]
+        wanted = exact(needed * (1.0 - 1e-12))
+    else:
+        wanted = exact(pool.reduction(row, price=mark, fee_rate=rate, target=facts.target_ratio))
     lot = exact(instrument.lot_size if instrument.lot_size is not None else Decimal(1).scaleb(-_FREE_DECIMALS))
     wanted = (wanted / lot).to_integral_value(rounding=ROUND_CEILING) * lot
     closed = min(float(wanted), size)

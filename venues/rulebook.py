@@ -79,6 +79,7 @@ class VenueRules(DatedRules):
             rounding=self.rounding(at),
             fees=self.fees(symbol=symbol, at=at),
             tiers=tiers,
+            margin=self.margin(at),
         )
 
     def order_cost(

@@ -33,6 +33,7 @@ cdef struct PoolState:
     uint8_t condition        # PoolCondition
     int32_t episode          # number of the liquidation in the run
     int32_t step             # of this liquidation
+    uint8_t has_stepped      # the one order down the tiers has been sent
     int64_t deadline         # ns at which what has not filled is taken over
     double trigger_ratio     # when it began
     uint8_t stale            # 1: bands are of no use, look at the next change; 2: look when the present event is over

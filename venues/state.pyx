@@ -122,6 +122,7 @@ cdef class AccountState:
                 raise MemoryError("account: no memory for a margin pool")
         pool.asset = asset
         pool.isolated = isolated
+        pool.pool.isolated = isolated >= 0
         pool.min_distance = INFINITY
         pool.stale = 1
         self.pools[self.n_pools] = pool

@@ -53,9 +53,8 @@ cdef class Wallet:
         self.slippage = slippage
         self.fill_rule = fill_rule
         self.closed_instrument = -1
-        # binance.md section 3: assuming price of a market order, last + 0.15 % to sell (V) and ask + 0.05 % to buy (U).
-        self.market_buy_factor = 1.0005
-        self.market_sell_factor = 1.0015
+        self.market_buy_factor = 1.0
+        self.market_sell_factor = 1.0
         self.maker_fees = <int64_t *> calloc(n + 1, sizeof(int64_t))
         self.taker_fees = <int64_t *> calloc(n + 1, sizeof(int64_t))
         self.locked = <int64_t *> calloc(state.world.n_assets + 1, sizeof(int64_t))
@@ -75,6 +74,15 @@ cdef class Wallet:
         """Set the rates of an instrument, 1e-10."""
         self.maker_fees[instrument] = maker
         self.taker_fees[instrument] = taker
+
+    def assume_prices(self, double buy_markup, double sell_markup):
+        """Set the venue's relative additions to the last price at which market orders are margined."""
+        self.market_buy_factor = 1.0 + buy_markup
+        self.market_sell_factor = 1.0 + sell_markup
+
+    def charge_forced_fills(self):
+        """Charge the taker fee on fills by force and takeovers instead of a clearance fee."""
+        self.fee_on_forced = True
 
     def close_at_mark(self):
         """Fill forced orders at the mark and its slippage instead of on the market."""

@@ -71,7 +71,7 @@ def facts(rules: "VenueRules", *, history: bool) -> Iterator[Row]:
         All of them, else those in force at the time of the rules.
     """
     whole = rules.facts
-    for name in ("rounding", "orders", "mark", "liquidation", "exchange", "ranks_adl"):
+    for name in ("rounding", "margin", "orders", "mark", "liquidation", "exchange", "ranks_adl"):
         yield from _dated(name.replace("_", " "), getattr(whole, name), rules, history)
     for name in ("fees", "fee_levels", "funding", "clearance_fees", "collateral", "tiers"):
         for key, dated in getattr(whole, name).items():

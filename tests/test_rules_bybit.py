@@ -1,0 +1,254 @@
+"""Bybit: its worked cases by id, the fee to close inside margins, isolated positions at their entry, refusals."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import venues
+from venues.contract import ContractBox
+from venues.errors import VenueError
+from venues.instrument import Instrument, MarginRules, Tier
+from venues.pool import PoolBox
+
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "bybit.json").read_text())["cases"]
+BTC, INVERSE = "BTC/USDT:USDT", "BTC/USD:BTC"
+BYBIT = venues.get("bybit")
+
+
+def golden(kind):
+    return pytest.mark.parametrize("case", [c for c in GOLDEN if c["kind"] == kind], ids=lambda case: case["id"])
+
+
+def rules_of(case):
+    """Return the venue on the day of a case, with the one tier that the case names."""
+    tier = Tier(floor=0, maintenance_rate=case["maintenance_rate"], max_leverage=case["max_leverage"])
+    instrument = Instrument(case["symbol"], contract=case["contract"], tiers=[tier])
+    return venues.get("bybit", as_of=case["date"]).with_instrument(instrument)
+
+
+def isolated(rules, case, extra=0.0):
+    """Return an isolated leg whose wallet is its initial margin and what was added."""
+    box = rules.box(case["symbol"])
+    position = {name: case[name] for name in ("quantity", "entry_price", "leverage")}
+    mark = case.get("mark", case["entry_price"])
+    bare = PoolBox(0.0, isolated=True)
+    bare.add(box, mark=mark, **position)
+    pool = PoolBox(bare.leg(0).initial + extra, isolated=True)
+    pool.add(box, mark=mark, **position)
+    return pool
+
+
+# Worked cases
+
+
+@golden("isolated")
+def test_isolated_positions_have_their_published_figures(case):
+    leg = isolated(rules_of(case), case).leg(0)
+    for name, value in case["expected"].items():
+        assert getattr(leg, name) == pytest.approx(value, abs=case["tolerance"][name])
+
+
+@golden("isolated_2026")
+def test_extra_margin_counts_less_the_fee_of_closing_by_the_page_of_2026(case):
+    pool = isolated(venues.get("bybit", as_of=case["date"]), case, case["extra"])
+    assert pool.leg(0).liquidation_price == pytest.approx(case["expected"], abs=case["tolerance"])
+
+
+@golden("order_cost")
+def test_an_order_costs_initial_margin_and_both_fees(case):
+    cost = venues.get("bybit", as_of=case["date"]).order_cost(**case["order"])
+    assert cost.cost == pytest.approx(case["expected"], abs=case["tolerance"])
+
+
+@golden("cross_bankruptcy")
+def test_bankruptcy_in_cross_leaves_the_fee_to_close(case):
+    rules = venues.get("bybit", as_of=case["date"])
+    position = venues.Position(case["symbol"], quantity=case["quantity"], entry_price=case["entry_price"])
+    account = venues.Account(rules, balances={"BTC": case["wallet"]}, positions=[position])
+    found = account.risk(marks={case["symbol"]: case["entry_price"]}).positions[case["symbol"]].bankruptcy_price
+    assert found == pytest.approx(case["expected"], abs=case["tolerance"])
+
+
+@golden("order_loss")
+def test_the_loss_of_orders_lowers_what_margin_is_measured_against(case):
+    pool = PoolBox(case["balance"])
+    rate = case["maintenance"] / 100_000
+    pool.add(plain(rate, fee=0), quantity=1, entry_price=100_000, mark=100_000, open_loss=case["order_loss"])
+    risk = pool.risk()
+    assert risk.maintenance == pytest.approx(case["maintenance"])
+    assert risk.maintenance / risk.equity == pytest.approx(case["expected"], abs=case["tolerance"])
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda: BYBIT.default_instrument("BTC/USDC:USDC-260327-42000-C"), "is an option; options are not built"),
+        (lambda: BYBIT.collateral_value(asset="BTC", amount=35, price=100_000), "bybit has no multi-assets mode"),
+        (lambda: venues.Account(BYBIT, collateral="multi", balances={"BTC": 35}), "bybit has no multi-assets mode"),
+        (lambda: venues.Venue("bybit", balances={"BTC": 35}, collateral="multi"), "bybit has no multi-assets mode"),
+        (lambda: BYBIT.auto_exchange(deficit=1, ratio=0.9), "bybit has no auto-exchange"),
+        (lambda: BYBIT.level_of_volume(1e9), "the schedule by volume is not known"),
+        (lambda: BYBIT.default_instrument("BTC/USDT"), "write BTC/USDT:USDT"),
+        (lambda: BYBIT.mark_rules(at="2021-06-01"), "known from 2022-01-01 on"),
+    ],
+    ids=["4", "7", "7-account", "7-run", "borrowing", "fees-by-volume", "spot", "old-mark"],
+)
+def test_what_is_not_built_is_refused(ask, message):
+    """Cases 4 and 7 (options, collateral of several coins) and the rest of what the rule book lacks."""
+    with pytest.raises(VenueError, match=message):
+        ask()
+
+
+# Facts
+
+
+def test_every_fact_names_a_listed_source_and_what_has_none_is_marked():
+    facts = BYBIT.facts
+    single = [getattr(facts, name) for name in ("rounding", "margin", "orders", "mark", "liquidation", "ranks_adl")]
+    keyed = [d for name in ("fees", "tiers", "funding", "clearance_fees") for d in getattr(facts, name).values()]
+    for dated in single + keyed:
+        assert all(fact.source in BYBIT.sources for fact in dated)
+        assert all(fact.is_unverified for fact in dated if fact.source == "none")
+        dates = [fact.since for fact in dated]
+        assert dates == sorted(set(dates))
+
+
+def test_fees_and_margin_rules_follow_their_dates():
+    takers = [BYBIT.fees(at=day).taker for day in ("2020-06-01", "2022-12-15", "2025-06-01")]
+    assert takers == [0.00075, 0.0006, 0.00055]
+    assert [BYBIT.margin(at=day).isolated for day in ("2026-05-26", "2026-05-27")] == ["entry", "price"]
+    assert venues.get("binance_usdm").margin() == MarginRules()
+
+
+def test_the_tier_rate_counts_for_the_whole_value_before_2023_and_for_its_slice_since():
+    """3 million at 0.5 % to 2 million and 1 % above: 30,000 then, 10,000 + 10,000 now."""
+    for day, expected in (("2022-06-01", 30_000), ("2024-06-01", 20_000)):
+        position = venues.Position(BTC, quantity=100, entry_price=30_000, leverage=1)
+        free = Instrument(BTC, contract="linear", maker_fee=0, taker_fee=0)
+        rules = venues.get("bybit", as_of=day).with_instrument(free)
+        account = venues.Account(rules, balances={"USDT": 1e6}, positions=[position])
+        assert account.risk(marks={BTC: 30_000}).maintenance_margin == pytest.approx(expected)
+
+
+def test_inverse_and_linear_tables_are_never_compared():
+    assert BYBIT.nearest_tiers("NEW/USDT:USDT")[0].maintenance_rate == 0.025
+    with pytest.raises(VenueError, match="no tier table settled in NEW"):
+        BYBIT.nearest_tiers("NEW/USD:NEW")
+
+
+# Arithmetic
+
+
+def plain(rate, *, fee=0.001, contract="linear", isolated="entry", tiers=None):
+    """Return a contract that follows Bybit's margin rules."""
+    symbol = "X/USD:X" if contract == "inverse" else "X/USDT:USDT"
+    rows = [Tier(floor=0, maintenance_rate=rate, max_leverage=max(1.0, 0.5 / rate))] if tiers is None else tiers
+    margin = MarginRules(reserves_fee_to_close=True, isolated=isolated, order_loss="equity")
+    instrument = Instrument(symbol, contract=contract, tiers=rows, maker_fee=0, taker_fee=fee)
+    assets = {"X": 0, "USD": 1, "USDT": 2}
+    return ContractBox(instrument, index=0, assets=assets, price_scale=4, quantity_scale=4, margin=margin)
+
+
+TABLE = [
+    Tier(floor=0, maintenance_rate=0.01, max_leverage=50),
+    Tier(floor=5_000, maintenance_rate=0.04, max_leverage=12.5),
+    Tier(floor=20_000, maintenance_rate=0.1, max_leverage=5),
+]
+
+
+@st.composite
+def legs(draw):
+    """Draw a contract, an isolated or cross pool and one leg of it; inverse ones have the same table in coins."""
+    contract = draw(st.sampled_from(["linear", "inverse"]))
+    rows = TABLE if contract == "linear" else [replace(tier, floor=tier.floor / 100) for tier in TABLE]
+    box = plain(0.01, contract=contract, isolated=draw(st.sampled_from(["entry", "price"])), tiers=rows)
+    value = draw(st.floats(500, 60_000))
+    quantity = value / 100 if contract == "linear" else value
+    leverage = draw(st.floats(1.5, 20))
+    wallet = (value if contract == "linear" else value / 100) / leverage * draw(st.floats(0.9, 3))
+    sign = draw(st.sampled_from([1, -1]))
+    pool = PoolBox(wallet, isolated=draw(st.booleans()))
+    pool.add(box, quantity=sign * quantity, entry_price=100.0, mark=draw(st.floats(95, 105)), leverage=leverage)
+    return pool
+
+
+def surplus(pool):
+    risk = pool.risk()
+    return risk.equity - risk.maintenance
+
+
+@given(legs())
+def test_the_liquidation_price_is_where_equity_meets_maintenance(pool):
+    price = pool.leg(0).liquidation_price
+    scale = pool.risk().notional
+    if price is None:
+        for mark in (1.0, 10.0, 50.0, 150.0, 1000.0):
+            pool.set_mark(0, mark)
+            assert surplus(pool) > -1e-9 * max(scale, pool.risk().notional) or mark < 100
+        return
+    pool.set_mark(0, price)
+    assert surplus(pool) == pytest.approx(0, abs=1e-9 * max(scale, pool.risk().notional))
+
+
+@given(legs(), st.floats(0, 1))
+def test_within_its_band_a_pool_is_safe(pool, share):
+    slack, bands = pool.slack(1.0)
+    if slack <= 0.0:
+        assert surplus(pool) <= 1e-6 * pool.risk().notional
+        return
+    low, high = bands[0][0], min(bands[0][1], 1e5)
+    pool.set_mark(0, max(low, 1e-3) * (1 - share) + high * share)
+    assert surplus(pool) > 0.0
+
+
+@given(legs())
+def test_closing_at_the_bankruptcy_price_leaves_nothing_after_its_fee(pool):
+    price = pool.leg(0).bankruptcy_price
+    if price is None:
+        return
+    assert pool.joint_bankruptcy_price(0) == pytest.approx(price, rel=1e-9)
+    scale = pool.risk().notional
+    pool.set_mark(0, price)
+    assert pool.risk().equity == pytest.approx(pool.risk().close_fees, abs=1e-9 * max(scale, pool.risk().notional))
+
+
+def test_a_reduction_aims_at_nine_tenths():
+    """100 at 94, wallet 400 less than at 100: closing y of 9,400 leaves 0.05095 (9,400 - y) = 0.9 (400 - 0.001 y)."""
+    pool = PoolBox(1000.0)
+    pool.add(plain(0.05), quantity=100, entry_price=100, mark=94, leverage=20)
+    assert pool.risk().maintenance == pytest.approx(0.05095 * 9400)
+    needed = pool.reduction(0, price=94, fee_rate=0.001, target=0.9)
+    assert needed == pytest.approx((0.05095 * 9400 - 360) / (0.05095 - 0.0009) / 94)
+
+
+def test_orders_hold_both_fees_of_the_side_that_adds_more():
+    """Long of 1,000 at 10x, bids 500, asks 3,000: the short adds 1,000, with 0.1 % to open and 0.11 % to close."""
+    pool = PoolBox(1000.0)
+    pool.add(plain(0.01), quantity=10, entry_price=100, mark=100, leverage=10, bids=500, asks=3000)
+    assert pool.risk().orders == pytest.approx(100 + 1000 * 0.001 + 1000 * 1.1 * 0.001)
+
+
+@pytest.mark.parametrize(
+    ("mark", "kinds"),
+    [(92.6, []), (92.4, ["cancel_orders", "reduce"]), (90.05, ["cancel_orders", "takeover"])],
+)
+def test_the_calculator_plans_the_step_down_of_an_isolated_position(mark, kinds):
+    """100 at 100, 10x, 0.1 %: 50 are closed to stand at 5,000, the end of the lower tier, unless that is no help."""
+    symbol = "X/USDT:USDT"
+    mine = Instrument(symbol, contract="linear", lot_size=0.001, tiers=TABLE, maker_fee=0, taker_fee=0.001)
+    rules = venues.get("bybit", as_of="2025-01-01").with_instrument(mine)
+    position = venues.Position(symbol, quantity=100, entry_price=100, leverage=10, isolated_wallet=1009)
+    account = venues.Account(rules, margin_mode="isolated", positions=[position])
+    steps = rules.liquidation_steps(account=account, symbol=symbol, marks={symbol: mark})
+    assert [step.kind for step in steps] == kinds
+    if "reduce" in kinds:
+        assert (steps[1].quantity, steps[1].price) == (50, pytest.approx(90))
+        assert steps[1].fee == pytest.approx(4.62)
+    if "takeover" in kinds:
+        assert (steps[1].quantity, steps[1].price) == (100, pytest.approx(90))
+    assert not any(math.isnan(step.fee) for step in steps)

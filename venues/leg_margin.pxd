@@ -1,0 +1,85 @@
+"""What a venue's margin rules make of one leg: valued at the mark or at its entry, the fee to close inside or not.
+
+A contract without a close_fee, valued at the mark, is Binance's case: everything here is then zero or the plain rule.
+Bybit (venues/bybit.md section 3): fee to close = value at the bankruptcy price x taker rate, inside initial and
+maintenance margin; of an isolated leg it is fixed, and maintenance may be that of the entry value whatever the mark.
+"""
+
+from libc.math cimport fabs
+from venues.contract cimport AT_ENTRY, AT_MARK, INVERSE, Contract, notional
+from venues.margin cimport Leg, Pool
+from venues.tiers cimport maintenance
+
+cdef inline double shrinks(const Contract *c, double side) noexcept nogil:
+    """+1 where the notional falls while the leg loses (linear longs, inverse shorts), else -1."""
+    return 1.0 if (side > 0.0) != (c.kind == INVERSE) else -1.0
+
+cdef inline double fee_to_close(const Contract *c, double value, double side, double leverage) noexcept nogil:
+    """Fee to close at the price where value / leverage is lost."""
+    if c.close_fee == 0.0:
+        return 0.0
+    return value * (1.0 - shrinks(c, side) / leverage) * c.close_fee
+
+cdef inline double initial_margin(const Contract *c, double value, double side, double leverage) noexcept nogil:
+    return value / leverage + fee_to_close(c, value, side, leverage)
+
+cdef inline bint _is_isolated(const Pool *pool, const Leg *leg) noexcept nogil:
+    return pool.isolated and leg.contract.isolated_rule != AT_MARK
+
+cdef inline bint is_fixed(const Pool *pool, const Leg *leg) noexcept nogil:
+    """Whether maintenance is that of the entry value, whatever the mark."""
+    return pool.isolated and leg.contract.isolated_rule == AT_ENTRY
+
+cdef inline double leg_initial(const Pool *pool, const Leg *leg) noexcept nogil:
+    cdef double value = notional(leg.contract, leg.quantity, leg.mark)
+    if _is_isolated(pool, leg):
+        value = fabs(leg.entry_value)
+    return initial_margin(leg.contract, value, leg.quantity, leg.leverage)
+
+cdef inline double floating_fee(const Pool *pool, const Leg *leg) noexcept nogil:
+    """Fee to close inside maintenance, per unit of notional at the mark."""
+    if leg.contract.close_fee == 0.0 or _is_isolated(pool, leg):
+        return 0.0
+    return (1.0 - shrinks(leg.contract, leg.quantity) / leg.leverage) * leg.contract.close_fee
+
+cdef inline double fixed_fee(const Pool *pool, const Leg *leg) noexcept nogil:
+    """Fee to close inside maintenance that does not move with the mark."""
+    cdef double value = fabs(leg.entry_value)
+    cdef double sign = shrinks(leg.contract, leg.quantity)
+    cdef double rate = leg.contract.close_fee
+    if rate == 0.0 or leg.quantity == 0.0 or not _is_isolated(pool, leg):
+        return 0.0
+    if leg.contract.isolated_rule == AT_ENTRY:
+        return fee_to_close(leg.contract, value, leg.quantity, leg.leverage)
+    # At the price where the wallet is gone after that fee (page of 2026-05: extra margin / (1 +- taker rate))
+    return max(0.0, (value - sign * pool.wallet) / (1.0 - sign * rate)) * rate
+
+cdef inline double margin_required(const Pool *pool, const Leg *leg) noexcept nogil:
+    """Maintenance margin of a leg, settle asset."""
+    cdef double value = notional(leg.contract, leg.quantity, leg.mark)
+    if leg.contract.close_fee == 0.0 and not _is_isolated(pool, leg):
+        return maintenance(leg.contract.tiers, value)
+    if is_fixed(pool, leg):
+        return maintenance(leg.contract.tiers, fabs(leg.entry_value)) + fixed_fee(pool, leg)
+    return maintenance(leg.contract.tiers, value) + value * floating_fee(pool, leg) + fixed_fee(pool, leg)
+
+cdef inline double order_fees(const Leg *leg, double bids, double asks) noexcept nogil:
+    """Fee to open and fee to close of what orders add, the dearer side (Order Cost: value / L + both fees)."""
+    if leg.contract.close_fee == 0.0:
+        return 0.0
+    return max(0.0, max(
+        bids * leg.contract.close_fee + fee_to_close(leg.contract, bids, 1.0, leg.leverage),
+        asks * leg.contract.close_fee + fee_to_close(leg.contract, asks, -1.0, leg.leverage)))
+
+cdef inline bint loss_reduces_equity(const Pool *pool, const Leg *leg) noexcept nogil:
+    """Whether the loss that open orders would start with is taken from equity, not added to their margin."""
+    return leg.contract.order_loss_in_equity and not pool.isolated
+
+cdef inline double backing(const Pool *pool) noexcept nogil:
+    """The wallet less the losses of open orders where they reduce equity."""
+    cdef double sum = pool.wallet
+    cdef int index
+    for index in range(pool.count):
+        if loss_reduces_equity(pool, &pool.legs[index]):
+            sum -= pool.legs[index].open_loss * pool.legs[index].conversion
+    return sum

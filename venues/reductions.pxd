@@ -1,0 +1,11 @@
+"""How much of a position a forced order closes: as much as is needed, or down to a lower risk tier."""
+
+from libc.stdint cimport int32_t
+from venues.margin cimport Pool
+
+# Quantity (>= 0, not on the lot) of a leg beyond which closing at `price`, paying fee_rate x closed notional, leaves
+# maintenance < target x equity; all of it when no part is enough.
+cdef double reduction(const Pool *pool, int32_t leg, double price, double fee_rate, double target) noexcept nogil
+# Quantity (>= 0, not on the lot) of an isolated leg to close at `price`, paying fee_rate x closed notional, so that the
+# rest stands in the highest lower tier in which maintenance < equity; all of it when no tier suffices.
+cdef double step_down(const Pool *pool, int32_t leg, double price, double fee_rate) noexcept nogil

@@ -1,0 +1,79 @@
+"""How much of a position a forced order closes: as much as is needed, or down to a lower risk tier."""
+
+from libc.math cimport fabs
+
+from venues.contract cimport INVERSE, notional
+from venues.leg_margin cimport floating_fee, is_fixed
+from venues.margin cimport Leg, Risk, leg_notional, leg_unrealized, standard_risk
+from venues.tiers cimport TierTable, maintenance, tier_at
+
+
+cdef double reduction(const Pool *pool, int32_t leg, double price, double fee_rate, double target) noexcept nogil:
+    # Close y of the notional at mark: equity falls by y x cost (the price against the mark, and the clearance fee), the
+    # leg's maintenance follows its tiers down; the first y at which maintenance = target x equity
+    cdef const Leg *one = &pool.legs[leg]
+    cdef const TierTable *table = one.contract.tiers
+    cdef double here = leg_notional(one)
+    cdef double ratio, cost, short_of, rate, amount, end, rest, left, need, fee
+    cdef Risk risk
+    cdef int32_t row
+    if one.quantity == 0.0 or table == NULL:
+        return fabs(one.quantity)
+    standard_risk(pool, &risk)
+    short_of = (target * risk.equity - risk.maintenance) / one.conversion
+    if short_of > 0.0:
+        return 0.0
+    # notional at the price of the closing order, per unit of notional at mark
+    ratio = one.mark / price if one.contract.kind == INVERSE else price / one.mark
+    cost = (ratio - 1.0) if (one.quantity > 0.0) == (one.contract.kind == INVERSE) else (1.0 - ratio)
+    cost += fee_rate * ratio
+    cost *= target
+    fee = floating_fee(pool, one)
+    need = maintenance(table, here) + here * fee
+    row = <int32_t> (tier_at(table, here) - table.rows)
+    rest = here
+    # surplus(rest) = short_of - cost x (here - rest) + MM(here) - MM(rest); walk the tiers down from `here`
+    while True:
+        rate = table.rows[row].maintenance_rate + fee
+        amount = table.rows[row].amount
+        end = table.rows[row].floor
+        left = short_of - cost * (here - end) + need - (end * rate - amount)
+        if left > 0.0:
+            # surplus is affine in `rest`, not positive at `rest`, positive at `end`
+            left = short_of - cost * here + need + amount
+            rest = left / (rate - cost)
+            return fabs(one.quantity) * min(max((here - rest) / here, 0.0), 1.0)
+        rest = end
+        if row == 0:
+            return fabs(one.quantity)
+        row -= 1
+
+
+cdef double step_down(const Pool *pool, int32_t leg, double price, double fee_rate) noexcept nogil:
+    # venues/bybit.md section 6: an order for the difference to a tier that satisfies; in the lowest one there is none
+    cdef Leg one = pool.legs[leg]
+    cdef Leg at_price = one
+    cdef Pool trial = pool[0]
+    cdef Risk risk
+    cdef const TierTable *table = one.contract.tiers
+    cdef double whole = fabs(one.quantity)
+    cdef double value, kept, profit
+    cdef int32_t row
+    if table == NULL or whole == 0.0:
+        return whole
+    value = fabs(one.entry_value) if is_fixed(pool, &one) else leg_notional(&one)
+    at_price.mark = price
+    profit = leg_unrealized(&at_price)
+    row = <int32_t> (tier_at(table, value) - table.rows)
+    trial.count = 1
+    trial.legs = &one
+    while row > 0:
+        kept = table.rows[row].floor / value         # a value equal to a floor belongs to the row below it
+        one.quantity = pool.legs[leg].quantity * kept
+        one.entry_value = pool.legs[leg].entry_value * kept
+        trial.wallet = pool.wallet + (1.0 - kept) * (profit - fee_rate * notional(one.contract, whole, price))
+        standard_risk(&trial, &risk)
+        if risk.maintenance < risk.equity:
+            return whole * (1.0 - kept)
+        row -= 1
+    return whole
