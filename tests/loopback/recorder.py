@@ -8,7 +8,7 @@ from feeds.download.live.connection import Persistence
 
 def main(root):
     """Record until the end of this process."""
-    often = Persistence(first_s=0.02, longest_s=0.1, flush_s=0.05)
+    often = Persistence(ping_s=0.5, first_s=0.02, longest_s=0.1, flush_s=0.05)
     feeds.record("binance_usdm", "BTC/USDT:USDT", kinds="trades", catalog=root, persistence=often)
 
 

@@ -1,6 +1,7 @@
 """Web sockets of the exchanges of the tests: what venues answer to a subscription, and ways to lose a connection."""
 
 import asyncio
+import contextlib
 import json
 import threading
 import time
@@ -90,7 +91,8 @@ class Sockets:
     async def _send(self, topic, text):
         for socket, topics in list(self._topics.items()):
             if topic in topics:
-                await socket.send_str(text)
+                with contextlib.suppress(ConnectionError):  # it has gone meanwhile
+                    await socket.send_str(text)
 
     async def _read(self):
         self._answers = {}
