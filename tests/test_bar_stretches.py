@@ -189,7 +189,9 @@ def test_the_random_runs_pass_over_bars_and_meet_what_bars_can_bring(
     assert min(seen.values()) > 0, seen
 
 
-@pytest.mark.parametrize("options", [{"warmup": "100m"}, {"start": START + 30 * ed.MINUTE + 7}, {"end": START + 10**13}])
+@pytest.mark.parametrize(
+    "options", [{"warmup": "100m"}, {"start": START + 30 * ed.MINUTE + 7}, {"end": START + 10**13}]
+)
 def test_a_run_may_warm_up_start_late_and_end_inside_a_bar(
     options: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
