@@ -143,7 +143,6 @@ cdef class Hooks:
 
     cdef int bar(self, const Event *event, int64_t timeframe) except -1:
         cdef Py_ssize_t i
-        cdef Strategy strategy
         if not self.context.series:
             return self.plain_bar(event, timeframe)
         key = (event.instrument, timeframe)
@@ -154,7 +153,6 @@ cdef class Hooks:
         if self.context.warming:
             return 0
         for i in range(len(self.strategies)):
-            strategy = <Strategy> self.strategies[i]
             series = self.own_series(i)
             if series:
                 if entry is None or i not in entry[1]:
