@@ -268,6 +268,7 @@ class Assembly(VenueFigures):
             start,
             settings.end,
             batch_rows=settings.batch_rows,
+            prefetch=settings.prefetch,
             flags_wanted=any(
                 "on_trade" in strategy.python_hooks() or strategy.c_hooks & 1 for strategy in self.strategies
             ),

@@ -32,6 +32,7 @@ class Settings:
     on_ruin: str
     limits: bool
     batch_rows: int | None = None
+    prefetch: bool | None = None  # a thread decodes ahead: of what lies in files (None), of everything, of nothing
     journal_limit: int = JOURNAL_LIMIT
 
 

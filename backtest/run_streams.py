@@ -15,6 +15,8 @@ from feeds.errors import FeedError
 from feeds.stream import Stream
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     import pyarrow as pa
 
 # EventKind of feeds/events.pxd
@@ -128,7 +130,8 @@ def plans(
 
 def rows_per_batch(n_streams: int) -> int:
     """Return how many rows a batch may have so that all streams together stay inside the memory budget."""
-    room = MEMORY_BYTES // (2 * 8 * 8 * max(n_streams, 1))  # two batches a stream, up to eight columns of eight bytes
+    # Three batches a stream, one of them ahead, of up to eight columns of eight bytes.
+    room = MEMORY_BYTES // (3 * 8 * 8 * max(n_streams, 1))
     return max(LEAST_ROWS, min(MOST_ROWS, room))
 
 
@@ -140,27 +143,45 @@ def cursors(
     *,
     batch_rows: int | None,
     flags_wanted: bool,
+    prefetch: bool | None = None,
 ) -> list[Cursor]:
-    """Open the cursors of the plans."""
+    """Open the cursors of the plans; all that are decoded ahead share one thread."""
+    from concurrent.futures import ThreadPoolExecutor
+
     rows = batch_rows or rows_per_batch(len(found))
-    return [_cursor(number, plan, instruments, start, end, rows, flags_wanted) for number, plan in enumerate(found)]
+    thread = ThreadPoolExecutor(1, "levdyn-decode")  # without work it starts none; it ends with the last cursor
+    made = []
+    for number, plan in enumerate(found):
+        is_ahead = not plan.stream.is_in_memory if prefetch is None else prefetch
+        made.append(_cursor(number, plan, instruments, start, end, rows, flags_wanted, thread if is_ahead else None))
+    return made
 
 
 def _cursor(
-    number: int, plan: Plan, instruments: Sequence[RunInstrument], start: int, end: int, rows: int, flags_wanted: bool
+    number: int,
+    plan: Plan,
+    instruments: Sequence[RunInstrument],
+    start: int,
+    end: int,
+    rows: int,
+    flags_wanted: bool,
+    thread: "ThreadPoolExecutor | None",
 ) -> Cursor:
+    from feeds.ahead import Ahead
+
     stream = plan.stream
     names = dict(COLUMNS.get(plan.event_kind, OHLC))
     if plan.event_kind == TRADE and not flags_wanted:
         names.pop("flags")
     columns = ["ts", "ts_avail", *names]
     factors = [1, 1, *(_factor(plan, stream, name, instruments) for name in names)]
+    batches = stream.batches(columns, rows, start, end)
     return Cursor(
         stream=number,
         instrument=plan.instrument,
         kind=plan.event_kind,
         timeframe=stream.timeframe_ns,
-        batches=stream.batches(columns, rows, start, end),
+        batches=batches if thread is None else Ahead(batches, thread),
         names=["ts", "avail", *names.values()],
         factors=factors,
         latency=plan.latency,

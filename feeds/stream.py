@@ -185,6 +185,11 @@ class Stream:
         return to_native(self.venue, self.symbol)
 
     @property
+    def is_in_memory(self) -> bool:
+        """Return whether nothing has to be decoded to read it."""
+        return all(isinstance(part, TablePart) for part in self.parts)
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Return the names of the columns that `batches` can give."""
         return tuple(column.name for column in layout(self.kind, self.timeframe_ns))

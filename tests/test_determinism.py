@@ -61,6 +61,15 @@ def test_the_size_of_batches_changes_no_byte(rows, latency, reference):
     assert engine_random.digest(test.run()) == reference[latency]
 
 
+@pytest.mark.parametrize("latency", LATENCIES)
+@pytest.mark.parametrize("rows", [7, 4_096])
+def test_decoding_ahead_changes_no_byte(rows, latency, reference):
+    for prefetch in (True, False):
+        test = engine_random.prepared(3, 900, latency=LATENCIES[latency])
+        test.settings.batch_rows, test.settings.prefetch = rows, prefetch
+        assert engine_random.digest(test.run()) == reference[latency]
+
+
 @pytest.mark.parametrize("shuffle", [1, 2, 3])
 def test_the_order_in_which_streams_are_added_changes_no_byte(shuffle, reference):
     streams = [*engine_random.parts(3, 900), engine_random.deleveraging(900)]
