@@ -180,7 +180,9 @@ def legs(draw, may_hedge=False):
     pool.add(box, quantity=sign * quantity, entry_price=100.0, mark=mark, leverage=leverage, side=sign)
     if may_hedge and not is_isolated and draw(st.booleans()):
         other = -sign * quantity * draw(st.floats(0.1, 0.9))
-        pool.add(box, quantity=other, entry_price=101.0, mark=mark, leverage=leverage, side=-sign, open_loss=wallet / 50)
+        pool.add(
+            box, quantity=other, entry_price=101.0, mark=mark, leverage=leverage, side=-sign, open_loss=wallet / 50
+        )
     return pool
 
 
