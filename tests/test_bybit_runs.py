@@ -1,6 +1,9 @@
 """Runs at Bybit against figures by hand: funding, the step down the tiers, takeover and fund, reduction in cross."""
 
+from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
+from random import Random
 
 import pytest
 from engine_data import (
@@ -24,6 +27,7 @@ from test_pitfalls_liquidation import totals
 from test_rules_bybit import GOLDEN
 
 import venues
+from backtest import Strategy
 
 BYBIT = "bybit"
 TIERS = [
@@ -167,3 +171,54 @@ def test_the_margin_rules_of_2026_hold_from_their_day_on():
     assert forced(result) == [("takeover", 110.0, 10.0, 1.1)]
     assert result.liquidations["time"].astype(str).tolist() == ["2026-05-27 00:00:00+00:00"]
     assert balance(result, name=BYBIT) == Decimal("0.9")
+
+
+class Gambler(Strategy):
+    """Takes random positions, large ones too, every three minutes."""
+
+    def __init__(self, seed, symbol):
+        super().__init__()
+        self.seed, self.symbol = seed, symbol
+
+    def on_start(self):
+        self.random = Random(self.seed)
+        self.every("3m", name="act")
+
+    def on_timer(self, timer):
+        if self.random.random() < 0.8:
+            self.target(self.symbol, leverage=self.random.uniform(-9, 9))
+        else:
+            self.close(self.symbol)
+
+
+def walk(seed, symbol):
+    """Return half a day of a market with leaps, and funding every 100 minutes."""
+    random = Random(seed)
+    prices = [100.0]
+    while len(prices) < 720:
+        leap = random.choice([0.03, 0.1]) if random.random() < 0.01 else 0.003
+        prices.append(round(max(20.0, prices[-1] * (1 + random.gauss(0, leap))), 3))
+    times = [ns("00:00") + i * MINUTE for i in range(len(prices))]
+    data = marks(list(zip(times, prices, strict=True)), symbol, BYBIT)
+    data += trades([(t + MINUTE // 2, p, 1000) for t, p in zip(times, prices, strict=True)], symbol, BYBIT)
+    return data + funding([(times[i], random.choice([0.002, -0.002])) for i in range(100, 720, 100)], symbol, BYBIT)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["cross", "isolated"])
+@pytest.mark.parametrize("contract", ["linear", "inverse"])
+def test_whatever_happens_money_is_conserved_and_nothing_is_left_that_the_venue_would_have_closed(mode, contract):
+    symbol, asset, deposit = ("X/USD:X", "X", 20) if contract == "inverse" else (USER_COIN, "USDT", 2_000)
+    rows = [replace(tier, floor=tier.floor / (100 if contract == "inverse" else 1)) for tier in TIERS]
+    rules = user_coin(symbol, rules=BYBIT, tiers=rows, contract=contract, clearance_fee=None)
+    kinds = Counter()
+    for seed in range(20):
+        own = account(rules, {asset: deposit}, leverage=10, margin_mode=mode, fees=(0, 0.001), slippage=5)
+        result = audited(walk(seed, symbol), Gambler(seed, symbol), own)
+        assert balance(result, asset, name=BYBIT) >= 0
+        assert result.margin[result.margin["flags"] != "extreme"]["ratio"].iloc[-1] < 1
+        kinds.update(result.liquidations["what"])
+        if mode == "isolated":
+            assert set(result.liquidations["step"]) <= {1, 2}
+    assert kinds["takeover"] > 0
+    assert kinds["liquidation"] > 0

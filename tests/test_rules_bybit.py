@@ -162,8 +162,11 @@ TABLE = [
 
 
 @st.composite
-def legs(draw):
-    """Draw a contract, an isolated or cross pool and one leg of it; inverse ones have the same table in coins."""
+def legs(draw, may_hedge=False):
+    """Draw a contract, an isolated or cross pool and a leg of it, in cross perhaps one of the other side too.
+
+    Inverse contracts have the same table in coins.
+    """
     contract = draw(st.sampled_from(["linear", "inverse"]))
     rows = TABLE if contract == "linear" else [replace(tier, floor=tier.floor / 100) for tier in TABLE]
     box = plain(0.01, contract=contract, isolated=draw(st.sampled_from(["entry", "price"])), tiers=rows)
@@ -172,8 +175,14 @@ def legs(draw):
     leverage = draw(st.floats(1.5, 20))
     wallet = (value if contract == "linear" else value / 100) / leverage * draw(st.floats(0.9, 3))
     sign = draw(st.sampled_from([1, -1]))
-    pool = PoolBox(wallet, isolated=draw(st.booleans()))
-    pool.add(box, quantity=sign * quantity, entry_price=100.0, mark=draw(st.floats(95, 105)), leverage=leverage)
+    is_isolated, mark = draw(st.booleans()), draw(st.floats(95, 105))
+    pool = PoolBox(wallet, isolated=is_isolated)
+    pool.add(box, quantity=sign * quantity, entry_price=100.0, mark=mark, leverage=leverage, side=sign)
+    if may_hedge and not is_isolated and draw(st.booleans()):
+        other = -sign * quantity * draw(st.floats(0.1, 0.9))
+        pool.add(
+            box, quantity=other, entry_price=101.0, mark=mark, leverage=leverage, side=-sign, open_loss=wallet / 50
+        )
     return pool
 
 
@@ -182,7 +191,7 @@ def surplus(pool):
     return risk.equity - risk.maintenance
 
 
-@given(legs())
+@given(legs(may_hedge=True))
 def test_the_liquidation_price_is_where_equity_meets_maintenance(pool):
     price = pool.leg(0).liquidation_price
     scale = pool.risk().notional
@@ -195,7 +204,7 @@ def test_the_liquidation_price_is_where_equity_meets_maintenance(pool):
     assert surplus(pool) == pytest.approx(0, abs=1e-9 * max(scale, pool.risk().notional))
 
 
-@given(legs(), st.floats(0, 1))
+@given(legs(may_hedge=True), st.floats(0, 1))
 def test_within_its_band_a_pool_is_safe(pool, share):
     slack, bands = pool.slack(1.0)
     if slack <= 0.0:

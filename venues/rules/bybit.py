@@ -11,8 +11,8 @@ from venues.instrument import Instrument, MarginRules, RoundingRules, Tier
 _SOURCES: Final = {
     "mark": "Bybit help, Mark Price Calculation (Perpetual Contract), 2024-10-16",
     "isolated-2026": "Bybit help, Liquidation Price under Isolated Mode (Unified Trading Account), 2026-05-27",
-    "isolated": "Bybit help, Liquidation Price (USDT Contract), and the testnet edition of the page on isolated mode",
-    "terms": "Bybit help, Trading Terms and Formulas in Unified Trading Account, editions 2024-08 to 2026-03-13",
+    "isolated": "Bybit help, Liquidation Price (USDT Contract), the testnet edition of the page on isolated mode, and "
+    "Trading Terms and Formulas in Unified Trading Account, 2024-08 to 2026-03-13 (loss of orders)",
     "liquidation": "Bybit help, Trading Rules: Liquidation Process (Unified Trading Account), 2024, with articles "
     "900000167723 and 000001381; aim of 90 %: third-party copy of Margin Calculations under Portfolio Margin",
     "tiers-inverse": "Bybit help, Maintenance Margin (Inverse Contract); the initial rates are remembered",
@@ -62,7 +62,10 @@ def facts() -> VenueFacts:
             "BTC/USD:BTC": (Fact(_funding(100, 0.005), "funding", is_unverified=True),),
         },
         # before that the mark was index x (1 + decaying funding) alone; the day of the change is not known
-        mark=(Fact(MarkRules(points=300, spacing_seconds=1.0), "mark", "2022-01-01", is_unverified=True),),
+        mark=(
+            Fact(MarkRules(points=300, spacing_seconds=1.0), "mark", "2022-01-01", is_unverified=True),
+            Fact(MarkRules(points=300, spacing_seconds=1.0), "mark", "2024-10-16"),
+        ),
         liquidation=_liquidation(),
         clearance_fees={"": (Fact(0.0, "liquidation", is_unverified=True),)},
         ranks_adl=(Fact(True, "adl", is_unverified=True),),
