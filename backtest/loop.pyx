@@ -55,7 +55,10 @@ cdef class Loop(BarStretches):
                 self.unfinished = False
                 self.look_at_margin(self.now)
                 self.finish_instant(self.now)
-            burst += self.pass_bars(end, BURST)
+            if not self.stopped:
+                burst += self.pass_bars(end, BURST)
+            if self.stopped:
+                return 0
             t = self.venue.best_time
             if self.local.best_time < t:
                 t = self.local.best_time
