@@ -226,6 +226,7 @@ class Backtest:
                     "position_mode": v.position_mode,
                     "collateral": v.collateral,
                     "fees": _plain(v.fees),
+                    "volume": v.volume,
                     "discount": v.discount,
                     "latency_ns": list(v.latency_ns),
                     "fills": v.fills,

@@ -33,21 +33,20 @@ class VenueFigures(Decisions):
         rules = book.order_rules(self.settings.start)
         return rules.max_open_orders, rules.max_conditional_orders
 
-    def _liquidation_course(self, name: str) -> tuple[int, bool, bool, bool, bool, float]:
+    def _liquidation_course(self, name: str) -> dict[str, int | float | bool]:
         """Return how a venue closes by force, as `Liquidator` takes it."""
         book = self._book(name)
-        limited = any(venue.name == name and venue.insurance_fund is not None for venue in self.venues)
         if not book.facts.liquidation:
-            return 0, False, False, limited, False, 1.0
+            return {}
         rules = book.liquidation(self.settings.start)
-        return (
-            int(rules.time_limit_seconds * 1_000_000_000),
-            rules.course == "at_once",
-            rules.multi_assets_course == "at_once",
-            limited,
-            rules.isolated_course == "by_tier",
-            rules.target_ratio,
-        )
+        return {
+            "time_limit": int(rules.time_limit_seconds * 1_000_000_000),
+            "is_at_once": rules.course == "at_once",
+            "is_joint_at_once": rules.multi_assets_course == "at_once",
+            "is_tiered": rules.isolated_course == "by_tier",
+            "target": rules.target_ratio,
+            "has_limited_fund": any(venue.name == name and venue.insurance_fund is not None for venue in self.venues),
+        }
 
     def _mark_formula(self, run: RunInstrument) -> tuple[int, int] | None:
         """Return samples and spacing (ns) of the basis in the venue's mark formula, None for other marks."""

@@ -146,15 +146,17 @@ def cursors(
     prefetch: bool | None = None,
 ) -> list[Cursor]:
     """Open the cursors of the plans; all that are decoded ahead share one thread."""
-    from concurrent.futures import ThreadPoolExecutor
-
     rows = batch_rows or rows_per_batch(len(found))
-    thread = ThreadPoolExecutor(1, "levdyn-decode")  # without work it starts none; it ends with the last cursor
-    made = []
-    for number, plan in enumerate(found):
-        is_ahead = not plan.stream.is_in_memory if prefetch is None else prefetch
-        made.append(_cursor(number, plan, instruments, start, end, rows, flags_wanted, thread if is_ahead else None))
-    return made
+    ahead = [not plan.stream.is_in_memory if prefetch is None else prefetch for plan in found]
+    thread = None
+    if any(ahead):
+        from concurrent.futures import ThreadPoolExecutor
+
+        thread = ThreadPoolExecutor(1, "levdyn-decode")  # it ends with the last cursor
+    return [
+        _cursor(number, plan, instruments, start, end, rows, flags_wanted, thread if is_ahead else None)
+        for number, (plan, is_ahead) in enumerate(zip(found, ahead, strict=True))
+    ]
 
 
 def _cursor(
@@ -167,8 +169,6 @@ def _cursor(
     flags_wanted: bool,
     thread: "ThreadPoolExecutor | None",
 ) -> Cursor:
-    from feeds.ahead import Ahead
-
     stream = plan.stream
     names = dict(COLUMNS.get(plan.event_kind, OHLC))
     if plan.event_kind == TRADE and not flags_wanted:
@@ -176,12 +176,16 @@ def _cursor(
     columns = ["ts", "ts_avail", *names]
     factors = [1, 1, *(_factor(plan, stream, name, instruments) for name in names)]
     batches = stream.batches(columns, rows, start, end)
+    if thread is not None:
+        from feeds.ahead import Ahead
+
+        batches = Ahead(batches, thread)
     return Cursor(
         stream=number,
         instrument=plan.instrument,
         kind=plan.event_kind,
         timeframe=stream.timeframe_ns,
-        batches=batches if thread is None else Ahead(batches, thread),
+        batches=batches,
         names=["ts", "avail", *names.values()],
         factors=factors,
         latency=plan.latency,

@@ -1,10 +1,11 @@
 """Batches decoded ahead: a thread reads the next one while the present one is used."""
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
     import pyarrow as pa
 
 
@@ -21,7 +22,7 @@ class Ahead:
         Of one worker; streams may share it.
     """
 
-    def __init__(self, batches: "Iterator[pa.RecordBatch]", thread: ThreadPoolExecutor) -> None:
+    def __init__(self, batches: "Iterator[pa.RecordBatch]", thread: "ThreadPoolExecutor") -> None:
         self._batches = batches
         self._thread = thread
         self._next: Future[pa.RecordBatch | None] | None = None

@@ -67,3 +67,9 @@ def test_levels_of_volume_are_refused_where_they_have_no_effect():
         account(fees="regular", volume=5)
     with pytest.raises(venues.VenueError, match="did you mean 'vip3'"):
         account(fees="vip 3")
+
+
+def test_a_result_says_from_which_volume_its_fees_began():
+    result = run(market(1), trades((0, 1)), rich(volume=30_000_000), limits=False)
+    (said,) = result.config["venues"]
+    assert (said["fees"], said["volume"]) == ("by_volume", 30_000_000)

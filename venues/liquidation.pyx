@@ -38,11 +38,8 @@ cdef class Liquidator:
 
     Parameters
     ----------
-    courses : list of (int, bool, bool, bool, bool, float)
-        By venue: nanoseconds after which the open rest is taken over (Binance: 60 s seen on 2025-10-10); whether a pool
-        of one asset, and one of all assets together, is closed at once; whether the insurance fund has only what was
-        put into it, so that what it lacks becomes an unfunded loss; whether an isolated leg goes down by tiers; the
-        ratio below which stepwise closing aims.
+    courses : list of dict
+        By venue, the fields of `Course`; empty for a venue that closes nothing by force.
     """
 
     def __cinit__(self, *, list courses):
@@ -51,11 +48,8 @@ cdef class Liquidator:
         if self.courses == NULL:
             raise MemoryError("liquidation: no memory")
         for i in range(len(courses)):
-            self.courses[i].time_limit, one, joint, limited, tiered, self.courses[i].target = courses[i]
-            self.courses[i].is_tiered = bool(tiered)
-            self.courses[i].is_at_once = bool(one)
-            self.courses[i].is_joint_at_once = bool(joint)
-            self.courses[i].has_limited_fund = bool(limited)
+            if courses[i]:
+                self.courses[i] = courses[i]
         self.next_deadline = INT64_MAX
 
     def __dealloc__(self):
@@ -171,20 +165,15 @@ cdef class Liquidator:
     cdef int offer_all(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
         """Offer every position whole, all at prices at which the pool is worth zero now."""
         cdef Risk risk = pool.risk
-        cdef int32_t i, count = pool.pool.count
-        cdef Order **made = <Order **> calloc(count + 1, sizeof(Order *))
-        if made == NULL:
-            with gil:
-                raise MemoryError("liquidation: no memory")
-        for i in range(count):
+        cdef int32_t i, row, end, first = self.store.count
+        for i in range(pool.pool.count):
             if pool.pool.legs[i].quantity != 0.0:
-                made[i] = self.forced(account, pool, i, whole_units(&pool.pool.legs[i]),
-                                      joint_bankruptcy_price(&pool.pool, &risk, i), time)
-        # The legs may change place once the first of them is gone.
-        for i in range(count):
-            if made[i] != NULL:
-                (<Market> self.markets[made[i].instrument]).add(made[i], time)
-        free(made)
+                self.forced(account, pool, i, whole_units(&pool.pool.legs[i]),
+                            joint_bankruptcy_price(&pool.pool, &risk, i), time)
+        # Only now, when all are priced: the first of them may fill at once and change the legs.
+        end = self.store.count
+        for row in range(first, end):
+            (<Market> self.markets[self.store.at(row).instrument]).add(self.store.at(row), time)
         return 0
 
     cdef int64_t quantity_to_close(self, int32_t account, PoolState *pool, int32_t at) noexcept nogil:

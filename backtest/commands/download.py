@@ -8,35 +8,30 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backtest.commands import output
+from backtest.commands import output, vendors
 
 if TYPE_CHECKING:
     from feeds.download.report import DownloadReport, Progress
 
 REMARKS = 8  # shown of each stream
-DEFAULT_CATALOG = Path("history")
+WAYS = ("venue", "kind", "source", "look-back", "note")
 
 
 def download(
-    venue: Annotated[str | None, typer.Argument(metavar="VENUE", help="Venue, as binance_usdm.")] = None,
-    symbols: Annotated[
-        list[str] | None, typer.Argument(metavar="SYMBOL...", help="Unified or native names, as BTC/USDT:USDT.")
-    ] = None,
+    venue: vendors.Venue = None,
+    symbols: vendors.Symbols = None,
     kinds: Annotated[
         str | None, typer.Option(help="Kinds with commas between them, as trades,mark,funding,bars:1m.")
     ] = None,
     start: Annotated[str | None, typer.Option(help="First day, as 2024-01-01.")] = None,
     end: Annotated[str | None, typer.Option(help="Up to here; without it up to now.")] = None,
-    catalog: Annotated[Path, typer.Option(help="Folder to store in.")] = DEFAULT_CATALOG,
-    base_urls: Annotated[
-        list[str] | None,
-        typer.Option("--base-url", metavar="HOST=URL", help="Ask URL instead of a vendor's host; may be repeated."),
-    ] = None,
+    catalog: vendors.Catalog = vendors.DEFAULT_CATALOG,
+    base_urls: vendors.BaseUrls = None,
     key_file: Annotated[
         Path | None, typer.Option(help="JSON file with your keys, for what a venue shows to users only.")
     ] = None,
     is_list: Annotated[bool, typer.Option("--list", help="Print what can be had from where, and stop.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+    as_json: vendors.AsJson = False,
 ) -> None:
     """Download history, each day proved complete or marked as what it is.
 
@@ -53,7 +48,9 @@ def download(
     from backtest.errors import ConfigError
 
     if is_list:
-        _print_table(venue, as_json=as_json)
+        from feeds.download.capabilities import listed
+
+        vendors.ways(listed(venue), WAYS, noun="ways", as_json=as_json)
         return
     if venue is None or not symbols or kinds is None or start is None:
         raise ConfigError(
@@ -69,7 +66,7 @@ def download(
         found = run(
             venue,
             symbols,
-            kinds=[kind.strip() for kind in kinds.split(",") if kind.strip()],
+            kinds=vendors.words(kinds),
             start=start,
             end=end,
             catalog=catalog,
@@ -82,22 +79,6 @@ def download(
     else:
         _print(found)
     raise typer.Exit(found.exit_code)
-
-
-def _print_table(venue: str | None, *, as_json: bool) -> None:
-    """Print the capability table of one venue or of all."""
-    from feeds.download.capabilities import listed
-
-    rows = listed(venue)
-    if as_json:
-        output.print_json(rows)
-        return
-    heads = ("venue", "kind", "source", "look-back", "note")
-    output.table(heads, [tuple(row[head] for head in heads) for row in rows])
-    unverified = sum("(unverified)" in row["fact"] for row in rows)
-    output.line(
-        f"{len(rows)} ways, {unverified} of them not verified against the venue; --json shows the source of each"
-    )
 
 
 def _print(found: "DownloadReport") -> None:

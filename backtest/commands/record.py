@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backtest.commands import output
-from backtest.commands.download import DEFAULT_CATALOG
+from backtest.commands import output, vendors
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,28 +16,24 @@ if TYPE_CHECKING:
     from feeds.download.live.report import Recording
     from feeds.download.live.tape import Tape
 
+WAYS = ("venue", "kind", "channel", "coverage", "note")
 HEADS = ("stream", "rows", "stored", "last row", "reconnects", "gaps")
 
 
 def record(
-    venue: Annotated[str | None, typer.Argument(metavar="VENUE", help="Venue, as binance_usdm.")] = None,
-    symbols: Annotated[
-        list[str] | None, typer.Argument(metavar="SYMBOL...", help="Unified or native names, as BTC/USDT:USDT.")
-    ] = None,
+    venue: vendors.Venue = None,
+    symbols: vendors.Symbols = None,
     kinds: Annotated[
         str | None, typer.Option(help="Kinds with commas between them: liquidations,trades,book,mark,funding.")
     ] = None,
-    catalog: Annotated[Path, typer.Option(help="Folder to store in.")] = DEFAULT_CATALOG,
+    catalog: vendors.Catalog = vendors.DEFAULT_CATALOG,
     duration: Annotated[
         str | None, typer.Option("--for", metavar="TIME", help="End by itself after this, as 1h or 30m.")
     ] = None,
-    base_urls: Annotated[
-        list[str] | None,
-        typer.Option("--base-url", metavar="HOST=URL", help="Ask URL instead of a vendor's host; may be repeated."),
-    ] = None,
+    base_urls: vendors.BaseUrls = None,
     key_file: Annotated[Path | None, typer.Option(help="JSON file with your keys.")] = None,
     is_list: Annotated[bool, typer.Option("--list", help="Print what can be recorded from where, and stop.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+    as_json: vendors.AsJson = False,
 ) -> None:
     """Record what no archive keeps, liquidations above all, until Ctrl-C, SIGTERM or the time given.
 
@@ -54,7 +49,9 @@ def record(
     from backtest.errors import ConfigError
 
     if is_list:
-        _print_channels(venue, as_json=as_json)
+        from feeds.download.live.channels import listed
+
+        vendors.ways(listed(venue), WAYS, noun="channels", as_json=as_json)
         return
     if venue is None or not symbols or kinds is None:
         raise ConfigError(
@@ -70,7 +67,7 @@ def record(
         found = run(
             venue,
             symbols,
-            kinds=[kind.strip() for kind in kinds.split(",") if kind.strip()],
+            kinds=vendors.words(kinds),
             catalog=catalog,
             duration=duration,
             base_urls=parse_pairs(base_urls or ()),
@@ -82,22 +79,6 @@ def record(
     else:
         _print(found)
     raise typer.Exit(found.exit_code)
-
-
-def _print_channels(venue: str | None, *, as_json: bool) -> None:
-    """Print what can be recorded of one venue or of all."""
-    from feeds.download.live.channels import listed
-
-    rows = listed(venue)
-    if as_json:
-        output.print_json(rows)
-        return
-    heads = ("venue", "kind", "channel", "coverage", "note")
-    output.table(heads, [tuple(row[head] for head in heads) for row in rows])
-    unverified = sum("(unverified)" in row["fact"] for row in rows)
-    output.line(
-        f"{len(rows)} channels, {unverified} of them not verified against the venue; --json shows the source of each"
-    )
 
 
 def _print(found: "Recording") -> None:
