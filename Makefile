@@ -21,7 +21,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 	$$p .ci/preflight.py --quiet 2>/dev/null && { echo $$p; break; }; done; true)
 
 # Without the directory of the command on sys.path: tests import what is installed, never what happens to lie around.
-PYTEST = PYTHONSAFEPATH=1 $(BIN)/pytest
+PYTEST = PYTHONSAFEPATH=1 $(BIN)/pytest -n auto --maxprocesses 8
 
 .PHONY: help setup build demo test test-all lint format wheel bench trace clean
 
@@ -73,7 +73,7 @@ test: build  ## the fast tests
 	$(PYTEST) -m "not slow and not real" $(PYTEST_ARGS)
 
 test-all: build  ## the others: packaging, faults, real data, and the properties in depth
-	LEVDYN_PROFILE=$${LEVDYN_PROFILE:-ci} LEVDYN_NO_SKIPS=1 $(PYTEST) -m "slow or real or hypothesis" -n 2 --dist loadfile $(PYTEST_ARGS)
+	LEVDYN_PROFILE=$${LEVDYN_PROFILE:-ci} LEVDYN_NO_SKIPS=1 $(PYTEST) -m "slow or real or hypothesis" --dist loadfile $(PYTEST_ARGS)
 
 lint: build  ## ruff, mypy, cython-lint, stubs against the compiled modules
 	@export PATH="$(abspath $(BIN)):$$PATH" PYTHONSAFEPATH=1; failed=; \

@@ -16,7 +16,7 @@ from reference import fills, funding, liquidation, position, tape
 from reference.rounding import half_up
 
 DOUBTFUL = 0.1  # share of scenarios that may stay uncompared
-MANY = range(1_000, 1_020)
+MANY = range(1_000, 1_040)
 SEEDS = {  # of a storm and of a slide
     "linear": (17, 9),
     "linear basket": (10, 11),

@@ -161,7 +161,7 @@ class Account:
         if most <= abs(here):
             return False
         for row in position.contract.tiers:
-            self.run.doubt(most, row.floor, most)
+            self.run.doubt_near(most, row.floor, most)
         return bracket(position.contract.tiers, most).leverage < leverage
 
     def release(self, order, quantity):
