@@ -38,14 +38,15 @@ $(VENV)/.tools: .ci/preflight.py
 
 ifdef LEVDYN_WHEEL
 $(VENV)/.installed: $(VENV)/.tools $(LEVDYN_WHEEL)
-	$(BIN)/pip install -qq "$(abspath $(LEVDYN_WHEEL))[test,lint]"
+	$(BIN)/pip install -qq --no-compile "$(abspath $(LEVDYN_WHEEL))[test,lint]"
 	$(BIN)/pip install -qq --force-reinstall --no-deps "$(abspath $(LEVDYN_WHEEL))"  # a new wheel of the same version
 	@touch $@
 
 build: $(VENV)/.installed
 else
 $(VENV)/.installed: $(VENV)/.tools pyproject.toml setup.py
-	$(BIN)/pip install -qq --no-build-isolation --editable ".[test,lint]"
+	$(BIN)/pip install -qq --no-compile --no-build-isolation --editable ".[test,lint]"
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # on every core, which pip does not; some are for Python 2
 	@touch $@
 
 # --build-lib . puts each module beside its source and recompiles only what changed. Files that are new since the

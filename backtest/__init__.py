@@ -9,18 +9,30 @@ require_siblings(_Path(__file__).parent)
 
 if TYPE_CHECKING:
     from backtest.backtest import Backtest
+    from backtest.comparison import compare
     from backtest.errors import ConfigError, InvariantError, OrderError
     from backtest.replay import replay
     from backtest.result import Result
     from backtest.strategy import Strategy
 
 __version__ = "0.1.0"
-__all__ = ["Backtest", "ConfigError", "InvariantError", "OrderError", "Result", "Strategy", "__version__", "replay"]
+__all__ = [
+    "Backtest",
+    "ConfigError",
+    "InvariantError",
+    "OrderError",
+    "Result",
+    "Strategy",
+    "__version__",
+    "compare",
+    "replay",
+]
 
 _PLACES = {
     "Backtest": "backtest.backtest",
     "Result": "backtest.result",
     "Strategy": "backtest.strategy",
+    "compare": "backtest.comparison",
     "replay": "backtest.replay",
     "ConfigError": "backtest.errors",
     "InvariantError": "backtest.errors",

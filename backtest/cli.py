@@ -11,6 +11,7 @@ import typer
 
 from backtest import __version__
 from backtest.commands import output
+from backtest.commands.compare import compare
 from backtest.commands.coverage import coverage
 from backtest.commands.demo import demo
 from backtest.commands.download import download
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(run)
+app.command()(compare)
 app.command()(download)
 app.command()(record)
 app.command("import")(import_files)

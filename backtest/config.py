@@ -31,7 +31,7 @@ _ALLOWED = {
 }
 
 
-def load(path: str | Path, *, settings: Sequence[str] = ()) -> "Prepared":
+def load(path: str | Path, *, settings: Sequence[str] = (), compared: Sequence[str] = ()) -> "Prepared":
     """Read a configuration and build the run that it describes.
 
     Parameters
@@ -41,6 +41,8 @@ def load(path: str | Path, *, settings: Sequence[str] = ()) -> "Prepared":
         [transfers], [report]; keys in `backtest.config_tables`. Paths in it are relative to its folder.
     settings : sequence of str
         ``KEY=VALUE`` that win over the file, as ``venue.leverage=5``; VALUE as in TOML, else text.
+    compared : sequence of str
+        Further venues that [[instrument]] may name.
 
     Returns
     -------
@@ -63,7 +65,7 @@ def load(path: str | Path, *, settings: Sequence[str] = ()) -> "Prepared":
         except ConfigError as error:
             problems.append(str(error))
     tables = check(document, problems)
-    prepared = None if tables is None else build(tables, source, document, problems)
+    prepared = None if tables is None else build(tables, source, document, problems, compared)
     if problems or prepared is None:
         count = f"{len(problems)} errors" if len(problems) > 1 else "an error"
         raise ConfigError("\n".join([f"{source} has {count}; nothing was run", *(f"  {text}" for text in problems)]))

@@ -41,6 +41,10 @@ class Prepared:
         Further tables of where the money came from.
     document : dict
         The configuration as it was read, settings applied.
+    tables : Tables
+        The same, checked.
+    arguments : mapping
+        Of [run] and [transfers], as `Backtest` takes them.
     """
 
     backtest: Backtest
@@ -48,21 +52,29 @@ class Prepared:
     tear_sheet: Path | None
     attribution: tuple[str, ...]
     document: Mapping[str, Any]
+    tables: Tables
+    arguments: Mapping[str, Any]
 
 
-def build(tables: Tables, source: Path, document: Mapping[str, Any], found: list[str]) -> Prepared | None:
-    """Return the run that tables describe, None after adding what the constructors refused to `found`."""
+def build(
+    tables: Tables, source: Path, document: Mapping[str, Any], found: list[str], compared: Sequence[str] = ()
+) -> Prepared | None:
+    """Return the run that tables describe, None after adding what the constructors refused to `found`.
+
+    `compared` are further venues, which [[instrument]] may name.
+    """
     problems = Problems(found)
     folder = source.resolve().parent
-    accounts = [_venue(row, name, tables, problems) for row, name in _named(tables.venue, "venue")]
-    _stray_instruments(tables, problems)
+    accounts = [account(row, name, tables, problems) for row, name in _named(tables.venue, "venue")]
+    _stray_instruments(tables, compared, problems)
     strategies = [_strategy(row, name, folder, problems) for row, name in _named(tables.strategy, "strategy")]
     transfers = _transfers(tables, problems)
     data = dataset(tables.data, folder, problems)
     attribution = _texts(tables.report.attribution)
     for by in attribution:
         _check_attribution(by, problems)
-    backtest = _backtest(tables, data, strategies, accounts, transfers, problems)
+    arguments = tables.run.given() | ({} if transfers is None else {"transfers": transfers})
+    backtest = _backtest(arguments, data, strategies, accounts, problems)
     if found or backtest is None:
         return None
     return Prepared(
@@ -71,6 +83,8 @@ def build(tables: Tables, source: Path, document: Mapping[str, Any], found: list
         tear_sheet=None if tables.report.tear_sheet is None else folder / tables.report.tear_sheet,
         attribution=tuple(attribution),
         document=document,
+        tables=tables,
+        arguments=arguments,
     )
 
 
@@ -87,7 +101,8 @@ def _texts(value: str | Sequence[str]) -> list[str]:
 # ---------------------------------------------------------------- venues
 
 
-def _venue(row: VenueTable, place: str, tables: Tables, problems: Problems) -> Venue | None:
+def account(row: VenueTable, place: str, tables: Tables, problems: Problems) -> Venue | None:
+    """Return the account that a [venue] describes, with the instruments of the configuration."""
     rules = problems.attempt(f"{place}.name", get, row.name)
     if rules is not None and row.as_of is not None:
         rules = problems.attempt(f"{place}.as_of", get, row.name, as_of=row.as_of)
@@ -120,11 +135,12 @@ def _tiers(rows: Sequence[TierTable], place: str, problems: Problems) -> list[Ti
     return None if None in made else [tier for tier in made if tier is not None]
 
 
-def _stray_instruments(tables: Tables, problems: Problems) -> None:
+def _stray_instruments(tables: Tables, compared: Sequence[str], problems: Problems) -> None:
     """Note instruments of no venue of the run: they would have no effect."""
-    names = list(dict.fromkeys(row.name for row in tables.venue))
+    own = dict.fromkeys(row.name for row in tables.venue)
+    names = list(own | dict.fromkeys(compared))
     for row, place in _named(tables.instrument, "instrument"):
-        if row.venue is None and len(names) > 1:
+        if row.venue is None and len(own) > 1:
             problems.note(place, f"needs venue = one of {', '.join(names)}")
         elif row.venue is not None and row.venue not in names:
             problems.note(f"{place}.venue", f"{row.venue!r} is no venue of the run ({', '.join(names)})")
@@ -174,19 +190,16 @@ def _check_attribution(by: str, problems: Problems) -> None:
 
 
 def _backtest(
-    tables: Tables,
+    arguments: Mapping[str, Any],
     data: "Dataset | None",
     strategies: "Sequence[Strategy | None]",
     accounts: Sequence[Venue | None],
-    transfers: Transfers | None,
     problems: Problems,
 ) -> Backtest | None:
     """Return the Backtest. Where a part is missing, a stand-in lets the arguments of [run] be judged all the same."""
     from backtest.strategy import Strategy
 
-    given = tables.run.given()
-    if transfers is not None:
-        given["transfers"] = transfers
+    given = dict(arguments)
     if data is None:
         for name, value in [(name, given.pop(name)) for name in READERS if name in given]:
             problems.attempt(f"run.{name}", READERS[name], value)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +12,12 @@ from backtest import report_overview as overview
 from backtest import report_trading as trading
 from backtest import statistics
 from backtest.report_charts import Line, chart
-from backtest.report_html import Html, element, join, section, table
+from backtest.report_html import Html, document, element, join, section, table
 from backtest.report_series import cumulative, marks, pools
 from backtest.result_text import against_equity, decimals_of, money, percent
 
 if TYPE_CHECKING:
     from backtest.result import Result
-
-# Nothing may be fetched and nothing run: the file is what it is.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def write(result: "Result", path: str | Path) -> Path:
@@ -47,9 +43,8 @@ def page(result: "Result") -> str:
     """Return the tear sheet as one HTML document; everything that came from the run is escaped."""
     meta = result.meta
     name = ", ".join(meta["strategies"]) or "Run"
-    span = f"{_day(meta['start_ns'])} to {_day(meta['end_ns'])}"
+    span = f"{day(meta['start_ns'])} to {day(meta['end_ns'])}"
     venues = sorted({row["venue"] for row in meta["accounts"] if row["role"] == "user"})
-    style = (files("backtest") / "templates" / "report.css").read_text(encoding="utf-8")
     sections = [
         overview.assumptions(result),
         overview.headline(result),
@@ -65,20 +60,7 @@ def page(result: "Result") -> str:
         trading.records(result, result.store),
         overview.provenance(result),
     ]
-    body = element(
-        "body",
-        element(
-            "header", element("h1", name), element("p", f"{span} UTC · {', '.join(venues)} · in {meta['reporting']}")
-        ),
-        element("main", *(part for part in sections if part is not None)),
-        element("footer", element("p", "levdyn: a simulation of the past, not a promise.")),
-    )
-    head = (
-        '<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta name="color-scheme" content="light dark"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        f"{element('title', f'{name} – levdyn')}<style>{style}</style></head>"
-    )
-    return f'<!DOCTYPE html>\n<html lang="en">{head}{body}</html>\n'
+    return document(name, f"{span} UTC · {', '.join(venues)} · in {meta['reporting']}", sections)
 
 
 def _curves(result: "Result") -> Html:
@@ -196,6 +178,7 @@ def _legend_of_marks(kinds: set[str]) -> Html:
     return element("p", *shown, class_="marks") if shown else Html()
 
 
-def _day(time: int) -> str:
+def day(time: int) -> str:
+    """Return a time as a day, with hours and minutes where it is not its beginning."""
     moment = np.datetime64(time, "ns").astype("datetime64[s]").item()
     return f"{moment:%Y-%m-%d}" if time % 86_400_000_000_000 == 0 else f"{moment:%Y-%m-%d %H:%M}"

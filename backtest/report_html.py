@@ -2,6 +2,10 @@
 
 import html
 from collections.abc import Iterable, Sequence
+from importlib.resources import files
+
+# Nothing may be fetched and nothing run: the file is what it is.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 class Html(str):
@@ -36,6 +40,23 @@ def element(name: str, *children: str, **attributes: str | None) -> Html:
         if value is not None
     )
     return Html(f"<{name}{written}>{join(children)}</{name}>")
+
+
+def document(title: str, subtitle: str, sections: Iterable[Html | None]) -> str:
+    """Return one HTML document that needs nothing else."""
+    style = (files("backtest") / "templates" / "report.css").read_text(encoding="utf-8")
+    body = element(
+        "body",
+        element("header", element("h1", title), element("p", subtitle)),
+        element("main", *(part for part in sections if part is not None)),
+        element("footer", element("p", "levdyn: a simulation of the past, not a promise.")),
+    )
+    head = (
+        '<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta name="color-scheme" content="light dark"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        f"{element('title', f'{title} – levdyn')}<style>{style}</style></head>"
+    )
+    return f'<!DOCTYPE html>\n<html lang="en">{head}{body}</html>\n'
 
 
 def section(title: str, *children: str, note: str = "") -> Html:

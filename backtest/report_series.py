@@ -1,7 +1,9 @@
 """The lines that the report draws: what came from where over time, and the margin pools."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +76,7 @@ def pools(store: Store, start: int, end: int) -> list[Pool]:
     keys = np.stack([margin["account"], margin["asset"], margin["instrument"]], axis=1)
     found = np.unique(keys, axis=0).tolist() if len(keys) else []
     if len(found) > MAX_POOLS:
-        return [_worst(margin, len(found), start, end)]
+        return [worst(margin, f"worst of {len(found)} pools", start, end)]
     out = []
     for account, asset, instrument in found:
         rows = np.flatnonzero((keys == [account, asset, instrument]).all(axis=1))
@@ -141,14 +143,14 @@ def _at(times: NDArray[np.int64], when: NDArray[np.int64], amounts: NDArray[np.f
     return sums[found]
 
 
-def _worst(margin: dict[str, NDArray[np.float64]], count: int, start: int, end: int) -> Pool:
+def worst(margin: Mapping[str, NDArray[Any]], name: str, start: int, end: int) -> Pool:
     """Return the worst sample of all pools in each of so many parts of the run."""
     order = np.argsort(margin["time"], kind="stable")
     times = margin["time"][order].astype(np.int64)
     part = (times - start) * (4 * BUCKETS) // max(1, end - start)
     edges = np.flatnonzero(np.r_[True, part[1:] != part[:-1]])
     return Pool(
-        f"worst of {count} pools",
+        name,
         times[edges],
         np.fmax.reduceat(margin["ratio"][order], edges),
         np.fmax.reduceat(margin["leverage"][order], edges),

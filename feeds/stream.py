@@ -284,6 +284,17 @@ class Stream:
         )
         return replace(self, parts=parts, start=low, end=high, gaps=clip_gaps(self.gaps, low, high))
 
+    def relabelled(self, venue: str, symbol: str) -> "Stream":
+        """Return the same rows as those of another venue or symbol: what stands in where its own are not there.
+
+        Raises
+        ------
+        FeedError
+            If the venue is unknown or its naming cannot express the symbol.
+        """
+        to_native(venue, symbol)
+        return replace(self, venue=venue, symbol=symbol)
+
     def table(self) -> "pa.Table":
         """Return all rows inside the bounds as one canonical table (empty cells kept), in memory."""
         import pyarrow as pa

@@ -5,11 +5,12 @@ import os
 import socket
 import sysconfig
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+from cli_calls import CONFIG, STRATEGY, Done
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ("feeds", "venues", "backtest")
@@ -108,6 +109,25 @@ def _loopback_only() -> Iterator[None]:
             patch.setattr(socket.socket, name, guard(name))
         patch.setattr(socket, "getaddrinfo", resolve_loopback)
         yield
+
+
+@pytest.fixture
+def levdyn(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+    """The command, called in a folder of its own with a configuration in it."""
+    from backtest.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    (tmp_path / "run.toml").write_text(CONFIG)
+    (tmp_path / "mine.py").write_text(STRATEGY)
+
+    def call(*words: object) -> Done:
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        printed = capsys.readouterr()
+        return Done(code, printed.out, printed.err)
+
+    return call
 
 
 def require_loopback(host: str | bytes) -> None:
