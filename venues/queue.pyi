@@ -1,0 +1,6 @@
+"""The quantity ahead of an own order in its level's queue, and how it shrinks."""
+
+NAMES: dict[str, int]
+
+def ahead(model: str, power: float, front: float, before: float, after: float) -> float: ...
+def fill_before_loss(ahead: int, trade_rate: float, loss_rate: float, cancel_rate: float = 0.0) -> float: ...
