@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from backtest.errors import ConfigError
-from backtest.run_instruments import box, fee_units
+from backtest.run_instruments import RunInstrument, box, fee_units
 from backtest.run_rules import VenueFigures
 from backtest.run_streams import cursors, mark_age, plans
 from venues.config import Venue
@@ -13,11 +13,14 @@ from venues.config import Venue
 if TYPE_CHECKING:
     from backtest.strategy import Strategy
     from venues.account import Account
+    from venues.book import Book
+    from venues.matching import Market
+    from venues.orders import OrderStore
     from venues.state import AccountState
     from venues.world import World
 
 BAR_SHARE = 0.1  # of a bar's volume that own orders may take
-FILL_RULES = {"auto": 0, "next_trade": 0, "bar": 0, "same_trade": 1, "touch": 2}
+FILL_RULES = {"auto": 0, "next_trade": 0, "bar": 0, "book": 0, "same_trade": 1, "touch": 2}
 PATHS = {"worst": 0, "ohlc": 1, "olhc": 2}
 ON_RUIN = {"stop": 0, "continue": 1, "refill": 2}
 ON_GAP = {"error": 0, "skip": 1, "warn": 2}
@@ -75,7 +78,6 @@ class Assembly(VenueFigures):
         from venues.failure import VenueFailures
         from venues.ledger import Ledger
         from venues.liquidation import Liquidator
-        from venues.matching import Market
         from venues.orders import OrderStore
         from venues.outbox import Outbox
         from venues.records import Journal
@@ -99,7 +101,7 @@ class Assembly(VenueFigures):
             **books,
             store=store,
             accounts=accounts,
-            markets=[Market(world, store, run.index, share=BAR_SHARE) for run in self.instruments],
+            markets=[self._market(world, store, run) for run in self.instruments],
             venue_of=[self.venue_names.index(run.venue) for run in self.instruments],
             liquidator=Liquidator(courses=[self._liquidation_course(name) for name in self.venue_names]),
             auto_exchange=AutoExchange(
@@ -113,6 +115,27 @@ class Assembly(VenueFigures):
         for index, mark in self.marks.items():
             self.exchange.mark_source(index, mark)
         return [self._state(venue, local) for venue in self.venues]
+
+    def _market(self, world: "World", store: "OrderStore", run: RunInstrument) -> "Market":
+        """Return the market of an instrument: on its book, or on its trades or bars."""
+        from venues.book_market import BookMarket
+        from venues.matching import Market
+
+        stream = run.book_stream
+        if run.index not in self.by_book or stream is None:
+            return Market(world, store, run.index, share=BAR_SHARE)
+        market = BookMarket(world, store, run.index, share=BAR_SHARE)
+        market.replay(
+            self._empty_book(run),
+            is_touch=stream.kind == "quotes",
+            sets_last=not (run.stream("trades") or run.stream("bars")),
+        )
+        return market
+
+    def _empty_book(self, run: RunInstrument) -> "Book":
+        from venues.book import Book
+
+        return Book(max(1, round((run.instrument.tick_size or 0) * 10**run.price_scale)))
 
     def _state(self, venue: Venue, world: "World") -> "AccountState":
         """Return an account's state on the clock of a world."""
@@ -137,6 +160,7 @@ class Assembly(VenueFigures):
 
     def _account(self, number: int, state: "AccountState", **books: Any) -> "Account":
         from venues.account import Account
+        from venues.queue import NAMES
 
         venue = self.venues[number]
         account = Account(
@@ -151,6 +175,8 @@ class Assembly(VenueFigures):
             slippage=self.slippage(venue),
             fill_rule=FILL_RULES[venue.fills],
         )
+        model, power = venue.queue_model
+        account.meet_books(NAMES[model], power, self.book_slippage(venue))
         self._rules_of_orders(account, venue)
         if venue.forced_close == "mark_slippage":
             account.close_at_mark()
@@ -197,6 +223,7 @@ class Assembly(VenueFigures):
             local_agenda=Agenda(),
             journal=self.exchange.journal,
             infos=infos,
+            books=[self._empty_book(run) if run.book_stream is not None else None for run in self.instruments],
             assets=self.assets,
             accounts=self.account_names,
             account_venues=[venue.name for venue in self.venues],
@@ -261,6 +288,7 @@ class Assembly(VenueFigures):
             self.marks,
             {venue.name: venue.latency_ns[2] for venue in self.venues},
             wanted_kinds(self.strategies, bound),
+            self.by_book,
         )
         opened = cursors(
             found,
@@ -284,6 +312,8 @@ class Assembly(VenueFigures):
             rules=rule_changes(self),
             assets_of_streams=[plan.asset for plan in found],
             passive=[plan.passive for plan in found],
+            feeds_book=[plan.feeds_book for plan in found],
+            mid_is_last=[not (run.stream("trades") or run.stream("bars")) for run in self.instruments],
             response_latency=[venue.latency_ns[1] for venue in self.venues],
             priced_asset=self.priced,
             reporting=self.asset_rows[self.reporting],

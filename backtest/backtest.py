@@ -230,6 +230,7 @@ class Backtest:
                     "discount": v.discount,
                     "latency_ns": list(v.latency_ns),
                     "fills": v.fills,
+                    "queue": v.queue,
                     "slippage": v.slippage,
                     "missing_tiers": v.missing_tiers
                     if isinstance(v.missing_tiers, str)

@@ -91,6 +91,7 @@ class VenueTable(Section):
     volume: float = 0.0
     latency: Duration | list[Duration] | None = None
     fills: str = "auto"
+    queue: str = "risk_averse"
     slippage: str | float = "default"
     missing_tiers: str | list[TierTable] = "error"
     margin_call: float = 0.8

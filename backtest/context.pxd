@@ -32,6 +32,8 @@ cdef class Context:
     cdef Agenda local_agenda
     cdef readonly Journal journal
     cdef readonly list infos                 # InstrumentInfo
+    cdef readonly list books                 # venues.book.Book of each instrument on this clock; None = no such data
+    cdef PyObject **book_rows                # the same; NULL = none
     cdef readonly list assets                # names
     cdef readonly list accounts              # names: VENUE or VENUE/ACCOUNT
     cdef readonly list account_venues        # venue id of each account
@@ -65,6 +67,9 @@ cdef class Context:
     cdef AccountState state(self, int32_t account)
     cdef int32_t tag(self, object text)
     cdef double price(self, int32_t instrument) noexcept nogil      # mark, else last; 0 = none yet
+    cdef int64_t bid(self, int32_t instrument) noexcept nogil       # price units of a usable book; 0 = none
+    cdef int64_t ask(self, int32_t instrument) noexcept nogil
+    cdef int64_t decision_price(self, int32_t instrument) noexcept nogil   # middle, else last, else mark; 0 = none yet
     cdef int64_t units_down(self, int32_t instrument, double quantity) noexcept nogil     # toward zero, on the lot
     cdef int64_t price_units(self, int32_t instrument, double price, int side) noexcept nogil  # passive side, on tick
     cdef Order *send(self, int32_t strategy, int32_t account, int32_t instrument, int side, int64_t quantity, int type,

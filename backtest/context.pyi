@@ -19,6 +19,7 @@ class Context:
         local_agenda: Agenda,
         journal: Journal,
         infos: list[Any],
+        books: list[Any],
         assets: list[Any],
         accounts: list[Any],
         account_venues: list[Any],
@@ -43,6 +44,8 @@ class Context:
     def journal(self) -> Journal: ...
     @property
     def infos(self) -> list[Any]: ...
+    @property
+    def books(self) -> list[Any]: ...
     @property
     def assets(self) -> list[Any]: ...
     @property

@@ -4,6 +4,7 @@ from cpython.ref cimport PyObject
 from libc.math cimport NAN, fabs, floor, rint
 from libc.stdlib cimport calloc, free
 from backtest.agenda cimport CANCEL_ARRIVES, ORDER_ARRIVES, TIMER, VERB_ARRIVES
+from venues.book cimport Book
 from venues.orders cimport Order
 from venues.outbox cimport TRANSFERRED, Message
 from venues.records cimport TransferRow
@@ -22,6 +23,8 @@ cdef class Context:
     store, venue_agenda, local_agenda, journal
         Where orders live, where requests and answers wait, where series and logs go.
     infos : list of InstrumentInfo
+    books : list of Book or None
+        Of each instrument.
     assets, accounts, account_venues, account_assets : list of str
     order_latency : list of int
         ns, by account.
@@ -34,7 +37,7 @@ cdef class Context:
     """
 
     def __init__(self, *, World world, list states, OrderStore store, Agenda venue_agenda, Agenda local_agenda,
-                 Journal journal, list infos, list assets, list accounts, list account_venues, list account_assets,
+                 Journal journal, list infos, list books, list assets, list accounts, list account_venues, list account_assets,
                  list order_latency, list taker_fees, list slippage, int reporting, history, universe):
         cdef int32_t i, j, n = len(infos), m = len(accounts)
         self.world = world
@@ -44,6 +47,7 @@ cdef class Context:
         self.local_agenda = local_agenda
         self.journal = journal
         self.infos = infos
+        self.books = books
         self.assets = assets
         self.accounts = accounts
         self.account_venues = account_venues
@@ -67,10 +71,11 @@ cdef class Context:
         self.taker_fees = <int64_t *> calloc(m * n + 1, sizeof(int64_t))
         self.slippage = <double *> calloc(m + 1, sizeof(double))
         self.state_rows = <PyObject **> calloc(m + 1, sizeof(PyObject *))
+        self.book_rows = <PyObject **> calloc(n + 1, sizeof(PyObject *))
         self.funding = <FundingView *> calloc(n + 1, sizeof(FundingView))
         self.locked = <int64_t **> calloc(m + 1, sizeof(int64_t *))
         if (self.order_latency == NULL or self.taker_fees == NULL or self.slippage == NULL or self.funding == NULL
-                or self.locked == NULL or self.state_rows == NULL):
+                or self.locked == NULL or self.state_rows == NULL or self.book_rows == NULL):
             raise MemoryError("context: no memory")
         for i in range(m):
             self.order_latency[i] = order_latency[i]
@@ -86,6 +91,7 @@ cdef class Context:
             self.addresses[info.address] = [info.index]
         for i in range(n):
             self.funding[i].estimate = NAN
+            self.book_rows[i] = NULL if books[i] is None else <PyObject *> books[i]
 
     def __dealloc__(self):
         cdef Py_ssize_t i
@@ -96,6 +102,7 @@ cdef class Context:
                 i += 1
         free(self.locked)
         free(self.state_rows)
+        free(self.book_rows)
         free(self.order_latency)
         free(self.taker_fees)
         free(self.slippage)
@@ -131,6 +138,22 @@ cdef class Context:
         if self.world.prices[instrument].mark != 0:
             return self.world.prices[instrument].mark_value
         return self.world.price_value(instrument, self.world.prices[instrument].last)
+
+    cdef int64_t bid(self, int32_t instrument) noexcept nogil:
+        if self.book_rows[instrument] == NULL or not (<Book> self.book_rows[instrument]).is_usable():
+            return 0
+        return (<Book> self.book_rows[instrument]).best_bid()
+
+    cdef int64_t ask(self, int32_t instrument) noexcept nogil:
+        if self.book_rows[instrument] == NULL or not (<Book> self.book_rows[instrument]).is_usable():
+            return 0
+        return (<Book> self.book_rows[instrument]).best_ask()
+
+    cdef int64_t decision_price(self, int32_t instrument) noexcept nogil:
+        cdef int64_t bid = self.bid(instrument), ask = self.ask(instrument)
+        if bid != 0 and ask != 0:
+            return (bid + ask) // 2
+        return self.world.prices[instrument].last or self.world.prices[instrument].mark
 
     cdef int64_t units_down(self, int32_t instrument, double quantity) noexcept nogil:
         """Quantity units toward zero on the lot; what lies within 1e-9 relative of a lot is on it."""
@@ -171,9 +194,7 @@ cdef class Context:
         order.tag = tag
         order.requested_quantity = requested
         order.submitted = self.now
-        order.decision_price = self.world.prices[instrument].last
-        if order.decision_price == 0:
-            order.decision_price = self.world.prices[instrument].mark
+        order.decision_price = self.decision_price(instrument)
         self.venue_agenda.push(self.now + self.order_latency[account], ORDER_ARRIVES, order.row)
         return order
 

@@ -63,6 +63,9 @@ cdef class LoopState:
     cdef uint8_t *kind
     cdef uint8_t *early                  # of the kinds up to MARK: margin waits until all of an instant are in
     cdef uint8_t *passive                # nothing of it reaches the market
+    cdef uint8_t *feeds_book             # streams that make the local book of their instrument
+    cdef PyObject **local_books          # by instrument; NULL = none
+    cdef uint8_t *mid_is_last            # by instrument: no trades or bars
     cdef int32_t *asset                  # stream of a collateral price; -1 = of an instrument
     cdef BarPath *paths
     cdef int64_t *response_latency       # ns, by account

@@ -23,6 +23,8 @@ class LoopState:
         rules: Any,
         assets_of_streams: list[Any],
         passive: list[Any],
+        feeds_book: list[Any],
+        mid_is_last: list[Any],
         response_latency: list[Any],
         priced_asset: list[Any],
         reporting: int,

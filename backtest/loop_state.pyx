@@ -24,7 +24,7 @@ cdef class LoopState:
     """What the loop works on. Built by `backtest.assembly`, which explains each argument."""
 
     def __init__(self, *, Exchange exchange, Context context, Hooks hooks, list cursors, list strategies, verbs, rules,
-                 list assets_of_streams, list passive, list response_latency, list priced_asset, int reporting,
+                 list assets_of_streams, list passive, list feeds_book, list mid_is_last, list response_latency, list priced_asset, int reporting,
                  int64_t start, int64_t end, list formulas, list max_mark_age, list premium_scales, list rate_scales,
                  list mark_formulas, int path_rule, int on_ruin, int on_gap):
         cdef int32_t i, j, n = len(cursors), m = exchange.n_markets
@@ -56,6 +56,9 @@ cdef class LoopState:
         self.kind = <uint8_t *> calloc(n + 1, sizeof(uint8_t))
         self.early = <uint8_t *> calloc(n + 1, sizeof(uint8_t))
         self.passive = <uint8_t *> calloc(n + 1, sizeof(uint8_t))
+        self.feeds_book = <uint8_t *> calloc(n + 1, sizeof(uint8_t))
+        self.mid_is_last = <uint8_t *> calloc(m + 1, sizeof(uint8_t))
+        self.local_books = context.book_rows
         self.asset = <int32_t *> calloc(n + 1, sizeof(int32_t))
         self.paths = <BarPath *> calloc(n + 1, sizeof(BarPath))
         self.moves = <Move *> calloc(n + 1, sizeof(Move))
@@ -72,7 +75,7 @@ cdef class LoopState:
         self.bound = <PyObject **> calloc(self.n_strategies * KINDS + 1, sizeof(PyObject *))
         self.infos = <PyObject **> calloc(self.n_strategies * m + 1, sizeof(PyObject *))
         if (self.cursor == NULL or self.strategy == NULL or self.kind == NULL or self.early == NULL
-                or self.passive == NULL or self.asset == NULL or self.paths == NULL or self.moves == NULL
+                or self.passive == NULL or self.feeds_book == NULL or self.mid_is_last == NULL or self.asset == NULL or self.paths == NULL or self.moves == NULL
                 or self.response_latency == NULL or self.priced_asset == NULL or self.formulas == NULL
                 or self.formula_marks == NULL or self.premiums == NULL or self.has_formula == NULL
                 or self.max_mark_age == NULL or self.premium_divisors == NULL or self.rate_scales == NULL
@@ -84,6 +87,7 @@ cdef class LoopState:
             self.kind[i] = cursor.kind
             self.early[i] = cursor.kind <= MARK or cursor.kind >= MARK_BAR
             self.passive[i] = passive[i]
+            self.feeds_book[i] = feeds_book[i]
             self.asset[i] = assets_of_streams[i]
             self.venue.times[i] = cursor.next_ts
             if cursor.kind == BAR and not passive[i] and cursor.next_ts != INT64_MAX:
@@ -94,6 +98,7 @@ cdef class LoopState:
             self.response_latency[i] = response_latency[i]
         for i in range(m):
             self.priced_asset[i] = priced_asset[i]
+            self.mid_is_last[i] = mid_is_last[i]
             self.max_mark_age[i] = max_mark_age[i]
             self.premium_divisors[i] = 10.0 ** <int> premium_scales[i]
             self.rate_scales[i] = rate_scales[i]
@@ -130,6 +135,8 @@ cdef class LoopState:
         free(self.kind)
         free(self.early)
         free(self.passive)
+        free(self.feeds_book)
+        free(self.mid_is_last)
         free(self.asset)
         free(self.paths)
         free(self.moves)

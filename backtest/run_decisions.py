@@ -47,6 +47,7 @@ class Decisions:
     assets: list[str] = field(default_factory=list)
     scales: list[int] = field(default_factory=list)
     marks: dict[int, str] = field(default_factory=dict)
+    by_book: set[int] = field(default_factory=set)  # instruments whose orders meet a book
     gaps: list[str] = field(default_factory=list)
     price_notes: dict[str, str] = field(default_factory=dict)
     venue_names: list[str] = field(default_factory=list)
@@ -91,6 +92,7 @@ class Decisions:
         self.instruments = resolve(self.dataset, self.venues, self.first, self.settings.end)
         self._assets()
         self._marks()
+        self._books()
         self.gaps = check_gaps(self.dataset.streams, self.settings.on_gap)
         for run in self.instruments:
             self.gaps += check_funding(run, self.settings.start, self.settings.end, self.settings.on_gap)
@@ -172,6 +174,31 @@ class Decisions:
                     f"{hint} (or mark={{{run.symbol!r}: ...}} for one symbol)"
                 )
             self.marks[run.index] = mark
+
+    def _books(self) -> None:
+        """Find the instruments whose orders meet a book: asked for, or what ``auto`` takes as the best there is."""
+        for run in self.instruments:
+            stream = run.book_stream
+            rules = {venue.fills for venue in self.venues if venue.name == run.venue}
+            if "book" in rules and rules - {"book", "auto"}:
+                raise ConfigError(
+                    f"accounts at {run.venue} have fills={', '.join(sorted(repr(rule) for rule in rules))}; "
+                    "the orders of one market meet a book or they do not, so give them all 'book' or none"
+                )
+            if "book" in rules and stream is None:
+                have = ", ".join(sorted({s.kind for s in run.streams}))
+                raise ConfigError(
+                    f"{run.address}: fills='book' needs book or quotes rows, the data have {have}; use fills='auto'"
+                )
+            is_best = stream is not None and (
+                stream.kind == "book" or not (run.stream("trades") or run.stream("bars"))
+            )
+            if "book" in rules or (is_best and rules == {"auto"}):
+                self.by_book.add(run.index)
+
+    def book_slippage(self, venue: Venue) -> float:
+        """Return the slippage of an account on top of a book: none by default, spread and depth are in the data."""
+        return 0.0 if venue.slippage == "default" else self.slippage(venue)
 
     def pricing(self) -> tuple[list[int], dict[str, float], dict[str, float]]:
         """Return the asset that each instrument's mark prices (-1 = none), reporting and dollar prices at the start.

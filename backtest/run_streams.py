@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # EventKind of feeds/events.pxd
 INDEX, PREMIUM, MARK, FUNDING, TRADE, LIQUIDATION, OPEN_INTEREST = 2, 3, 4, 5, 7, 8, 9
+QUOTE, BOOK = 10, 11
 BAR, MARK_BAR, INDEX_BAR, PREMIUM_BAR = 12, 13, 14, 15
 POINTS = {
     "trades": TRADE,
@@ -30,11 +31,13 @@ POINTS = {
     "funding": FUNDING,
     "liquidations": LIQUIDATION,
     "open_interest": OPEN_INTEREST,
+    "quotes": QUOTE,
+    "book": BOOK,
 }
 BARS = {"bars": BAR, "mark": MARK_BAR, "index": INDEX_BAR, "premium": PREMIUM_BAR}
 RANK = {
     INDEX: 2, INDEX_BAR: 2, PREMIUM: 3, PREMIUM_BAR: 3, MARK: 4, MARK_BAR: 4, FUNDING: 5, TRADE: 7, LIQUIDATION: 8,
-    OPEN_INTEREST: 9, BAR: 12,
+    OPEN_INTEREST: 9, QUOTE: 10, BOOK: 11, BAR: 12,
 }  # fmt: skip
 COLUMNS = {
     TRADE: {"price": "a", "quantity": "b", "side": "side", "flags": "c"},
@@ -44,6 +47,8 @@ COLUMNS = {
     FUNDING: {"rate": "a", "interval_s": "b", "mark": "c", "kind": "d"},
     LIQUIDATION: {"price": "a", "quantity": "b", "side": "side"},
     OPEN_INTEREST: {"native": "a"},
+    QUOTE: {"bid_price": "a", "bid_quantity": "b", "ask_price": "c", "ask_quantity": "d"},
+    BOOK: {"price": "a", "quantity": "b", "side": "side", "seq": "c", "prev_seq": "d", "is_snapshot": "e"},
     BAR: {"open": "a", "high": "b", "low": "c", "close": "d", "volume": "e"},
 }
 OHLC = {"open": "a", "high": "b", "low": "c", "close": "d"}
@@ -63,6 +68,7 @@ class Plan:
     instrument: int  # -1 = the price of an asset
     asset: int = -1
     passive: bool = False  # nothing of it reaches the market
+    feeds_book: bool = False  # makes the local book of its instrument
     derived: bool = False  # a second reading of a stream as another kind; not told to strategies
     latency: int = 0
 
@@ -79,6 +85,7 @@ def plans(
     mark_of: dict[int, str],
     latency: dict[str, int],
     wanted: Iterable[int],
+    by_book: Iterable[int] = (),
 ) -> list[Plan]:
     """Return the cursors of a run in the order of ties.
 
@@ -94,9 +101,11 @@ def plans(
         Feed latency of each venue, ns.
     wanted : iterable of int
         Event kinds that a strategy has a hook for.
+    by_book : iterable of int
+        Instruments whose orders meet a book: their bars are told, and do not reach the market.
     """
     rows = {(run.venue, run.symbol): run for run in instruments}
-    kinds = set(wanted)
+    kinds, meeting = set(wanted), set(by_book)
     found = []
     for stream in dataset.streams:
         run = rows.get((stream.venue, stream.symbol))
@@ -112,7 +121,14 @@ def plans(
         kind = table[stream.kind]
         plan = Plan(stream, kind, run.index, latency=latency[stream.venue])
         finest = run.stream(stream.kind)[0]
-        plan.passive = kind == PREMIUM_BAR or stream is not finest or (kind == BAR and bool(run.stream("trades")))
+        plan.passive = kind == PREMIUM_BAR or stream is not finest or (
+            kind == BAR and (bool(run.stream("trades")) or run.index in meeting)
+        )
+        if kind in (QUOTE, BOOK):
+            plan.feeds_book = stream is run.book_stream
+            plan.passive = not plan.feeds_book or run.index not in meeting
+            if not plan.feeds_book and kind not in kinds:
+                continue  # best prices beside a book are read only for a hook
         if stream.kind == "mark" and mark_of.get(run.index, "feed") != "feed":
             plan.passive = True
         # Kinds that the local view does not need are read only for a hook.
@@ -201,13 +217,13 @@ def _factor(plan: Plan, stream: Stream, name: str, instruments: Sequence[RunInst
             raise ConfigError(f"{stream.label}: prices have more than {COLLATERAL_SCALE} decimals")
         return int(10**up)
     run = instruments[plan.instrument]
-    if name in ("side", "flags", "interval_s", "kind"):
+    if name in ("side", "flags", "interval_s", "kind", "seq", "prev_seq", "is_snapshot"):
         return 1
     if name == "rate":
         return int(10 ** (run.rate_scale - stream.scales["rate"]))
     if plan.event_kind in (PREMIUM, PREMIUM_BAR):
         return int(10 ** (run.premium_scale - stream.scales["rate"]))
-    if name in ("quantity", "volume", "native"):
+    if name in ("quantity", "volume", "native", "bid_quantity", "ask_quantity"):
         return int(10 ** (run.quantity_scale - stream.scales["quantity"]))
     return int(10 ** (run.price_scale - stream.scales["price"]))
 

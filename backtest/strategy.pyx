@@ -7,6 +7,7 @@ from libc.stdint cimport int32_t, int64_t
 from venues.orders cimport STOP_MARKET, TRAILING_STOP
 from venues.records cimport LogRow, SeriesRow
 
+from backtest.book_view import BookView
 from backtest.errors import OrderError
 from backtest.state_views import FundingInfo, PositionView, delta_of, equity_of, ratio_of
 
@@ -16,7 +17,7 @@ cdef class Strategy(AccountVerbs):
 
     Annotated class attributes without a leading underscore are the parameters; a subclass overrides the hooks it wants
     (``on_start, on_trade(event), on_bar(bar), on_bars(time, bars), on_mark, on_index, on_funding, on_liquidation,
-    on_open_interest, on_order(order), on_fill(fill), on_funding_payment, on_margin_call, on_liquidated, on_adl,
+    on_open_interest, on_quote, on_book, on_order(order), on_fill(fill), on_funding_payment, on_margin_call, on_liquidated, on_adl,
     on_settlement, on_transfer, on_timer(timer), on_stop``), and only those are called.
 
     Parameters
@@ -56,6 +57,10 @@ cdef class Strategy(AccountVerbs):
     def delta(self, coin):
         """Return what is held of a coin: balances, money in transit and contracts."""
         return delta_of(self.context, self._asset_number(coin))
+
+    def book(self, symbol):
+        """Return the book of a symbol as delivered so far: bid, ask, microprice, tick, age (ns), is_valid, levels."""
+        return BookView(self.context, self.find(symbol)[0])
 
     def funding(self, symbol):
         """Return the funding of a perpetual as delivered so far."""

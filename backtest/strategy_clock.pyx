@@ -5,7 +5,8 @@ from backtest.bar_paths cimport collateral_value
 from backtest.hooks cimport Hooks
 from backtest.strategy cimport Strategy
 from backtest.strategy_core cimport (
-    HOOK_BAR, HOOK_FUNDING, HOOK_INDEX, HOOK_LIQUIDATION, HOOK_MARK, HOOK_OPEN_INTEREST, HOOK_TRADE,
+    HOOK_BAR, HOOK_BOOK, HOOK_FUNDING, HOOK_INDEX, HOOK_LIQUIDATION, HOOK_MARK, HOOK_OPEN_INTEREST, HOOK_QUOTE,
+    HOOK_TRADE, MARKET_HOOK_BITS,
 )
 from backtest.loop_state cimport Aggregator
 from backtest.venue_clock cimport VenueClock
@@ -13,7 +14,7 @@ from backtest.views cimport InstrumentInfo, market_event
 from cpython.ref cimport PyObject
 from feeds.cursor cimport Cursor
 from feeds.events cimport (
-    BAR, Event, FUNDING, INDEX, LIQUIDATION, MARK, MARK_BAR, OPEN_INTEREST, PREMIUM, PREMIUM_BAR, TRADE,
+    BAR, BOOK, Event, FUNDING, INDEX, LIQUIDATION, MARK, MARK_BAR, OPEN_INTEREST, PREMIUM, PREMIUM_BAR, QUOTE, TRADE,
 )
 from libc.math cimport NAN
 from libc.stdint cimport int32_t, int64_t, uint32_t
@@ -48,7 +49,7 @@ cdef class StrategyClock(VenueClock):
         cdef int32_t i
         for i, hooks in enumerate(hooks_of_strategies):
             self.c_hooks[i] = (<Strategy> self.strategies[i]).c_hooks
-            if self.c_hooks[i] & 127:
+            if self.c_hooks[i] & MARKET_HOOK_BITS:
                 self.any_market_hook = True
             for kind, method in hooks.items():
                 self.bound_objects.append(method)
@@ -114,9 +115,7 @@ cdef class StrategyClock(VenueClock):
                 and self.n_aggregators == 0):
             # One market event and nothing else at this instant: most of a run.
             s = self.local.best
-            (<Cursor> self.cursor[s]).deliver(&event)
-            self.local.times[s] = (<Cursor> self.cursor[s]).next_delivery
-            self.local.moved(s)
+            self.hear(s, &event)
             if not self.passive[s]:
                 self.receive(&event)
             if self.context.waiting > 0:
@@ -147,9 +146,7 @@ cdef class StrategyClock(VenueClock):
         while self.local.best_time <= time:
             s = self.local.best
             frame = (<Cursor> self.cursor[s]).timeframe
-            (<Cursor> self.cursor[s]).deliver(&event)
-            self.local.times[s] = (<Cursor> self.cursor[s]).next_delivery
-            self.local.moved(s)
+            self.hear(s, &event)
             if not self.passive[s]:
                 self.receive(&event)
             if self.any_market_hook:
@@ -333,7 +330,7 @@ cdef class StrategyClock(VenueClock):
             return 0
         for i in range(self.n_strategies):
             c = self.c_hooks[i]
-            if c & 127:
+            if c & MARKET_HOOK_BITS:
                 if event.kind == TRADE and c & HOOK_TRADE:
                     (<Strategy> self.strategy[i])._on_trade(event)
                 elif event.kind == MARK and c & HOOK_MARK:
@@ -346,6 +343,10 @@ cdef class StrategyClock(VenueClock):
                     (<Strategy> self.strategy[i])._on_liquidation(event)
                 elif event.kind == OPEN_INTEREST and c & HOOK_OPEN_INTEREST:
                     (<Strategy> self.strategy[i])._on_open_interest(event)
+                elif event.kind == QUOTE and c & HOOK_QUOTE:
+                    (<Strategy> self.strategy[i])._on_quote(event)
+                elif event.kind == BOOK and c & HOOK_BOOK:
+                    (<Strategy> self.strategy[i])._on_book(event)
             hook = self.bound[i * KINDS + event.kind]
             if hook != NULL:
                 (<call_hook> <void *> python_hook)(

@@ -16,6 +16,9 @@ cdef enum Hook:              # bits of the hooks that a class overrides
     HOOK_OPEN_INTEREST = 64
     HOOK_TIMER = 128
     HOOK_FILL = 256
+    HOOK_QUOTE = 512
+    HOOK_BOOK = 1024
+    MARKET_HOOK_BITS = 1663  # those of market data
 
 cdef struct OpenOrder:       # one that a compiled strategy sent, as far as told
     int64_t id
@@ -51,6 +54,8 @@ cdef class StrategyCore:
     cdef int _on_funding(self, const Event *event) except -1 nogil
     cdef int _on_liquidation(self, const Event *event) except -1 nogil
     cdef int _on_open_interest(self, const Event *event) except -1 nogil
+    cdef int _on_quote(self, const Event *event) except -1 nogil     # a bid, b its quantity, c ask, d its quantity
+    cdef int _on_book(self, const Event *event) except -1 nogil      # the same after a message, e whether it is valid
     # C hooks, own account and time
     cdef int _on_fill(self, int32_t instrument, int64_t quantity, int64_t price) except -1 nogil   # signed quantity
     cdef int _on_timer(self, int64_t timer) except -1 nogil
@@ -65,6 +70,8 @@ cdef class StrategyCore:
     # of the instrument's account, reporting currency
     cdef double equity_value(self, int32_t instrument) noexcept nogil
     cdef double price(self, int32_t instrument) noexcept nogil               # mark, else last; 0 = none yet
+    cdef int64_t bid_units(self, int32_t instrument) noexcept nogil          # of the delivered book; 0 = none
+    cdef int64_t ask_units(self, int32_t instrument) noexcept nogil
     cdef int64_t now_ns(self) noexcept nogil
     cdef int64_t bar_timeframe(self) noexcept nogil              # ns, of the bar that _on_bar was given
     cdef double price_divisor(self, int32_t instrument) noexcept nogil

@@ -24,7 +24,8 @@ cdef extern from *:
         (LEVDYN_OVERRIDES(o, _on_mark) ? 4 : 0) | (LEVDYN_OVERRIDES(o, _on_index) ? 8 : 0) | \\
         (LEVDYN_OVERRIDES(o, _on_funding) ? 16 : 0) | (LEVDYN_OVERRIDES(o, _on_liquidation) ? 32 : 0) | \\
         (LEVDYN_OVERRIDES(o, _on_open_interest) ? 64 : 0) | (LEVDYN_OVERRIDES(o, _on_timer) ? 128 : 0) | \\
-        (LEVDYN_OVERRIDES(o, _on_fill) ? 256 : 0))
+        (LEVDYN_OVERRIDES(o, _on_fill) ? 256 : 0) | (LEVDYN_OVERRIDES(o, _on_quote) ? 512 : 0) | \\
+        (LEVDYN_OVERRIDES(o, _on_book) ? 1024 : 0))
     """
     # Which slots of the method table differ from the base class's own: which C hooks a compiled class overrides.
     unsigned int LEVDYN_C_HOOKS(void *strategy)
@@ -57,7 +58,7 @@ cdef extern from *:
     object levdyn_roomy(object type)
 
 MARKET_HOOKS = ("on_trade", "on_bar", "on_bars", "on_mark", "on_index", "on_funding", "on_liquidation",
-                "on_open_interest")
+                "on_open_interest", "on_quote", "on_book")
 ACCOUNT_HOOKS = ("on_order", "on_fill", "on_funding_payment", "on_margin_call", "on_liquidated", "on_adl",
                  "on_settlement", "on_transfer")
 HOOKS = MARKET_HOOKS + ACCOUNT_HOOKS + ("on_start", "on_timer", "on_stop")
@@ -184,6 +185,12 @@ cdef class StrategyCore:
     cdef int _on_open_interest(self, const Event *event) except -1 nogil:
         return 0
 
+    cdef int _on_quote(self, const Event *event) except -1 nogil:
+        return 0
+
+    cdef int _on_book(self, const Event *event) except -1 nogil:
+        return 0
+
     cdef int _on_fill(self, int32_t instrument, int64_t quantity, int64_t price) except -1 nogil:
         return 0
 
@@ -195,6 +202,12 @@ cdef class StrategyCore:
 
     cdef int64_t position_units(self, int32_t instrument) noexcept nogil:
         return effective_units(self.context, self._account_of[instrument], instrument, 0)
+
+    cdef int64_t bid_units(self, int32_t instrument) noexcept nogil:
+        return self.context.bid(instrument)
+
+    cdef int64_t ask_units(self, int32_t instrument) noexcept nogil:
+        return self.context.ask(instrument)
 
     cdef int64_t now_ns(self) noexcept nogil:
         return self.context.now

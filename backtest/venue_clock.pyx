@@ -1,10 +1,11 @@
 """The venue's clock: every event of an instant in the order of ties, margin after its marks, then what arrives."""
 
 from backtest.agenda cimport ANSWER, CANCEL_ARRIVES, Entry, ORDER_ARRIVES, TRANSFER_ARRIVES
-from backtest.bar_paths cimport BarPaths, collateral_value
+from backtest.bar_paths cimport collateral_value
+from backtest.book_messages cimport BookMessages
 from backtest.loop_state cimport FormulaMark
 from feeds.cursor cimport Cursor
-from feeds.events cimport BAR, Event, FUNDING, INDEX, MARK, MARK_BAR, TRADE
+from feeds.events cimport BAR, BOOK, Event, FUNDING, INDEX, MARK, MARK_BAR, QUOTE, TRADE
 from libc.math cimport isnan, rint
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, int8_t, uint8_t
 from libc.stdlib cimport realloc
@@ -18,7 +19,7 @@ from feeds.errors import FeedError
 cdef double HOUR = 3.6e12
 
 
-cdef class VenueClock(BarPaths):
+cdef class VenueClock(BookMessages):
     """Applies market data and requests to the venues."""
 
     def open_books(self):
@@ -69,6 +70,10 @@ cdef class VenueClock(BarPaths):
                     self.mark_changed(event.instrument, time)
                 elif self.priced_asset[event.instrument] >= 0 and self.venue_world.prices[event.instrument].mark == 0:
                     self.mark_changed(event.instrument, time)
+            elif kind == BOOK:
+                self.book_message(s, &event, time)
+            elif kind == QUOTE:
+                self.quote_message(&event, time)
             elif kind == MARK:
                 self.exchange.mark(event.instrument, event.a, time)
                 self.mark_changed(event.instrument, time)

@@ -2,7 +2,7 @@
 
 cimport cython
 from feeds.events cimport (
-    BAR, FUNDING, INDEX, INDEX_BAR, LIQUIDATION, MARK, MARK_BAR, PREMIUM, TRADE, Event,
+    BAR, BOOK, FUNDING, INDEX, INDEX_BAR, LIQUIDATION, MARK, MARK_BAR, PREMIUM, QUOTE, TRADE, Event,
 )
 from venues.orders cimport EXPIRED, FILLED
 
@@ -75,6 +75,35 @@ cdef class TradeEvent:
 
     def __repr__(self):
         return f"TradeEvent({self.instrument.address}, ts={self.ts}, {self.price} x {self.quantity}, side={self.side})"
+
+
+@cython.freelist(64)
+@cython.no_gc                    # it refers to nothing that could refer back
+@cython.final
+cdef class QuoteEvent:
+    """Best bid and ask of a quote, or of a book after a message: `ts` (ns, venue), `is_valid`; 0 = no such level."""
+
+    cdef readonly int64_t ts
+    cdef readonly double bid
+    cdef readonly double bid_quantity
+    cdef readonly double ask
+    cdef readonly double ask_quantity
+    cdef readonly bint is_valid
+    cdef readonly InstrumentInfo instrument
+
+    @property
+    def symbol(self):
+        """Unified name."""
+        return self.instrument.symbol
+
+    @property
+    def venue(self):
+        """Venue id."""
+        return self.instrument.venue
+
+    def __repr__(self):
+        return (f"QuoteEvent({self.instrument.address}, ts={self.ts}, {self.bid} x {self.bid_quantity}, "
+                f"{self.ask} x {self.ask_quantity})")
 
 
 @cython.freelist(64)
@@ -222,6 +251,7 @@ cdef object market_event(InstrumentInfo info, const Event *event, int64_t timefr
     cdef FundingEvent funding
     cdef LiquidationEvent liquidation
     cdef OpenInterestEvent interest
+    cdef QuoteEvent quote
     if event.kind == TRADE:
         trade = TradeEvent.__new__(TradeEvent)
         trade.ts = event.ts
@@ -231,6 +261,16 @@ cdef object market_event(InstrumentInfo info, const Event *event, int64_t timefr
         trade.flags = <int> event.c
         trade.instrument = info
         return trade
+    if event.kind == BOOK or event.kind == QUOTE:
+        quote = QuoteEvent.__new__(QuoteEvent)
+        quote.ts = event.ts
+        quote.bid = <double> event.a / info.price_divisor
+        quote.bid_quantity = <double> event.b / info.quantity_divisor
+        quote.ask = <double> event.c / info.price_divisor
+        quote.ask_quantity = <double> event.d / info.quantity_divisor
+        quote.is_valid = event.e != 0
+        quote.instrument = info
+        return quote
     if event.kind == BAR or event.kind == MARK_BAR or event.kind == INDEX_BAR:
         bar = BarEvent.__new__(BarEvent)
         bar.ts_open = event.ts

@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from backtest.errors import ConfigError
-from backtest.run_streams import BAR, FUNDING, INDEX, LIQUIDATION, MARK, MARK_BAR, OPEN_INTEREST, TRADE, Plan
+from backtest.run_streams import (
+    BAR, BOOK, FUNDING, INDEX, LIQUIDATION, MARK, MARK_BAR, OPEN_INTEREST, QUOTE, TRADE, Plan,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from backtest.assembly import Assembly
@@ -18,11 +20,11 @@ MARKET = {
     "on_funding": (FUNDING,),
     "on_liquidation": (LIQUIDATION,),
     "on_open_interest": (OPEN_INTEREST,),
+    "on_quote": (QUOTE,),
+    "on_book": (BOOK,),
 }
-C_HOOKS = {1: TRADE, 4: MARK, 8: INDEX, 16: FUNDING, 32: LIQUIDATION, 64: OPEN_INTEREST}
+C_HOOKS = {1: TRADE, 4: MARK, 8: INDEX, 16: FUNDING, 32: LIQUIDATION, 64: OPEN_INTEREST, 512: QUOTE, 1024: BOOK}
 NOT_BUILT = {
-    "on_quote": "quotes are not replayed",
-    "on_book": "books are not replayed",
     "on_option": "options are not replayed",
 }
 DERIVATIVES_ONLY = ("on_funding_payment", "on_margin_call", "on_liquidated")
@@ -33,6 +35,8 @@ SOURCES = {
     "on_funding": "funding",
     "on_liquidation": "liquidations",
     "on_open_interest": "open_interest",
+    "on_quote": "quotes",
+    "on_book": "book",
 }
 
 
@@ -71,7 +75,7 @@ def check_hooks(assembly: "Assembly", strategies: "Sequence[Strategy]") -> None:
             raise ConfigError(f"{name}.{attribute} is no hook{hint} The hooks are {', '.join(HOOKS)}")
         present = set(strategy.python_hooks()) | {
             hook for bit, hook in ((1, "on_trade"), (2, "on_bar"), (4, "on_mark"), (8, "on_index"), (16, "on_funding"),
-                                   (32, "on_liquidation"), (64, "on_open_interest")) if strategy.c_hooks & bit
+                                   (32, "on_liquidation"), (64, "on_open_interest"), (512, "on_quote"), (1024, "on_book")) if strategy.c_hooks & bit
         }  # fmt: skip
         for hook in sorted(present & set(SOURCES)):
             source = SOURCES[hook]

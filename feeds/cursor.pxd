@@ -49,5 +49,8 @@ cdef class Cursor:
     cdef int deliver(self, Event *out) except -1 nogil       # the row of next_delivery, and on
     cdef void fill(self, const Columns *columns, Py_ssize_t row, Event *out) noexcept nogil
     cdef void set_delivery(self) noexcept nogil
+    # Whether the next row of a clock belongs to the same message of a book
+    cdef bint venue_continues(self, const Event *event) noexcept nogil
+    cdef bint local_continues(self, const Event *event) noexcept nogil
     cdef Batch load(self)
     cdef int turn(self) except -1

@@ -184,3 +184,17 @@ cdef class Cursor:
             else:
                 self.set_delivery()
         return 0
+
+    cdef bint venue_continues(self, const Event *event) noexcept nogil:
+        return self.next_ts == event.ts and same_message(&self.venue_batch.columns, self.venue_row, event)
+
+    cdef bint local_continues(self, const Event *event) noexcept nogil:
+        return (self.next_delivery == event.delivered
+                and self.local_batch.columns.ts[self.local_row] == event.ts
+                and same_message(&self.local_batch.columns, self.local_row, event))
+
+
+cdef inline bint same_message(const Columns *columns, Py_ssize_t row, const Event *event) noexcept nogil:
+    """Sequence number and mark of a snapshot are those of the row before."""
+    return ((columns.c == NULL or columns.c[row] == event.c)
+            and (columns.e[row] if columns.e != NULL else 0) == event.e)

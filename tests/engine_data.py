@@ -44,6 +44,20 @@ def trades(rows: Iterable[tuple[Any, ...]], symbol: str = LINEAR, venue: str = U
     return feeds.from_pandas(frame(full, "price quantity side"), kind="trades", venue=venue, symbol=symbol)
 
 
+def book(messages: Iterable[tuple[Any, ...]], symbol: str = LINEAR, venue: str = USDM) -> Dataset:
+    """Return a book from messages of (time, bids, asks[, is_snapshot]); a side is {price: quantity}, the first is whole.
+
+    Messages are numbered, each follows the one before.
+    """
+    rows = []
+    for number, (when, bids, asks, *whole) in enumerate(messages):
+        is_snapshot = int(whole[0]) if whole else int(number == 0)
+        for side, levels in ((1, bids), (-1, asks)):
+            rows += [(when, number, number - 1, is_snapshot, side, p, q) for p, q in levels.items()]
+    made = frame(rows, "seq prev_seq is_snapshot side price quantity")
+    return feeds.from_pandas(made, kind="book", venue=venue, symbol=symbol)
+
+
 def points(kind: str, rows: Iterable[tuple[Any, ...]], symbol: str = LINEAR, venue: str = USDM) -> Dataset:
     """Return mark, index or premium values from rows of (time, value)."""
     return feeds.from_pandas(frame(rows, "price"), kind=kind, venue=venue, symbol=symbol)

@@ -12,6 +12,8 @@ from venues.rulebook import VenueRules, get
 Latency = int | str | tuple[int | str, int | str, int | str]
 
 FILLS: Final = ("auto", "next_trade", "same_trade", "touch", "book", "bar")
+PLAIN_QUEUES: Final = ("risk_averse", "log", "log_total")
+POWER_QUEUES: Final = ("power", "power_total", "front_power")
 
 
 @suggest_arguments
@@ -43,8 +45,12 @@ class Venue:
     latency : None, duration or (order, response, feed)
         None: zero. One duration ("5ms") holds for all three; an int is ns.
     fills : {"auto", "next_trade", "same_trade", "touch", "book", "bar"}
+        "auto": by the book where the data have one, else by trades, else by bars. "book" takes quotes too.
+    queue : str
+        With a book, how the queue ahead of a resting order shrinks when its level gets smaller without a trade:
+        "risk_averse", "log", "log_total", "power:3", "power_total:3", "front_power:3" (`venues.queue`).
     slippage : "default" or float
-        Basis points, half-spread included.
+        Basis points, half-spread included; with a book on top of its levels, where the default is none.
     missing_tiers : "error", "nearest" or sequence of Tier
         For symbols without a tier table.
     margin_call : float
@@ -79,6 +85,7 @@ class Venue:
     discount: float = 0.0
     latency: Latency | None = None
     fills: str = "auto"
+    queue: str = "risk_averse"
     slippage: str | float = "default"
     missing_tiers: str | Sequence[Tier] = "error"
     margin_call: float = 0.8
@@ -86,6 +93,7 @@ class Venue:
     forced_close: str = "matching"
     insurance_fund: Mapping[str, Number] | None = None
     latency_ns: tuple[int, int, int] = field(init=False)
+    queue_model: tuple[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
         """Read and check every field."""
@@ -101,8 +109,7 @@ class Venue:
         choice(self.position_mode, f"{where}: position_mode", ("one_way", "hedge"))
         choice(self.collateral, f"{where}: collateral", ("single", "multi"))
         choice(self.fills, f"{where}: fills", FILLS)
-        if self.fills == "book":
-            raise VenueError(f"{where}: fills='book' is not built: books are not replayed yet; use 'auto'")
+        _set(self, "queue_model", queue_model(self.queue, f"{where}: queue"))
         choice(self.adl, f"{where}: adl", ("off", "recorded", "population"))
         if self.adl == "population":
             raise VenueError(
@@ -247,6 +254,21 @@ def _latency(latency: Latency | None, name: str) -> tuple[int, int, int]:
         raise VenueError(f"{name} must be one duration or (order, response, feed), got {latency!r}")
     order, response, feed = (duration_ns(part, name) for part in parts)
     return (order, response, feed)
+
+
+def queue_model(text: str, name: str) -> tuple[str, float]:
+    """Read a queue model and its power (0 where it has none)."""
+    word, colon, rest = str(text).partition(":")
+    if word in PLAIN_QUEUES and not colon:
+        return word, 0.0
+    try:
+        power = float(rest) if word in POWER_QUEUES else 0.0
+    except ValueError:
+        power = 0.0
+    if not 0.0 < power <= 100.0:
+        known = ", ".join([*PLAIN_QUEUES, *(f"{each}:N" for each in POWER_QUEUES)])
+        raise VenueError(f"{name} must be one of {known} with N in (0, 100], got {text!r}")
+    return word, power
 
 
 def _amounts(amounts: Mapping[str, Number], name: str) -> Mapping[str, float]:

@@ -2,6 +2,7 @@
 
 from cpython.ref cimport PyObject
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
+from venues.book cimport Book
 from venues.contract cimport Contract
 from venues.orders cimport Order, OrderStore, Reason
 from venues.records cimport Forced
@@ -28,6 +29,7 @@ cdef class Market:
     cdef int32_t tail
     cdef readonly int32_t active
     cdef readonly bint closed        # delisted or settled
+    cdef readonly Book book          # None = trades or bars alone
     # tape
     cdef int8_t last_side
     cdef int64_t run_price           # volume traded in an unbroken run at one price ...
@@ -53,11 +55,13 @@ cdef class Market:
         self.last_side = side
 
     cdef bint reaches(self, const Order *order, int64_t time) noexcept nogil       # a limit that would take now
+    cdef bint is_priced(self) noexcept nogil         # whether it can be said what a limit reaches
     cdef int add(self, Order *order, int64_t time) except -1 nogil
     cdef int take_at_once(self, Order *order, int64_t time) except -1 nogil
     cdef int cancel(self, Order *order, Reason reason, int64_t time) except -1 nogil
     cdef void unlink(self, Order *order) noexcept nogil
     cdef int on_trade(self, int64_t price, int64_t quantity, int8_t side, int64_t time) except -1 nogil
+    cdef int on_book(self, int64_t time) except -1 nogil     # a message of the book has been applied
     cdef int on_price(self, PriceSource source, int64_t price, int64_t time) except -1 nogil   # triggers
     cdef void begin_bar(self, const int64_t *times, const int64_t *prices, int64_t volume) noexcept nogil
     cdef int on_jump(self, int64_t price, int64_t time) except -1 nogil       # a bar opens, or closes a skipped path
@@ -66,9 +70,13 @@ cdef class Market:
     cdef double next_hit(self, const Move *move, double progress, Order **which) noexcept nogil
     cdef int meet(self, Order *order, PriceSource source, int64_t price, int64_t time) except -1 nogil
     cdef int take(self, Order *order, int64_t price, int64_t limit_quantity, int64_t time) except? -1 nogil
+    # Quantity that a taker may still fill, reduce-only orders cut to the position; 0 = it was cancelled
+    cdef int64_t fillable(self, Order *order, int64_t time) except? -1 nogil
     cdef int give(self, Order *order, int64_t quantity, int64_t time) except -1 nogil
     cdef int64_t reducible(self, Order *order) noexcept nogil
     cdef int finish(self, Order *order, int64_t quantity, int64_t price, bint is_maker, int64_t time) except -1 nogil
     cdef bint is_hit(self, Order *order, PriceSource source, int64_t price) noexcept nogil
     cdef int64_t ask_estimate(self) noexcept nogil
     cdef int64_t bid_estimate(self) noexcept nogil
+
+cdef int64_t away(int64_t price, double slippage, int8_t side, int64_t tick) noexcept nogil

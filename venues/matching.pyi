@@ -1,5 +1,6 @@
 """The market of one instrument where the data are trades or bars: which orders fill, when, and at what price."""
 
+from venues.book import Book
 from venues.orders import OrderStore
 from venues.world import World
 
@@ -12,3 +13,5 @@ class Market:
     def active(self) -> int: ...
     @property
     def closed(self) -> bool: ...
+    @property
+    def book(self) -> Book | None: ...

@@ -29,7 +29,7 @@ cdef enum:
     UNLIMITED = -1
 
 
-cdef inline int64_t away(int64_t price, double slippage, int8_t side, int64_t tick) noexcept nogil:
+cdef int64_t away(int64_t price, double slippage, int8_t side, int64_t tick) noexcept nogil:
     """The price moved against a taker of that side, on the tick away from it."""
     cdef double moved = <double> price * (1.0 + side * slippage)
     if tick < 1:
@@ -90,9 +90,15 @@ cdef class Market:
             return order.price >= (price if price else self.ask_estimate())
         return order.price <= (price if price else self.bid_estimate())
 
+    cdef bint is_priced(self) noexcept nogil:
+        return self.world.prices[self.instrument].last != 0
+
+    cdef int on_book(self, int64_t time) except -1 nogil:
+        return 0                         # orders here do not fill by the book
+
     cdef int add(self, Order *order, int64_t time) except -1 nogil:
         cdef bint reaches = False
-        if order.type == LIMIT and self.world.prices[self.instrument].last != 0:
+        if order.type == LIMIT and self.is_priced():
             reaches = self.reaches(order, time)
             if reaches and order.flags & POST_ONLY:
                 order.status = REJECTED
@@ -170,9 +176,8 @@ cdef class Market:
             (<Account> self.accounts[order.account]).order_changed(order, time)
         return 0
 
-    cdef int take(self, Order *order, int64_t price, int64_t limit_quantity, int64_t time) except? -1 nogil:
-        """A taker fill at a price before slippage, of at most limit_quantity (UNLIMITED = all); 1 when it filled."""
-        cdef int64_t quantity, most, moved
+    cdef int64_t fillable(self, Order *order, int64_t time) except? -1 nogil:
+        cdef int64_t quantity, most
         if order.flags & CLOSE_POSITION:
             order.quantity = order.filled + self.reducible(order)
         quantity = order.quantity - order.filled
@@ -185,6 +190,13 @@ cdef class Market:
                 (<Account> self.accounts[order.account]).release(order, quantity - most)
                 order.quantity = order.filled + most
                 quantity = most
+        return quantity
+
+    cdef int take(self, Order *order, int64_t price, int64_t limit_quantity, int64_t time) except? -1 nogil:
+        """A taker fill at a price before slippage, of at most limit_quantity (UNLIMITED = all); 1 when it filled."""
+        cdef int64_t quantity = self.fillable(order, time), most, moved
+        if quantity == 0:
+            return 0
         moved = away(price, (<Account> self.accounts[order.account]).slippage, order.side, self.contract.tick)
         if order.price != 0:
             if order.side * (price - order.price) > 0:

@@ -76,6 +76,10 @@ cdef struct Order:
     int64_t arrived          # ns, venue clock
     int64_t touched          # number of the bar segment that last filled a part of it
     int64_t expires          # ns at which a forced order gives up; 0 = never
+    double ahead             # quantity ahead of it in the queue of its level, quantity units
+    double level             # quantity of its level as the feed last told it; -1 = not known
+    double traded            # of it at its price since then
+    int64_t traded_at        # ns of the last such trade
     double filled_value      # sum of quantity x price in units
     double requested_quantity
     double requested_price

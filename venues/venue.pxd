@@ -7,6 +7,7 @@ from venues.orders cimport Order
 
 cdef class Exchange(Admission):
     cdef int trade(self, int32_t instrument, int64_t price, int64_t quantity, int8_t side, int64_t time) except -1 nogil
+    cdef int book_changed(self, int32_t instrument, int64_t time) except -1 nogil
     cdef int mark(self, int32_t instrument, int64_t price, int64_t time) except -1 nogil
     cdef int index(self, int32_t instrument, int64_t price, int64_t time) except -1 nogil
     cdef int asset_price_moved(self, int64_t time) except -1 nogil

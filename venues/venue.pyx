@@ -80,6 +80,9 @@ cdef class Exchange(Admission):
             self.mark(instrument, price, time)
         return (<Market> self.markets[instrument]).on_trade(price, quantity, side, time)
 
+    cdef int book_changed(self, int32_t instrument, int64_t time) except -1 nogil:
+        return (<Market> self.markets[instrument]).on_book(time)
+
     cdef int mark(self, int32_t instrument, int64_t price, int64_t time) except -1 nogil:
         cdef int32_t i
         self.world.set_price(instrument, MARK_PRICE, price, time)

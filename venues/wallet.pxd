@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from venues.ledger cimport Ledger, PostingContext
 from venues.orders cimport Order
 from venues.outbox cimport Message, MessageKind, Outbox
+from venues.queue cimport QueueModel
 from venues.records cimport Journal, PostingKind
 from venues.state cimport AccountState, PoolState, Slot
 from venues.world cimport World
@@ -30,6 +31,9 @@ cdef class Wallet:
     cdef double market_buy_factor        # price at which the margin of a market order is computed, over last
     cdef double market_sell_factor
     cdef double slippage                 # fraction of the price, half-spread included, against every taker fill
+    cdef double book_slippage            # the same on top of the levels of a book
+    cdef QueueModel queue_model
+    cdef double queue_power
     cdef bint forced_at_mark             # forced_close="mark_slippage": fills at the mark, not on the market
     cdef bint fee_on_forced              # fills by force and takeovers pay the taker fee, not the clearance fee
     cdef uint8_t fill_rule               # FillRule of matching.pxd

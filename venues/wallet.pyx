@@ -84,6 +84,12 @@ cdef class Wallet:
         """Charge the taker fee on fills by force and takeovers instead of a clearance fee."""
         self.fee_on_forced = True
 
+    def meet_books(self, int model, double power, double slippage):
+        """Set how the queue ahead of resting orders shrinks (`venues.queue`), and the slippage on top of a book."""
+        self.book_slippage = slippage
+        self.queue_model = <QueueModel> model
+        self.queue_power = power
+
     def close_at_mark(self):
         """Fill forced orders at the mark and its slippage instead of on the market."""
         self.forced_at_mark = True
