@@ -125,9 +125,7 @@ def assumptions(assembly: Assembly) -> list[dict[str, Any]]:
 
 def _account_rows(assembly: Assembly, venue: "Venue", suffix: str, add: Any) -> None:
     mine = [run for run in assembly.instruments if run.venue == venue.name]
-    kinds = {
-        "book" if run.index in assembly.by_book else "trades" if run.stream("trades") else "bars" for run in mine
-    }
+    kinds = {"book" if run.index in assembly.by_book else "trades" if run.stream("trades") else "bars" for run in mine}
     fills = {
         "book": f"takers walk the book, limits wait in the queue of their level ({venue.queue})",
         "trades": "market orders at the next trade, limits when traded through or after the estimated queue",
@@ -155,8 +153,10 @@ def _account_rows(assembly: Assembly, venue: "Venue", suffix: str, add: Any) -> 
     add(
         f"slippage{suffix}", f"{bps:g} bp against every taker fill", "half-spread included", venue.slippage != "default"
     ) if kinds != {"book"} else add(
-        f"slippage{suffix}", f"{assembly.book_slippage(venue) * 1e4:g} bp on top of the book",
-        "spread and depth are in the data", venue.slippage != "default",
+        f"slippage{suffix}",
+        f"{assembly.book_slippage(venue) * 1e4:g} bp on top of the book",
+        "spread and depth are in the data",
+        venue.slippage != "default",
     )
     fees = sorted({assembly.boxes[run.index].fees for run in assembly.instruments if run.venue == venue.name})
     shown = "; ".join(f"maker {maker / 1e8:g} %, taker {taker / 1e8:g} %" for maker, taker in fees)

@@ -190,9 +190,7 @@ class Decisions:
                 raise ConfigError(
                     f"{run.address}: fills='book' needs book or quotes rows, the data have {have}; use fills='auto'"
                 )
-            is_best = stream is not None and (
-                stream.kind == "book" or not (run.stream("trades") or run.stream("bars"))
-            )
+            is_best = stream is not None and (stream.kind == "book" or not (run.stream("trades") or run.stream("bars")))
             if "book" in rules or (is_best and rules == {"auto"}):
                 self.by_book.add(run.index)
 

@@ -121,8 +121,10 @@ def plans(
         kind = table[stream.kind]
         plan = Plan(stream, kind, run.index, latency=latency[stream.venue])
         finest = run.stream(stream.kind)[0]
-        plan.passive = kind == PREMIUM_BAR or stream is not finest or (
-            kind == BAR and (bool(run.stream("trades")) or run.index in meeting)
+        plan.passive = (
+            kind == PREMIUM_BAR
+            or stream is not finest
+            or (kind == BAR and (bool(run.stream("trades")) or run.index in meeting))
         )
         if kind in (QUOTE, BOOK):
             plan.feeds_book = stream is run.book_stream

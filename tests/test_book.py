@@ -49,7 +49,9 @@ def test_the_levels_are_those_of_two_sorted_tables(messages, tick):
         for side, price, quantity in rows:
             tables[side][price] = quantity
         want = tuple(
-            sorted(OrderedDict((p, q) for p, q in tables[side].items() if q).items(), key=lambda row, s=side: -s * row[0])
+            sorted(
+                OrderedDict((p, q) for p, q in tables[side].items() if q).items(), key=lambda row, s=side: -s * row[0]
+            )
             for side in (1, -1)
         )
         assert sides(book) == want
