@@ -8,6 +8,7 @@ cdef enum EntryKind:
     CANCEL_ARRIVES = 1       # a = id of the order
     VERB_ARRIVES = 2         # a = number of the verb
     TRANSFER_ARRIVES = 3     # a = number of the transfer
+    ORDER_EXPIRES = 7        # a = id of the order
     # strategy clock, in the order of ties
     ANSWER = 4               # a = place in the message pool
     BAR_CLOSES = 5           # a = number of the aggregator

@@ -110,6 +110,8 @@ class Assembly(VenueFigures):
             limits=self.settings.limits,
             seed=self.settings.seed,
             order_limits=[self._order_limits(name) for name in self.venue_names],
+            order_rates=[self._order_rates(name) for name in self.venue_names],
+            keeps_place=[self._amend_keeps_place(name) for name in self.venue_names],
         )
         self.failures = VenueFailures(self.exchange)
         for index, mark in self.marks.items():

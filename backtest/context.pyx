@@ -37,8 +37,9 @@ cdef class Context:
     """
 
     def __init__(self, *, World world, list states, OrderStore store, Agenda venue_agenda, Agenda local_agenda,
-                 Journal journal, list infos, list books, list assets, list accounts, list account_venues, list account_assets,
-                 list order_latency, list taker_fees, list slippage, int reporting, history, universe):
+                 Journal journal, list infos, list books, list assets, list accounts, list account_venues,
+                 list account_assets, list order_latency, list taker_fees, list slippage, int reporting, history,
+                 universe):
         cdef int32_t i, j, n = len(infos), m = len(accounts)
         self.world = world
         self.states = states
@@ -185,6 +186,7 @@ cdef class Context:
         order.side = <int8_t> side
         order.quantity = quantity
         order.type = <uint8_t> type
+        order.sent_type = order.type
         order.price = price
         order.trigger = trigger
         order.trail = trail

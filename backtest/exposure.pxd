@@ -6,4 +6,5 @@ from libc.stdint cimport int32_t, int64_t
 
 cdef class Exposure(Trading):
     cdef int64_t _pending(self, int32_t instrument, int32_t account)
-    cdef OrderView _standing(self, int32_t instrument, int32_t account, int leg, int side, int kind, int64_t price)
+    cdef OrderView _standing(self, int32_t instrument, int32_t account, int leg, int side, int kind, int64_t price,
+                             double rate)

@@ -197,8 +197,8 @@ cdef class Exposure(Trading):
         symbol : str
         stop, take : float, optional
             Trigger prices of a stop-market and a take-profit-market order.
-        trailing : float, optional
-            Distance of a trailing stop, in price.
+        trailing : float or str, optional
+            Distance of a trailing stop, in price or as a share of the best price (``"0.5%"``).
         trigger : str
             ``mark | last | index``.
 
@@ -210,6 +210,7 @@ cdef class Exposure(Trading):
         cdef int32_t instrument, account
         cdef int leg, side
         cdef int64_t price
+        cdef double rate
         cdef Order *order
         cdef OrderView standing
         instrument, account = self.find(symbol)
@@ -226,21 +227,27 @@ cdef class Exposure(Trading):
         for kind, level in ((STOP_MARKET, stop), (TAKE_MARKET, take), (TRAILING_STOP, trailing)):
             if level is None:
                 continue
-            price = self.context.price_units(instrument, float(level), 0)
-            if price <= 0:
+            rate = 0.0
+            if kind == TRAILING_STOP:
+                price, rate = self._trail(instrument, level)
+            else:
+                price = self.context.price_units(instrument, float(level), 0)
+            if price <= 0 and rate == 0.0:
                 raise OrderError(f"protect({symbol!r}): a price or distance must be at least one tick, got {level!r}")
-            standing = self._standing(instrument, account, leg, side, kind, price)
+            standing = self._standing(instrument, account, leg, side, kind, price, rate)
             if standing is None:
                 order = self.context.send(
                     self.number, account, instrument, side, 0, kind, 0, 0 if kind == TRAILING_STOP else price,
                     price if kind == TRAILING_STOP else 0, CLOSE_POSITION | PROTECTIVE | REDUCE_ONLY, GTC, leg, -1, 0.0)
                 order.trigger_source = TRIGGERS[trigger]
+                order.trail_rate = rate
                 standing = self.view(order.id)
                 standing.order.trigger_source = order.trigger_source
             made.append(standing)
         return made
 
-    cdef OrderView _standing(self, int32_t instrument, int32_t account, int leg, int side, int kind, int64_t price):
+    cdef OrderView _standing(self, int32_t instrument, int32_t account, int leg, int side, int kind, int64_t price,
+                             double rate):
         """The resident stop that is as wanted, None if there is none; others of its kind there are cancelled."""
         cdef OrderView view, standing = None
         for view in list(self._orders.values()):
@@ -248,7 +255,7 @@ cdef class Exposure(Trading):
                     or view.order.type != kind or not view.order.flags & PROTECTIVE
                     or view.order.canceling or not view.is_open):
                 continue
-            if view.order.side == side and price == (
+            if view.order.side == side and view.order.trail_rate == rate and price == (
                     view.order.trail if kind == TRAILING_STOP else view.order.trigger):
                 standing = view
             else:

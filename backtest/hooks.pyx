@@ -7,7 +7,7 @@ from backtest.context cimport Context
 from backtest.strategy cimport Strategy
 from backtest.strategy_core cimport HOOK_FILL, HOOK_TIMER
 from backtest.views cimport InstrumentInfo, OrderView, market_event
-from venues.orders cimport ON_INDEX, ON_LAST, ON_MARK, TRAILING_STOP, Order
+from venues.orders cimport ON_INDEX, ON_LAST, ON_MARK, TRAILING_STOP, follow
 from venues.outbox cimport (
     DELEVERAGED, FILLED_PART, FUNDING_PAID, MARGIN_CALL, ORDER_STATE, SETTLED, STATE_ONLY, TRANSFERRED,
     Message,
@@ -220,7 +220,7 @@ cdef class Hooks:
                 if ((source == ON_MARK and is_mark)
                         or (source == ON_LAST and (event.kind == TRADE or event.kind == BAR))
                         or (source == ON_INDEX and (event.kind == INDEX or event.kind == INDEX_BAR))):
-                    trail(&(<OrderView> view).order, low if (<OrderView> view).order.side > 0 else high)
+                    follow(&(<OrderView> view).order, low if (<OrderView> view).order.side > 0 else high)
         return 0
 
     # ------------------------------------------------------------------ time
@@ -267,14 +267,6 @@ cdef class Hooks:
                         (<Strategy> strategy).told(instrument, account).symbol))
         self.context.marks_moved = False
         return 0
-
-
-cdef int trail(Order *order, int64_t price) noexcept:
-    """The trigger of a trailing stop follows the best price from its distance."""
-    if order.extreme == 0 or order.side * (price - order.extreme) < 0:
-        order.extreme = price
-        order.trigger = price + order.side * order.trail
-    return 0
 
 
 def account_ratio_of(Context context, int account):

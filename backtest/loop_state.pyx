@@ -24,7 +24,8 @@ cdef class LoopState:
     """What the loop works on. Built by `backtest.assembly`, which explains each argument."""
 
     def __init__(self, *, Exchange exchange, Context context, Hooks hooks, list cursors, list strategies, verbs, rules,
-                 list assets_of_streams, list passive, list feeds_book, list mid_is_last, list response_latency, list priced_asset, int reporting,
+                 list assets_of_streams, list passive, list feeds_book, list mid_is_last, list response_latency,
+                 list priced_asset, int reporting,
                  int64_t start, int64_t end, list formulas, list max_mark_age, list premium_scales, list rate_scales,
                  list mark_formulas, int path_rule, int on_ruin, int on_gap):
         cdef int32_t i, j, n = len(cursors), m = exchange.n_markets
@@ -75,7 +76,8 @@ cdef class LoopState:
         self.bound = <PyObject **> calloc(self.n_strategies * KINDS + 1, sizeof(PyObject *))
         self.infos = <PyObject **> calloc(self.n_strategies * m + 1, sizeof(PyObject *))
         if (self.cursor == NULL or self.strategy == NULL or self.kind == NULL or self.early == NULL
-                or self.passive == NULL or self.feeds_book == NULL or self.mid_is_last == NULL or self.asset == NULL or self.paths == NULL or self.moves == NULL
+                or self.passive == NULL or self.feeds_book == NULL or self.mid_is_last == NULL
+                or self.asset == NULL or self.paths == NULL or self.moves == NULL
                 or self.response_latency == NULL or self.priced_asset == NULL or self.formulas == NULL
                 or self.formula_marks == NULL or self.premiums == NULL or self.has_formula == NULL
                 or self.max_mark_age == NULL or self.premium_divisors == NULL or self.rate_scales == NULL

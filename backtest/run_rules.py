@@ -33,6 +33,21 @@ class VenueFigures(Decisions):
         rules = book.order_rules(self.settings.start)
         return rules.max_open_orders, rules.max_conditional_orders
 
+    def _order_rates(self, name: str) -> list[tuple[int, int]]:
+        """Return how many orders an account may send in each window (ns) at a venue."""
+        book = self._book(name)
+        if not book.facts.order_rates:
+            return []
+        rates = book.need(book.facts.order_rates, self.settings.start, "order rates")
+        return [(most, round(seconds * 1e9)) for most, seconds in rates]
+
+    def _amend_keeps_place(self, name: str) -> bool:
+        """Return whether an order whose quantity is lowered keeps its place at a venue."""
+        book = self._book(name)
+        return bool(book.facts.amend_keeps_place) and bool(
+            book.need(book.facts.amend_keeps_place, self.settings.start, "amending of orders")
+        )
+
     def _liquidation_course(self, name: str) -> dict[str, int | float | bool]:
         """Return how a venue closes by force, as `Liquidator` takes it."""
         book = self._book(name)

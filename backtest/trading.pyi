@@ -23,6 +23,7 @@ class Trading(EarlyOrders):
         post_only: Any = False,
         reduce_only: Any = False,
         tif: Any = "GTC",
+        until: Any = None,
         tag: Any = None,
         position: Any = None,
     ) -> OrderView: ...
@@ -39,6 +40,7 @@ class Trading(EarlyOrders):
         post_only: Any = False,
         reduce_only: Any = False,
         tif: Any = "GTC",
+        until: Any = None,
         tag: Any = None,
         position: Any = None,
     ) -> OrderView: ...
@@ -51,6 +53,7 @@ class Trading(EarlyOrders):
         post_only: bool,
         reduce_only: bool,
         tif: Any,
+        until: Any,
         tag: Any,
         position: Any,
         early: OrderView | None = None,
@@ -65,13 +68,36 @@ class Trading(EarlyOrders):
         quantity: Any,
         limit: Any = None,
         stop: Any = None,
+        take: Any = None,
+        trailing: Any = None,
+        activation: Any = None,
         post_only: Any = False,
         reduce_only: Any = False,
         tif: Any = "GTC",
+        until: Any = None,
         tag: Any = None,
         position: Any = None,
         trigger: Any = "mark",
     ) -> OrderView: ...
+    def _time_in_force(self, tif: Any, until: Any) -> Any: ...
+    def _trail(self, instrument: int, trailing: Any) -> Any: ...
+    def oco(
+        self,
+        symbol: Any,
+        *,
+        side: Any,
+        quantity: Any,
+        limit: Any,
+        stop: Any,
+        stop_limit: Any = None,
+        post_only: Any = False,
+        reduce_only: Any = False,
+        tif: Any = "GTC",
+        until: Any = None,
+        tag: Any = None,
+        position: Any = None,
+        trigger: Any = "last",
+    ) -> tuple[OrderView, OrderView]: ...
     def cancel(self, order: Any) -> Any: ...
     def cancel_all(self, symbol: Any = None) -> Any: ...
     def amend(self, order: Any, *, limit: Any = None, quantity: Any = None) -> Any: ...

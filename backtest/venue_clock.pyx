@@ -1,6 +1,6 @@
 """The venue's clock: every event of an instant in the order of ties, margin after its marks, then what arrives."""
 
-from backtest.agenda cimport ANSWER, CANCEL_ARRIVES, Entry, ORDER_ARRIVES, TRANSFER_ARRIVES
+from backtest.agenda cimport ANSWER, CANCEL_ARRIVES, Entry, ORDER_ARRIVES, ORDER_EXPIRES, TRANSFER_ARRIVES
 from backtest.bar_paths cimport collateral_value
 from backtest.book_messages cimport BookMessages
 from backtest.loop_state cimport FormulaMark
@@ -184,6 +184,8 @@ cdef class VenueClock(BookMessages):
                 self.exchange.arrive(self.exchange.store.at(<int32_t> entry.a), time)
             elif entry.kind == CANCEL_ARRIVES:
                 self.exchange.cancel(entry.a, time)
+            elif entry.kind == ORDER_EXPIRES:
+                self.exchange.expire(entry.a, time)
             else:
                 with gil:
                     self.verbs.execute(entry.kind == TRANSFER_ARRIVES, entry.a, time)

@@ -158,6 +158,12 @@ cdef class Verbs:
             return NO_REASON             # over before this arrived: its own message says so
         account = self.exchange.account_list[order.account]
         market = self.exchange.market_list[order.instrument]
+        if (price == order.price and order.filled < quantity <= order.quantity
+                and self.exchange.keeps_place[self.exchange.venue_of[order.instrument]]):
+            account.release(order, order.quantity - quantity)
+            order.quantity = quantity
+            account.order_changed(order, time)
+            return NO_REASON
         old_price = order.price
         old_quantity = order.quantity
         market.unlink(order)

@@ -338,8 +338,8 @@ cdef class OrderView:
 
     @property
     def type(self):
-        """``market | limit | stop | take | trailing``."""
-        return TYPES[self.order.type]
+        """``market | limit | stop | take | trailing | stop_limit | take_limit``, as it was sent."""
+        return TYPES[self.order.sent_type]
 
     @property
     def tif(self):

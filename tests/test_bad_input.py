@@ -195,9 +195,9 @@ CASES = {
             "take the hook out",
         ],
     ),
-    "hook that is not built": (
+    "hook of a book that is not there": (
         lambda: run(DATA, with_hook("on_book")),
-        ["Watcher.on_book", "books are not replayed yet"],
+        ["Watcher.on_book", "would never be called", "the data have no book rows"],
     ),
     "misspelt hook": (
         lambda: run(DATA, with_hook("on_trades")),

@@ -77,7 +77,7 @@ def test_an_unknown_option_of_an_account_is_an_error(name):
         venues.Venue(USDM, balances={"USDT": 1}, **ACCOUNTS[name])
 
 
-@pytest.mark.parametrize("option", [{"fills": "book"}, {"adl": "population"}])
+@pytest.mark.parametrize("option", [{"adl": "population"}])
 def test_an_option_that_is_known_but_not_built_is_an_error_before_the_run(option):
     """B28: a run that would ignore it does not start."""
     with pytest.raises(ValueError, match="not built"):

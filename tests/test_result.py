@@ -84,7 +84,7 @@ def test_words_stand_in_the_order_of_the_codes_of_the_engine(file, enum, words):
         "funding_payment": "funding", "adl_profit": "adl", "settlement_profit": "settlement", "no_reason": "",
         "own_order": "own", "by_liquidation": "liquidation", "by_takeover": "takeover", "by_adl": "adl",
         "by_settlement": "settlement", "adl_counterparties": "adl", "forced_order": "forced",
-        "gtc": "GTC", "ioc": "IOC", "fok": "FOK",
+        "gtc": "GTC", "ioc": "IOC", "fok": "FOK", "gtd": "GTD",
     }  # fmt: skip
     names = [other.get(name.lower(), name.lower()) for name, _ in found]
     numbers = [int(number) for _, number in found]

@@ -11,6 +11,13 @@ from venues.outbox cimport Outbox
 from venues.records cimport Journal
 from venues.world cimport PriceSource, World
 
+cdef enum:
+    WINDOWS = 2
+
+cdef struct OrderRate:       # how many orders an account may send in a window of time
+    int64_t most             # 0 = no limit
+    int64_t span             # ns
+
 cdef class Admission:
     cdef readonly World world
     cdef readonly Ledger ledger
@@ -34,9 +41,14 @@ cdef class Admission:
     cdef double *overload_share
     cdef int32_t *most_orders        # open limit orders that an account may have in a contract, by venue; 0 = no limit
     cdef int32_t *most_conditional   # the same for stops and take-profits
+    cdef OrderRate *rates            # [venue * 2 + window]
+    cdef int64_t *sent               # by account, the same: orders in the present window
+    cdef int64_t *window             # number of that window
+    cdef uint8_t *keeps_place        # by venue: lowering a quantity keeps the place in the queue
     cdef int64_t seed
     cdef bint limits
 
     cdef int validate(self, Order *order, int64_t time) except -1 nogil
+    cdef bint is_too_fast(self, const Order *order, int64_t time) noexcept nogil
     cdef int too_many(self, Order *order) noexcept nogil
     cdef bint would_trigger(self, Order *order) noexcept nogil

@@ -11,8 +11,8 @@ from venues.liquidation cimport Liquidator
 from venues.matching cimport Market
 from venues.orders cimport (
     ABOVE_MAXIMUM, BELOW_MINIMUM, CLOSE_POSITION, DELISTED, IN_LIQUIDATION, LIMIT, NOTHING_TO_REDUCE, NO_REASON,
-    OFF_LOT, OFF_TICK, OUTSIDE_BAND, REDUCE_ONLY, SIDE_NOT_ALLOWED, STOP_MARKET, TAKE_MARKET, TOO_MANY_ORDERS,
-    VENUE_OVERLOADED, VENUE_UNAVAILABLE, WOULD_TRIGGER, Order, OrderStore,
+    OFF_LOT, OFF_TICK, OUTSIDE_BAND, REDUCE_ONLY, SIDE_NOT_ALLOWED, STOP_MARKET, TOO_MANY_ORDERS, TOO_MANY_REQUESTS,
+    TRAILING_STOP, VENUE_OVERLOADED, VENUE_UNAVAILABLE, WOULD_TRIGGER, Order, OrderStore, has_limit, is_stop,
 )
 from venues.outbox cimport Outbox
 from venues.records cimport Journal
@@ -43,11 +43,15 @@ cdef class Admission:
         Of the draws.
     order_limits : list of (int, int)
         For each venue: open and conditional orders that an account may have in a contract; 0 = no limit.
+    order_rates : list of list of (int, int)
+        For each venue, at most two: orders that an account may send in a window of so many ns.
+    keeps_place : list of bool
+        For each venue: an order whose quantity is lowered keeps its place in the queue.
     """
 
     def __cinit__(self, *, World world, Ledger ledger, Journal journal, Outbox outbox, OrderStore store, list accounts,
                   list markets, list venue_of, Liquidator liquidator, AutoExchange auto_exchange, bint limits,
-                  int64_t seed, list order_limits):
+                  int64_t seed, list order_limits, list order_rates, list keeps_place):
         cdef int32_t i
         cdef Market market
         self.world = world
@@ -73,13 +77,22 @@ cdef class Admission:
         self.overload_share = <double *> calloc(ledger.n_venues + 1, sizeof(double))
         self.most_orders = <int32_t *> calloc(ledger.n_venues + 1, sizeof(int32_t))
         self.most_conditional = <int32_t *> calloc(ledger.n_venues + 1, sizeof(int32_t))
-        if (self.accounts == NULL or self.markets == NULL or self.venue_of == NULL or self.mark_from_last == NULL
+        self.rates = <OrderRate *> calloc(WINDOWS * ledger.n_venues + 1, sizeof(OrderRate))
+        self.sent = <int64_t *> calloc(WINDOWS * self.n_accounts + 1, sizeof(int64_t))
+        self.window = <int64_t *> calloc(WINDOWS * self.n_accounts + 1, sizeof(int64_t))
+        self.keeps_place = <uint8_t *> calloc(ledger.n_venues + 1, sizeof(uint8_t))
+        if (self.rates == NULL or self.sent == NULL or self.window == NULL or self.keeps_place == NULL
+                or self.accounts == NULL or self.markets == NULL or self.venue_of == NULL or self.mark_from_last == NULL
                 or self.mark_from_index == NULL or self.outage_until == NULL or self.cancel_only_until == NULL
                 or self.overload_until == NULL or self.overload_share == NULL or self.most_orders == NULL
                 or self.most_conditional == NULL):
             raise MemoryError("exchange: no memory")
         for i in range(ledger.n_venues):
             self.most_orders[i], self.most_conditional[i] = order_limits[i]
+            self.keeps_place[i] = keeps_place[i]
+            for j, (most, span) in enumerate(order_rates[i]):
+                self.rates[WINDOWS * i + <int> j].most = most
+                self.rates[WINDOWS * i + <int> j].span = span
         for i in range(self.n_accounts):
             self.accounts[i] = <PyObject *> accounts[i]
         for i in range(self.n_markets):
@@ -110,6 +123,10 @@ cdef class Admission:
         free(self.overload_share)
         free(self.most_orders)
         free(self.most_conditional)
+        free(self.rates)
+        free(self.sent)
+        free(self.window)
+        free(self.keeps_place)
 
     def outage(self, int venue, int64_t until):
         """Answer orders and cancels of a venue with VENUE_UNAVAILABLE until a time, or an earlier one's later end."""
@@ -133,6 +150,8 @@ cdef class Admission:
         cdef int32_t pool, venue = self.venue_of[order.instrument]
         if self.outage_until[venue] > time or self.cancel_only_until[venue] > time:
             return VENUE_UNAVAILABLE
+        if self.limits and self.is_too_fast(order, time):
+            return TOO_MANY_REQUESTS
         if (self.overload_until[venue] > time
                 and uniform(self.seed, OVERLOAD_REFUSAL, venue, order.id) < self.overload_share[venue]):
             return VENUE_OVERLOADED
@@ -159,7 +178,7 @@ cdef class Admission:
         if self.limits:
             if self.too_many(order):
                 return TOO_MANY_ORDERS
-            lot = c.market_lot if order.type != LIMIT and c.market_lot > 0 else c.lot
+            lot = c.market_lot if not has_limit(order.type) and c.market_lot > 0 else c.lot
             if lot > 0 and order.quantity % lot != 0:
                 return OFF_LOT
             if c.tick > 0 and (order.price % c.tick != 0 or (order.type != LIMIT and order.trigger % c.tick != 0)):
@@ -167,7 +186,7 @@ cdef class Admission:
             if not order.flags & CLOSE_POSITION:
                 if order.quantity <= 0 or order.quantity < c.minimum_quantity:
                     return BELOW_MINIMUM
-                most = c.maximum_quantity if order.type == LIMIT else c.maximum_market_quantity
+                most = c.maximum_quantity if has_limit(order.type) else c.maximum_market_quantity
                 if most > 0 and order.quantity > most:
                     return ABOVE_MAXIMUM
             price = self.world.price_value(order.instrument, order.price if order.price != 0 else last)
@@ -183,10 +202,23 @@ cdef class Admission:
                     return OUTSIDE_BAND
         elif order.quantity <= 0 and not order.flags & CLOSE_POSITION:
             return BELOW_MINIMUM
-        if order.type == STOP_MARKET or order.type == TAKE_MARKET:
-            if self.would_trigger(order):
-                return WOULD_TRIGGER
+        if order.type >= STOP_MARKET and order.type != TRAILING_STOP and self.would_trigger(order):
+            return WOULD_TRIGGER
         return NO_REASON
+
+    cdef bint is_too_fast(self, const Order *order, int64_t time) noexcept nogil:
+        """Count an order in its account's windows of time; whether one of them is full."""
+        cdef int32_t at = WINDOWS * self.venue_of[order.instrument], own = WINDOWS * order.account, i
+        cdef bint full = False
+        for i in range(WINDOWS):
+            if self.rates[at + i].most == 0:
+                continue
+            if self.window[own + i] != time // self.rates[at + i].span:
+                self.window[own + i] = time // self.rates[at + i].span
+                self.sent[own + i] = 0
+            self.sent[own + i] += 1
+            full = full or self.sent[own + i] > self.rates[at + i].most
+        return full
 
     cdef int too_many(self, Order *order) noexcept nogil:
         """Whether the account has as many open orders of that kind in the contract as the venue allows."""
@@ -213,6 +245,6 @@ cdef class Admission:
             price = self.world.prices[order.instrument].index
         if price == 0:
             return False
-        if order.type == STOP_MARKET:
+        if is_stop(order.type):
             return order.side * (price - order.trigger) >= 0
         return order.side * (order.trigger - price) >= 0

@@ -1,4 +1,4 @@
-"""The order book of one instrument as a feed tells it: levels by price, sequence, validity, what own orders have eaten."""
+"""The book of one instrument as a feed tells it: levels, sequence, validity, what own orders have eaten."""
 
 from collections.abc import Iterable
 

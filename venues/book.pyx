@@ -1,4 +1,4 @@
-"""The order book of one instrument as a feed tells it: levels by price, sequence, validity, what own orders have eaten.
+"""The book of one instrument as a feed tells it: levels, sequence, validity, what own orders have eaten.
 
 A message of the feed is a snapshot, which replaces everything, or updates, which set the quantity of single levels. The
 book is looked at between messages only. It is usable from its first snapshot on, until

@@ -6,8 +6,8 @@ Taking. A market order, a triggered stop and a limit order that the other side r
 it stands then, from the best level on, a fill at each level's price, up to the limit. What they take stays taken until
 the feed states another quantity for that level. What is left of a market order when the book ends expires; of a limit
 order it rests at its price, or expires when it is immediate-or-cancel. Fill-or-kill fills whole or not at all. A forced
-order keeps what is left and walks the book again after every message, down to its price, until the venue ends it. Where the
-data are quotes, what lies behind the best levels is unknown, and a market order goes on with the next quote. While
+order keeps what is left and walks the book again after every message, down to its price, until the venue ends it. Where
+the data are quotes, what lies behind the best levels is unknown, and a market order goes on with the next quote. While
 the book is unknown (no snapshot yet, a sequence break, crossed for more than a second) takers wait for it.
 
 Resting. A limit order joins the queue of its level behind the quantity that the feed shows there; where the feed does
@@ -29,7 +29,7 @@ from venues.book cimport Book
 from venues.ladder cimport NO_KEY
 from venues.matching cimport Market, away
 from venues.orders cimport (
-    FOK, FORCED_ORDER, GTC, INSUFFICIENT_BALANCE, IOC, LIMIT, MARKET, NOT_FILLABLE, POST_ONLY, WORKING, WOULD_TAKE,
+    FOK, FORCED_ORDER, INSUFFICIENT_BALANCE, IOC, LIMIT, MARKET, NOT_FILLABLE, POST_ONLY, WORKING, WOULD_TAKE,
     Order,
 )
 from venues.queue cimport RISK_AVERSE, QueueModel, ahead_after
@@ -40,7 +40,7 @@ cdef class BookMarket(Market):
     """Orders of all accounts in one instrument, against its book."""
 
     def replay(self, Book book not None, *, bint is_touch, bint sets_last):
-        """Match against a book, of best levels only if `is_touch`; `sets_last`: its middle stands for the last price."""
+        """Match against a book (`is_touch`: of quotes); with `sets_last` its middle stands for the last price."""
         self.book = book
         self.is_touch = is_touch
         self.sets_last = sets_last
@@ -63,6 +63,15 @@ cdef class BookMarket(Market):
                 self.join(order)
             else:
                 order.triggered = 1      # it takes what it reaches when the book is known again
+        return 0
+
+    cdef int enter(self, Order *order, int64_t time) except -1 nogil:
+        if not self.book.is_usable():
+            order.triggered = 1
+            return 0
+        Market.enter(self, order, time)
+        if order.status == WORKING and not order.triggered:
+            self.join(order)
         return 0
 
     # ------------------------------------------------------------------ taking
@@ -129,9 +138,9 @@ cdef class BookMarket(Market):
         """What becomes of an order when the book has no more for it."""
         if order.flags & FORCED_ORDER:
             return 0
-        if self.is_touch and order.type != LIMIT and order.tif == GTC:
+        if self.is_touch and order.type != LIMIT and order.tif != IOC and order.tif != FOK:
             return 0
-        if order.type != LIMIT or order.tif != GTC:
+        if order.type != LIMIT or order.tif == IOC or order.tif == FOK:
             return self.cancel(order, NOT_FILLABLE, time)
         order.triggered = 0
         self.join(order)
@@ -163,7 +172,8 @@ cdef class BookMarket(Market):
             elif before > level:
                 unit = self.quantity_divisor
                 order.ahead = min(order.ahead, unit * ahead_after(
-                    model, (<Account> self.accounts[order.account]).queue_power, order.ahead / unit, before / unit, level / unit))
+                    model, (<Account> self.accounts[order.account]).queue_power, order.ahead / unit, before / unit,
+                    level / unit))
             else:
                 order.ahead = min(order.ahead, level)
         order.level = level
@@ -219,8 +229,7 @@ cdef class BookMarket(Market):
             order = self.store.at(row)
             following = order.next
             if self.is_hit(order, LAST_PRICE, price):
-                order.triggered = 1
-                self.take_at_once(order, time)
+                self.trigger(order, time)
             row = following
         return 0
 

@@ -208,6 +208,10 @@ class VenueFacts:
         Share of a positive balance that counts in multi-assets mode.
     ranks_adl : bool
         The venue publishes a ranking for auto-deleveraging.
+    order_rates : tuple of (orders, seconds)
+        At most two: how many orders an account may send in each window of so many seconds since the epoch.
+    amend_keeps_place : bool
+        An order whose quantity is lowered at the same price keeps its place in the queue.
     """
 
     name: str
@@ -229,10 +233,13 @@ class VenueFacts:
     exchange: Dated[AutoExchange] = ()
     ranks_adl: Dated[bool] = ()
     fee_levels: Mapping[str, Dated[tuple[FeeLevel, ...]]] = field(default_factory=dict)
+    order_rates: Dated[tuple[tuple[int, float], ...]] = ()
+    amend_keeps_place: Dated[bool] = ()
 
     def unverified(self) -> Iterator[tuple[str, int]]:
         """Yield the name and first ns of every fact that no source seen confirms."""
-        for name in ("rounding", "margin", "orders", "mark", "liquidation", "exchange", "ranks_adl"):
+        for name in ("rounding", "margin", "orders", "mark", "liquidation", "exchange", "ranks_adl", "order_rates",
+                     "amend_keeps_place"):  # fmt: skip
             yield from ((name, fact.since) for fact in getattr(self, name) if fact.is_unverified)
         for name in ("fees", "fee_levels", "tiers", "funding", "clearance_fees", "collateral"):
             for key, facts in getattr(self, name).items():

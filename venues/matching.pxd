@@ -75,6 +75,9 @@ cdef class Market:
     cdef int give(self, Order *order, int64_t quantity, int64_t time) except -1 nogil
     cdef int64_t reducible(self, Order *order) noexcept nogil
     cdef int finish(self, Order *order, int64_t quantity, int64_t price, bint is_maker, int64_t time) except -1 nogil
+    cdef int trigger(self, Order *order, int64_t time) except -1 nogil      # a waiting stop or take-profit is met
+    cdef int enter(self, Order *order, int64_t time) except -1 nogil        # a triggered limit begins to work
+    cdef int drop_siblings(self, Order *order, int64_t time) except -1 nogil
     cdef bint is_hit(self, Order *order, PriceSource source, int64_t price) noexcept nogil
     cdef int64_t ask_estimate(self) noexcept nogil
     cdef int64_t bid_estimate(self) noexcept nogil

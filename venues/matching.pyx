@@ -17,9 +17,10 @@ share of a bar's volume; what is left over stays for the next bar.
 from libc.math cimport ceil, floor, rint
 from venues.account cimport Account
 from venues.orders cimport (
-    CANCELED, CLOSE_POSITION, EXPIRED, FILLED, FOK, FORCED_ORDER, GTC, INSUFFICIENT_BALANCE, IOC, LIMIT, MARKET,
-    NOT_FILLABLE, ON_INDEX, ON_LAST, ON_MARK, POSITION_CLOSED, POST_ONLY, REDUCE_ONLY, REJECTED, STOP_MARKET,
-    TRAILING_STOP, WORKING, WOULD_TAKE, Order, OrderStore, Reason,
+    CANCELED, CLOSE_POSITION, EXPIRED, FILLED, FOK, FORCED_ORDER, INSUFFICIENT_BALANCE, IOC, LIMIT, MARKET,
+    NOT_FILLABLE, ON_INDEX, ON_LAST, ON_MARK, POSITION_CLOSED, POST_ONLY, REDUCE_ONLY, REJECTED, SIBLING_MET,
+    STOP_LIMIT, STOP_MARKET, TAKE_LIMIT, TIME_OVER, TRAILING_STOP, WORKING, WOULD_TAKE, Order, OrderStore, Reason,
+    follow, is_stop,
 )
 from venues.records cimport BY_LIQUIDATION, OWN_ORDER
 from venues.state cimport Slot
@@ -85,7 +86,9 @@ cdef class Market:
         cdef int64_t price
         if order.type != LIMIT or self.world.prices[self.instrument].last == 0:
             return False
-        price = self.price_at(time) if self.has_bar and time < self.path_time[3] else 0
+        price = self.override
+        if price == 0 and self.has_bar and time < self.path_time[3]:
+            price = self.price_at(time)
         if order.side > 0:
             return order.price >= (price if price else self.ask_estimate())
         return order.price <= (price if price else self.bid_estimate())
@@ -105,7 +108,7 @@ cdef class Market:
                 order.reason = WOULD_TAKE
                 (<Account> self.accounts[order.account]).release(order, order.quantity)
                 return (<Account> self.accounts[order.account]).order_changed(order, time)
-            if not reaches and order.tif != GTC:
+            if not reaches and (order.tif == IOC or order.tif == FOK):
                 # Immediate or cancel: what cannot take when it arrives never rests.
                 order.status = EXPIRED
                 order.reason = NOT_FILLABLE
@@ -146,7 +149,7 @@ cdef class Market:
     cdef int cancel(self, Order *order, Reason reason, int64_t time) except -1 nogil:
         self.unlink(order)
         (<Account> self.accounts[order.account]).release(order, order.quantity - order.filled)
-        order.status = EXPIRED if reason == NOT_FILLABLE else CANCELED
+        order.status = EXPIRED if reason == NOT_FILLABLE or reason == TIME_OVER else CANCELED
         order.reason = reason
         if order.flags & FORCED_ORDER:
             if reason == NOT_FILLABLE:           # fill or kill: the venue goes on at once
@@ -174,7 +177,7 @@ cdef class Market:
             order, quantity, price, is_maker, time, BY_LIQUIDATION if order.flags & FORCED_ORDER else OWN_ORDER)
         if done and not order.flags & FORCED_ORDER:
             (<Account> self.accounts[order.account]).order_changed(order, time)
-        return 0
+        return self.drop_siblings(order, time)
 
     cdef int64_t fillable(self, Order *order, int64_t time) except? -1 nogil:
         cdef int64_t quantity, most
@@ -247,6 +250,38 @@ cdef class Market:
 
     # ------------------------------------------------------------------ triggers
 
+    cdef int drop_siblings(self, Order *order, int64_t time) except -1 nogil:
+        """One cancels the other: what belongs to the group of an order that was met goes."""
+        cdef int32_t row = self.head, following
+        cdef int64_t group = order.group
+        if group == 0:
+            return 0
+        order.group = 0
+        while row >= 0:
+            following = self.store.at(row).next
+            if self.store.at(row).group == group:
+                self.cancel(self.store.at(row), SIBLING_MET, time)
+            row = following
+        return 0
+
+    cdef int trigger(self, Order *order, int64_t time) except -1 nogil:
+        self.drop_siblings(order, time)
+        if order.type == STOP_LIMIT or order.type == TAKE_LIMIT:
+            order.type = LIMIT
+            return self.enter(order, time)
+        order.triggered = 1
+        return self.take_at_once(order, time)
+
+    cdef int enter(self, Order *order, int64_t time) except -1 nogil:
+        cdef bint reaches = self.reaches(order, time)
+        if reaches and order.flags & POST_ONLY:
+            return self.cancel(order, WOULD_TAKE, time)
+        if not reaches and (order.tif == IOC or order.tif == FOK):
+            return self.cancel(order, NOT_FILLABLE, time)
+        order.triggered = reaches
+        order.queue = <int64_t> self.run_average
+        return self.take_at_once(order, time) if reaches else 0
+
     cdef bint is_hit(self, Order *order, PriceSource source, int64_t price) noexcept nogil:
         """Whether a waiting stop, take-profit or trailing stop is triggered by a price of that source."""
         if order.triggered or order.type < STOP_MARKET:
@@ -260,11 +295,9 @@ cdef class Market:
         elif source != INDEX_PRICE:
             return False
         if order.type == TRAILING_STOP:
-            if order.extreme == 0 or order.side * (price - order.extreme) < 0:
-                order.extreme = price
-                order.trigger = price + order.side * order.trail
-            return order.side * (price - order.trigger) >= 0
-        if order.type == STOP_MARKET:
+            follow(order, price)
+            return order.extreme != 0 and order.side * (price - order.trigger) >= 0
+        if is_stop(order.type):
             return order.side * (price - order.trigger) >= 0
         return order.side * (order.trigger - price) >= 0
 
@@ -275,8 +308,7 @@ cdef class Market:
             order = self.store.at(row)
             following = order.next
             if self.is_hit(order, source, price):
-                order.triggered = 1
-                self.take_at_once(order, time)
+                self.trigger(order, time)
             row = following
         return 0
 
@@ -310,8 +342,7 @@ cdef class Market:
                     self.give(order, left - ahead, time)
                     left -= order.filled - before
             elif self.is_hit(order, LAST_PRICE, price):
-                order.triggered = 1          # it becomes a market order: the next trade fills it, not this one
-                self.take_at_once(order, time)
+                self.trigger(order, time)    # what it becomes is filled by the next trade, not by this one
             row = following
         return 0
 
@@ -353,8 +384,7 @@ cdef class Market:
                 if order.side * (order.price - price) > 0:
                     self.meet(order, LAST_PRICE, price, time)
             elif self.is_hit(order, LAST_PRICE, price):
-                order.triggered = 1
-                self.take(order, price, self.budget, time)
+                self.trigger(order, time)
             row = following
         return 0
 
@@ -387,10 +417,12 @@ cdef class Market:
                 if self.is_hit(order, <PriceSource> move.source, here):
                     at = progress
                 elif order.type == TRAILING_STOP:
+                    if order.extreme == 0:
+                        continue         # not active yet: where this stretch ends may activate it
                     # Away from it the trigger follows the price to the end of this stretch; towards it it stands still.
                     if order.side * (move.end - order.trigger) >= 0:
                         at = <double> (order.trigger - move.start) / span
-                elif order.type == STOP_MARKET:
+                elif is_stop(order.type):
                     if order.side * (move.end - order.trigger) >= 0:
                         at = <double> (order.trigger - move.start) / span
                 elif order.side * (order.trigger - move.end) >= 0:
@@ -407,5 +439,4 @@ cdef class Market:
             self.give(order, self.budget, time)
             self.budget -= order.filled - before
             return 0
-        order.triggered = 1
-        return self.take_at_once(order, time)
+        return self.trigger(order, time)

@@ -1,5 +1,6 @@
 """Orders: kinds, states, reasons, and the store that keeps every order of a run at one address."""
 
+from libc.math cimport rint
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
 
 cdef enum OrderType:
@@ -8,11 +9,14 @@ cdef enum OrderType:
     STOP_MARKET = 2
     TAKE_MARKET = 3
     TRAILING_STOP = 4
+    STOP_LIMIT = 5           # becomes a limit order when it is triggered
+    TAKE_LIMIT = 6
 
 cdef enum TimeInForce:
     GTC = 0
     IOC = 1
     FOK = 2
+    GTD = 3                  # until `expires`
 
 cdef enum OrderFlag:
     POST_ONLY = 1
@@ -32,7 +36,7 @@ cdef enum OrderStatus:
     FILLED = 2
     CANCELED = 3
     REJECTED = 4
-    EXPIRED = 5              # IOC or FOK rest
+    EXPIRED = 5              # IOC or FOK rest, or its time is over
 
 cdef enum Reason:
     NO_REASON = 0
@@ -61,6 +65,9 @@ cdef enum Reason:
     VENUE_OVERLOADED = 23
     VOLUME_EXHAUSTED = 24    # bar share used up and the rest is not carried over
     LEVERAGE_ABOVE_TIER = 25
+    TIME_OVER = 26           # GTD
+    SIBLING_MET = 27         # the other order of one-cancels-the-other was filled or triggered
+    TOO_MANY_REQUESTS = 28   # order rate of the venue
 
 cdef struct Order:
     int64_t id               # > 0, in order of submission
@@ -68,19 +75,22 @@ cdef struct Order:
     int64_t filled
     int64_t price            # price units; 0 = market
     int64_t trigger          # price units; 0 = none
-    int64_t trail            # distance of a trailing stop, price units
+    int64_t trail            # distance of a trailing stop, price units; 0 = by trail_rate
+    int64_t activation       # price units from which on a trailing stop follows; 0 = from its arrival
+    int64_t group            # orders of which one cancels the others; 0 = none
     int64_t extreme          # best price since a trailing stop works, price units
     int64_t queue            # estimated quantity ahead at this price, quantity units
     int64_t decision_price   # price units at the decision: mid, else last, else mark; 0 = unknown
     int64_t submitted        # ns, strategy clock
     int64_t arrived          # ns, venue clock
     int64_t touched          # number of the bar segment that last filled a part of it
-    int64_t expires          # ns at which a forced order gives up; 0 = never
+    int64_t expires          # ns at which a forced or GTD order gives up; 0 = never
     double ahead             # quantity ahead of it in the queue of its level, quantity units
     double level             # quantity of its level as the feed last told it; -1 = not known
     double traded            # of it at its price since then
     int64_t traded_at        # ns of the last such trade
     double filled_value      # sum of quantity x price in units
+    double trail_rate        # distance of a trailing stop as a share of the best price
     double requested_quantity
     double requested_price
     double margin_price      # price that its margin was computed at
@@ -94,7 +104,8 @@ cdef struct Order:
     int32_t row              # own place in the store
     int8_t side              # +1 buy, -1 sell
     int8_t leg               # 0, +1, -1
-    uint8_t type
+    uint8_t type             # of a triggered stop-limit: LIMIT
+    uint8_t sent_type        # what it was sent as
     uint8_t tif
     uint8_t flags
     uint8_t status
@@ -111,3 +122,26 @@ cdef class OrderStore:
     cdef Order *new(self) except NULL nogil      # zeroed, with row, id and next set
     cdef Order *at(self, int32_t row) noexcept nogil
     cdef Order *by_id(self, int64_t id) noexcept nogil   # NULL = none
+
+cdef inline bint is_stop(int type) noexcept nogil:
+    """Triggered by a price that moves against the position it protects; a take-profit by the other way."""
+    return type == STOP_MARKET or type == STOP_LIMIT or type == TRAILING_STOP
+
+
+cdef inline bint has_limit(int type) noexcept nogil:
+    """Whether it rests, now or once it is triggered."""
+    return type == LIMIT or type == STOP_LIMIT or type == TAKE_LIMIT
+
+
+cdef inline void follow(Order *order, int64_t price) noexcept nogil:
+    """The trigger of a trailing stop follows the best price from its distance, once it is active."""
+    if order.extreme == 0:
+        if order.activation != 0 and order.side * (order.activation - price) < 0:
+            return                       # a sell waits for a price at or above its activation
+        order.extreme = price
+    elif order.side * (price - order.extreme) < 0:
+        order.extreme = price
+    else:
+        return
+    order.trigger = order.extreme + order.side * (
+        order.trail if order.trail != 0 else <int64_t> rint(order.trail_rate * <double> order.extreme))

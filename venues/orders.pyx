@@ -5,14 +5,15 @@ from libc.stdlib cimport calloc, free, realloc
 cdef enum:
     BLOCK = 4096
 
-TYPES = ("market", "limit", "stop", "take", "trailing")
-TIFS = ("GTC", "IOC", "FOK")
+TYPES = ("market", "limit", "stop", "take", "trailing", "stop_limit", "take_limit")
+TIFS = ("GTC", "IOC", "FOK", "GTD")
 STATUSES = ("sent", "working", "filled", "canceled", "rejected", "expired")
 REASONS = (
     "", "INSUFFICIENT_MARGIN", "OFF_TICK", "OFF_LOT", "BELOW_MINIMUM", "ABOVE_MAXIMUM", "OUTSIDE_BAND", "WOULD_TAKE",
     "NOTHING_TO_REDUCE", "SIDE_NOT_ALLOWED", "IN_LIQUIDATION", "VENUE_UNAVAILABLE", "BY_USER", "BY_VENUE",
     "NOT_FILLABLE", "UNKNOWN_ORDER", "TOO_MANY_ORDERS", "POSITION_LIMIT", "NO_PRICE", "DELISTED", "WOULD_TRIGGER",
     "POSITION_CLOSED", "INSUFFICIENT_BALANCE", "VENUE_OVERLOADED", "VOLUME_EXHAUSTED", "LEVERAGE_ABOVE_TIER",
+    "TIME_OVER", "SIBLING_MET", "TOO_MANY_REQUESTS",
 )
 
 

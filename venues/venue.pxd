@@ -19,6 +19,8 @@ cdef class Exchange(Admission):
     cdef int forced(self, int32_t account, int32_t instrument, int8_t leg, int64_t quantity, int64_t price,
                     int64_t decision, int64_t time, int what) except -1 nogil
     cdef int cancel(self, int64_t id, int64_t time) except -1 nogil
+    cdef bint is_met(self, int64_t group) noexcept nogil
+    cdef int expire(self, int64_t id, int64_t time) except -1 nogil
     cdef int settle(self, int32_t instrument, int64_t price, int64_t time) except -1 nogil
     cdef int deleverage(self, int32_t account, int32_t instrument, int64_t quantity, int64_t price,
                         int64_t time) except -1 nogil

@@ -7,8 +7,8 @@ from venues.admission cimport Admission
 from venues.contract cimport notional
 from venues.matching cimport Market, Move
 from venues.orders cimport (
-    BY_USER, BY_VENUE, CLOSE_POSITION, FORCED_ORDER, NO_REASON, POSITION_CLOSED, REDUCE_ONLY, REJECTED, SENT, WORKING,
-    Order,
+    BY_USER, BY_VENUE, CLOSE_POSITION, FORCED_ORDER, GTD, NO_REASON, POSITION_CLOSED, REDUCE_ONLY, REJECTED, SENT, SIBLING_MET,
+    TIME_OVER, WORKING, Order,
 )
 from venues.outbox cimport SETTLED, Message
 from venues.position cimport unrealized
@@ -177,6 +177,10 @@ cdef class Exchange(Admission):
         if order.status != SENT:
             return 0
         reason = order.reason            # already off the run's units when it was sent
+        if reason == NO_REASON and order.group != 0 and order.group != order.id and self.is_met(order.group):
+            reason = SIBLING_MET
+        if reason == NO_REASON and order.tif == GTD and order.expires <= time:
+            reason = TIME_OVER
         if reason == NO_REASON:
             reason = self.validate(order, time)
         if reason == NO_REASON:
@@ -185,7 +189,8 @@ cdef class Exchange(Admission):
         if reason != NO_REASON:
             order.status = REJECTED
             order.reason = reason
-            return (<Account> self.accounts[order.account]).order_changed(order, time)
+            (<Account> self.accounts[order.account]).order_changed(order, time)
+            return (<Market> self.markets[order.instrument]).drop_siblings(order, time)
         (<Market> self.markets[order.instrument]).add(order, time)
         if self.world.attention:
             self.attend(time)
@@ -198,7 +203,20 @@ cdef class Exchange(Admission):
         if self.outage_until[self.venue_of[order.instrument]] > time:
             order.canceling = 0
             return (<Account> self.accounts[order.account]).order_changed(order, time)
-        return (<Market> self.markets[order.instrument]).cancel(order, BY_USER, time)
+        (<Market> self.markets[order.instrument]).cancel(order, BY_USER, time)
+        return (<Market> self.markets[order.instrument]).drop_siblings(order, time)
+
+    cdef bint is_met(self, int64_t group) noexcept nogil:
+        """Whether the first of the orders that cancel each other is over or has been met."""
+        cdef const Order *first = self.store.by_id(group)
+        return first.status > WORKING or first.group == 0
+
+    cdef int expire(self, int64_t id, int64_t time) except -1 nogil:
+        """The time of a good-till-date order is over."""
+        cdef Order *order = self.store.by_id(id)
+        if order.status == WORKING:
+            return (<Market> self.markets[order.instrument]).cancel(order, TIME_OVER, time)
+        return 0
 
     # ------------------------------------------------------------------ settlement and deleveraging
 

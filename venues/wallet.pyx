@@ -172,7 +172,7 @@ cdef class Wallet:
         row.tag = order.tag
         row.side = order.side
         row.leg = order.leg
-        row.type = order.type
+        row.type = order.sent_type
         row.tif = order.tif
         row.flags = order.flags
         row.status = order.status

@@ -64,6 +64,7 @@ def facts() -> VenueFacts:
             ),
         },
         ranks_adl=binance.ADL,
+        order_rates=binance.ORDER_RATES,
     )
 
 

@@ -24,6 +24,7 @@ def facts() -> VenueFacts:
         },
         rounding=(Fact(RoundingRules(), "none", is_unverified=True),),
         orders=(Fact(binance.ORDERS, "exchange-info", is_unverified=True),),
+        order_rates=binance.SPOT_ORDER_RATES,
     )
 
 

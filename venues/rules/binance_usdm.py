@@ -67,6 +67,7 @@ def facts() -> VenueFacts:
             ),
         ),
         ranks_adl=binance.ADL,
+        order_rates=binance.ORDER_RATES,
     )
 
 
