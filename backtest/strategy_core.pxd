@@ -79,6 +79,7 @@ cdef class StrategyCore:
     # signed
     cdef int64_t market_order(self, int32_t instrument, int64_t quantity, bint reduce_only) except? -1 nogil
     cdef int64_t limit_order(self, int32_t instrument, int64_t quantity, int64_t price, bint post_only) except? -1 nogil
+    cdef bint is_working(self, int64_t id) noexcept nogil        # an own C order that may still fill, as far as told
     cdef int cancel_order(self, int64_t id) except -1 nogil
 
     cdef int64_t _send_units(self, int32_t instrument, int64_t quantity, int type, int64_t price,

@@ -283,6 +283,13 @@ cdef class StrategyCore:
                     self._open[i] = self._open[self._n_open]
                 return
 
+    cdef bint is_working(self, int64_t id) noexcept nogil:
+        cdef int32_t i
+        for i in range(self._n_open):
+            if self._open[i].id == id:
+                return True
+        return False
+
     cdef int cancel_order(self, int64_t id) except -1 nogil:
         cdef Order *order = self.context.store.by_id(id)
         cdef int32_t i

@@ -133,3 +133,46 @@ cdef class BarCross(Strategy):
             self.signature += b.count * side
         b.side = side
         return 0
+
+
+cdef class TouchMaker(Strategy):
+    """T3: every second one unit at the bid and one at the ask, post-only, moved when the touch has; at most 10 held."""
+
+    PARAMETERS = {"symbol": "BTC/USDT:USDT", "most": 10}
+
+    cdef public str symbol
+    cdef public int most
+    cdef readonly int64_t requests
+    cdef readonly int64_t looks
+    cdef int32_t _instrument
+    cdef int64_t _unit
+    cdef int64_t _ids[2]
+    cdef int64_t _prices[2]
+
+    def on_start(self):
+        """Look once a second."""
+        self._instrument = self.instrument(self.symbol)
+        self._unit = <int64_t> self.quantity_divisor(self._instrument)
+        self.requests = self.looks = 0
+        self._ids[0] = self._ids[1] = 0
+        self.every("1s")
+
+    cdef int _on_timer(self, int64_t timer) except -1 nogil:
+        cdef int64_t held = self.position_units(self._instrument)
+        cdef int64_t wanted[2]
+        cdef int i
+        self.looks += 1
+        wanted[0] = self.bid_units(self._instrument) if held < self.most * self._unit else 0
+        wanted[1] = self.ask_units(self._instrument) if held > -self.most * self._unit else 0
+        for i in range(2):
+            if self._ids[i] != 0 and not self.is_working(self._ids[i]):
+                self._ids[i] = 0
+            if self._ids[i] != 0 and wanted[i] != self._prices[i]:
+                self.cancel_order(self._ids[i])
+                self._ids[i] = 0
+                self.requests += 1
+            if self._ids[i] == 0 and wanted[i] != 0:
+                self._ids[i] = self.limit_order(self._instrument, self._unit if i == 0 else -self._unit, wanted[i], True)
+                self._prices[i] = wanted[i]
+                self.requests += 1
+        return 0

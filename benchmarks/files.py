@@ -52,6 +52,7 @@ def _tape(root: Path, scale: float) -> None:
     for name, columns in streams.items():
         write_flat(root, name, columns)
         _structs(columns).tofile(root / "flat" / f"{name}.bin")
+    save(root, "book", book(streams["book_snapshot"], streams["book"]))
     for kind in ("trades", "mark", "funding"):
         table = canonical(kind, streams[kind])
         save(root, kind, table)
@@ -79,6 +80,17 @@ def canonical(kind: str, columns: data.Columns) -> "pa.Table":
     if kind == "funding":
         renamed["interval_s"] = np.full(len(columns["ts"]), FUNDING_INTERVAL_S)
     return build(kind, renamed)
+
+
+def book(snapshot: data.Columns, deltas: data.Columns) -> "pa.Table":
+    """Return the canonical book: the first levels as a snapshot, then messages numbered by their last rows."""
+    message = np.concatenate([[0], np.cumsum(deltas["last"][:-1])]) + 1
+    first = len(snapshot["ts"])
+    columns = {name: np.concatenate([snapshot[name], deltas[name]]) for name in ("ts", "side", "price", "size")}
+    columns["seq"] = np.concatenate([np.zeros(first, np.int64), message])
+    columns["prev_seq"] = columns["seq"] - 1
+    columns["is_snapshot"] = np.repeat(np.array([1, 0], np.int8), [first, len(message)])
+    return canonical("book", columns)
 
 
 def write_flat(root: Path, name: str, columns: data.Columns) -> None:

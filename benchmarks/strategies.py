@@ -98,3 +98,34 @@ class BarCrosses(Strategy):
             self.sent += 1
             self.signature += count * now
         state[3] = now
+
+
+class TouchMaker(Strategy):
+    """T3: every second one unit at the bid and one at the ask, post-only, moved when the touch has; at most 10 held."""
+
+    symbol: str = "BTC/USDT:USDT"
+    most: float = 10.0
+
+    def on_start(self):
+        """Look once a second."""
+        self.requests = 0
+        self.working = {"bid": None, "ask": None}
+        self.every("1s")
+
+    def on_timer(self, timer):
+        """Move what no longer stands at the touch."""
+        book, held = self.book(self.symbol), self.position(self.symbol).quantity
+        wanted = {"bid": book.bid if held < self.most else None, "ask": book.ask if held > -self.most else None}
+        for side, price in wanted.items():
+            order = self.working[side]
+            if order is not None and not order.is_open:
+                order = None
+            if order is not None and order.limit != price:
+                self.cancel(order)
+                self.requests += 1
+                order = None
+            if order is None and price is not None:
+                send = self.buy if side == "bid" else self.sell
+                order = send(self.symbol, quantity=1, limit=price, post_only=True)
+                self.requests += 1
+            self.working[side] = order

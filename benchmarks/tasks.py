@@ -142,6 +142,12 @@ def cash_of(result: "Result") -> float:
     return round(float(total), 2)
 
 
+def position_of(result: "Result") -> float:
+    """Return the signed sum of all fills."""
+    fills = result.store.columns("fills")
+    return float((fills["quantity"] * fills["side"]).sum() / 10 ** result.meta["instruments"][0]["quantity_scale"])
+
+
 def t1(root: Path, whole: bool) -> Answer:
     from benchmarks.strategies import Count
 
@@ -161,6 +167,21 @@ def t2(root: Path, whole: bool, *, compiled: bool, **options: Any) -> Answer:
     if options.get("fills") == "same_trade":
         answer["cash"] = cash_of(result)
     return {"rows": rows_of(dataset, "trades"), **seconds, "answer": answer}
+
+
+def t3(root: Path, whole: bool, *, compiled: bool, **options: Any) -> Answer:
+    """Book and trades, five milliseconds to and from the venue, the feed at once (`t3b`: as late)."""
+    if whole:
+        raise ValueError("T3 has no form from files")
+    if compiled:
+        from compiled import TouchMaker
+    else:
+        from benchmarks.strategies import TouchMaker
+    dataset, keep = load(root, [(PERPETUAL, kind, kind) for kind in ("book", "trades", "mark", "funding")]), Last(TouchMaker)
+    venue = account(**({"latency": ("5ms", "5ms", "0ms"), "queue": "power:2"} | options))
+    result, seconds = timed(dataset, keep.kind(), venue)
+    answer = {"requests": keep.made.requests, "filled": filled(result), "position": position_of(result)}
+    return {"rows": rows_of(dataset, "trades") + rows_of(dataset, "book"), **seconds, "answer": answer}
 
 
 def t4(root: Path, whole: bool, *, compiled: bool, instruments: int = 1) -> Answer:
@@ -184,6 +205,9 @@ TASKS: dict[str, Callable[[Path, bool], Answer]] = {
     "t2.python": lambda root, whole: t2(root, whole, compiled=False),
     "t2.compiled": lambda root, whole: t2(root, whole, compiled=True),
     "t2.same_trade": lambda root, whole: t2(root, whole, compiled=True, fills="same_trade"),
+    "t3.python": lambda root, whole: t3(root, whole, compiled=False),
+    "t3.compiled": lambda root, whole: t3(root, whole, compiled=True),
+    "t3.late_feed": lambda root, whole: t3(root, whole, compiled=True, latency="5ms"),
     "t4.python": lambda root, whole: t4(root, whole, compiled=False),
     "t4.compiled": lambda root, whole: t4(root, whole, compiled=True),
     "t4x10.python": lambda root, whole: t4(root, whole, compiled=False, instruments=10),

@@ -41,7 +41,7 @@ FALL = (("00:00", 100), ("00:01", 100), ("00:02", 95), ("00:03", 90), ("00:04", 
 
 @pytest.mark.parametrize("market", [tape, deep])
 def test_a_stop_limit_rests_at_its_limit_when_the_market_is_beyond_it(market):
-    """Triggered by the trade of 95: on a tape the next trade below its limit leaves it, the book of before fills it."""
+    """Triggered by the trade of 95: on a tape the next trade is beyond its limit and it waits; a book fills it."""
     result = run(market(*FALL), Listener(("00:00:30", submit("sell", 5, stop=95, limit=92, trigger="last"))), coin())
     ((_, price, quantity),) = filled(result)
     assert (price, quantity) == (92, 5) if market is tape else (94, 5)
