@@ -212,37 +212,13 @@ cdef class Context:
 
     cdef int apply(self, const Message *m) except -1 nogil:
         cdef int k
-        cdef int32_t asset
-        cdef Slot *slot
-        with gil:
-            if m.kind == TRANSFERRED:
+        if m.kind == TRANSFERRED:
+            with gil:
                 self.note_transfer(m)
-            state = <AccountState> self.states[m.account]
-            for k in range(2):
-                asset = m.assets[k]
-                if asset < 0:
-                    continue
-                state.balances[asset] = m.balances[k]
-                state.earmarked[asset] = m.earmarked[k]
-                self.locked[m.account][asset] = m.locked[k]
-            if m.has_position:
-                slot = state.slot(m.instrument, m.position.leg)
-                if slot.position.margin_mode != m.position.margin_mode and slot.pool >= 0:
-                    state.detach(slot)
-                slot.position = m.position
-                state.leverage[m.instrument] = m.position.leverage
-                state.isolated[m.instrument] = m.position.margin_mode
-                slot.bids = m.bids
-                slot.asks = m.asks
-                slot.open_loss = m.open_loss
-                slot.open_orders = m.open_orders
-                state.refresh(slot)
-                if slot.pool >= 0:
-                    state.refresh_wallet(state.pools[slot.pool])
-            for k in range(2):
-                if m.assets[k] >= 0:
-                    state.refresh_wallets(m.assets[k])
-        return 0
+        for k in range(2):
+            if m.assets[k] >= 0:
+                self.locked[m.account][m.assets[k]] = m.locked[k]
+        return take_over(<AccountState> self.state_rows[m.account], m)
 
     cdef int note_transfer(self, const Message *m) except -1:
         """Money leaves the local view of one account and is in transit at once, so that equity does not jump."""
@@ -292,3 +268,31 @@ cdef class Context:
         if pool.pool.count > 0:
             return self.asset_value(pool.pool.legs[0].contract.settle)
         return 1.0
+
+
+cdef int take_over(AccountState state, const Message *m) except -1 nogil:
+    """An account on the strategy's clock becomes what a message says it is."""
+    cdef int k
+    cdef Slot *slot
+    for k in range(2):
+        if m.assets[k] >= 0:
+            state.balances[m.assets[k]] = m.balances[k]
+            state.earmarked[m.assets[k]] = m.earmarked[k]
+    if m.has_position:
+        slot = state.slot(m.instrument, m.position.leg)
+        if slot.position.margin_mode != m.position.margin_mode and slot.pool >= 0:
+            state.detach(slot)
+        slot.position = m.position
+        state.leverage[m.instrument] = m.position.leverage
+        state.isolated[m.instrument] = m.position.margin_mode
+        slot.bids = m.bids
+        slot.asks = m.asks
+        slot.open_loss = m.open_loss
+        slot.open_orders = m.open_orders
+        state.refresh(slot)
+        if slot.pool >= 0:
+            state.refresh_wallet(state.pools[slot.pool])
+    for k in range(2):
+        if m.assets[k] >= 0:
+            state.refresh_wallets(m.assets[k])
+    return 0

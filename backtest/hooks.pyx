@@ -19,7 +19,6 @@ from backtest.state_views import PositionView
 from venues.orders import REASONS
 
 PAID_BY = ("nobody", "insurance_fund", "adl", "unfunded")
-ORDER_HOOKS = {"on_order", "on_fill"}
 TRANSFER_STATUS = ("sent", "arrived", "refused")
 
 
@@ -115,12 +114,6 @@ cdef class Hooks:
         if not names and not strategy.c_hooks and not strategy._orders:
             return 0
         strategy._follow_order(&m.order)
-        if not names & ORDER_HOOKS and m.order.id not in strategy._orders and m.order.type != TRAILING_STOP:
-            # Sent by C verbs, and nobody looks at it in Python.
-            if filled and strategy.c_hooks & HOOK_FILL:
-                row = <FillRow *> self.context.journal.fills.at(m.row)
-                strategy._on_fill(m.order.instrument, row.side * row.quantity, row.price)
-            return 0
         view = strategy.view(m.order.id)
         canceling = view.order.canceling
         view.order = m.order

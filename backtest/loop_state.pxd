@@ -82,6 +82,7 @@ cdef class LoopState:
     # strategies
     cdef PyObject **bound                # Python market hooks: [strategy * 16 + EventKind]; NULL = none
     cdef uint32_t *c_hooks
+    cdef uint8_t *python_orders          # by strategy: Python hooks, which may look at orders
     cdef Hooks hooks
     cdef bint bars_due                   # a Python strategy or a series wants bars
     cdef bint any_market_hook

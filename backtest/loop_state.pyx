@@ -72,6 +72,7 @@ cdef class LoopState:
         self.max_mark_age = <int64_t *> calloc(m + 1, sizeof(int64_t))
         self.premium_divisors = <double *> calloc(m + 1, sizeof(double))
         self.rate_scales = <int32_t *> calloc(m + 1, sizeof(int32_t))
+        self.python_orders = <uint8_t *> calloc(self.n_strategies + 1, sizeof(uint8_t))
         self.c_hooks = <uint32_t *> calloc(self.n_strategies + 1, sizeof(uint32_t))
         self.bound = <PyObject **> calloc(self.n_strategies * KINDS + 1, sizeof(PyObject *))
         self.infos = <PyObject **> calloc(self.n_strategies * m + 1, sizeof(PyObject *))
@@ -81,7 +82,7 @@ cdef class LoopState:
                 or self.response_latency == NULL or self.priced_asset == NULL or self.formulas == NULL
                 or self.formula_marks == NULL or self.premiums == NULL or self.has_formula == NULL
                 or self.max_mark_age == NULL or self.premium_divisors == NULL or self.rate_scales == NULL
-                or self.c_hooks == NULL or self.bound == NULL or self.infos == NULL):
+                or self.c_hooks == NULL or self.python_orders == NULL or self.bound == NULL or self.infos == NULL):
             raise MemoryError("loop: no memory")
         for i in range(n):
             cursor = cursors[i]
@@ -152,6 +153,7 @@ cdef class LoopState:
         free(self.premium_divisors)
         free(self.rate_scales)
         free(self.c_hooks)
+        free(self.python_orders)
         free(self.bound)
         free(self.infos)
         free(self.pending)

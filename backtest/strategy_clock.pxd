@@ -4,6 +4,7 @@ from backtest.loop_state cimport Aggregator
 from backtest.venue_clock cimport VenueClock
 from feeds.events cimport Event
 from libc.stdint cimport int64_t
+from venues.outbox cimport Message
 
 cdef class StrategyClock(VenueClock):
     cdef int deliver(self, int64_t time) except -1 nogil
@@ -13,5 +14,6 @@ cdef class StrategyClock(VenueClock):
     cdef int aggregate(self, const Event *event, int64_t timeframe, int64_t time) except -1 nogil
     cdef int close_bar(self, Aggregator *a, int64_t time) except -1 nogil
     cdef int dispatch(self, const Event *event, int64_t timeframe) except -1 nogil
+    cdef bint heard_in_c(self, const Message *m) except -1 nogil
     cdef int timers(self, int64_t time) except -1 nogil
     cdef int after_hooks(self, int64_t time) except -1 nogil

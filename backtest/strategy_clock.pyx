@@ -5,8 +5,8 @@ from backtest.bar_paths cimport collateral_value
 from backtest.hooks cimport Hooks
 from backtest.strategy cimport Strategy
 from backtest.strategy_core cimport (
-    HOOK_BAR, HOOK_BOOK, HOOK_FUNDING, HOOK_INDEX, HOOK_LIQUIDATION, HOOK_MARK, HOOK_OPEN_INTEREST, HOOK_QUOTE,
-    HOOK_TRADE, MARKET_HOOK_BITS,
+    HOOK_BAR, HOOK_BOOK, HOOK_FILL, HOOK_FUNDING, HOOK_INDEX, HOOK_LIQUIDATION, HOOK_MARK, HOOK_OPEN_INTEREST,
+    HOOK_QUOTE, HOOK_TRADE, MARKET_HOOK_BITS,
 )
 from backtest.loop_state cimport Aggregator
 from backtest.venue_clock cimport VenueClock
@@ -20,8 +20,12 @@ from libc.math cimport NAN
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.stdlib cimport realloc
 from venues.funding cimport predicted_rate, premium_add, premium_reset
+from venues.orders cimport TRAILING_STOP
+from venues.outbox cimport FILLED_PART, ORDER_STATE, Message
+from venues.records cimport FillRow
 from venues.world cimport INDEX_PRICE, LAST_PRICE, MARK_PRICE
 
+ENDS = {"on_start", "on_stop"}
 WEEK_NS = 604_800_000_000_000
 MONDAY_NS = 345_600_000_000_000      # 1970-01-05, the first Monday: weeks open on it
 
@@ -49,6 +53,7 @@ cdef class StrategyClock(VenueClock):
         cdef int32_t i
         for i, hooks in enumerate(hooks_of_strategies):
             self.c_hooks[i] = (<Strategy> self.strategies[i]).c_hooks
+            self.python_orders[i] = bool(set(self.strategies[i].python_hooks()) - ENDS)
             if self.c_hooks[i] & MARKET_HOOK_BITS:
                 self.any_market_hook = True
             for kind, method in hooks.items():
@@ -159,14 +164,31 @@ cdef class StrategyClock(VenueClock):
         if self.n_answers > 0:
             self.context.marks_moved = True
         for i in range(self.n_answers):
-            with gil:
-                self.hooks.message(&self.pool[self.answers[i]])
+            if not self.heard_in_c(&self.pool[self.answers[i]]):
+                with gil:
+                    self.hooks.message(&self.pool[self.answers[i]])
             self.free_slots[self.n_free] = self.answers[i]
             self.n_free += 1
         for i in range(self.n_pending):
             self.dispatch(&self.pending[i], self.pending_timeframe[i])
         self.after_hooks(time)
         return self.timers(time)
+
+    cdef bint heard_in_c(self, const Message *m) except -1 nogil:
+        """Tell a strategy of an order that only its C side knows; False when Python must hear of it."""
+        cdef FillRow *row
+        if m.kind != ORDER_STATE and m.kind != FILLED_PART:
+            return False
+        if m.strategy < 0:
+            return m.kind == FILLED_PART
+        if (self.python_orders[m.strategy] or (<Strategy> self.strategy[m.strategy])._n_views > 0
+                or m.order.type == TRAILING_STOP):
+            return False
+        (<Strategy> self.strategy[m.strategy])._follow_order(&m.order)
+        if m.kind == FILLED_PART and self.c_hooks[m.strategy] & HOOK_FILL:
+            row = <FillRow *> self.exchange.journal.fills.at(m.row)
+            (<Strategy> self.strategy[m.strategy])._on_fill(m.order.instrument, row.side * row.quantity, row.price)
+        return True
 
     cdef int timers(self, int64_t time) except -1 nogil:
         cdef Entry entry

@@ -32,6 +32,7 @@ cdef class StrategyCore:
     cdef readonly uint32_t c_hooks       # Hook bits of overridden C hooks
     cdef list infos                      # InstrumentInfo of each instrument, named as this strategy names it
     cdef dict _orders                    # id -> OrderView
+    cdef int64_t _n_views                # ever made: 0 = Python has seen no order of this strategy
     cdef dict _found                     # symbol -> (instrument, account)
     cdef dict _told                      # (instrument, account) -> InstrumentInfo
     cdef set _heard                      # accounts that it has named

@@ -336,6 +336,7 @@ cdef class StrategyCore:
         if view is None:
             order = self.context.store.by_id(id)
             view = OrderView.__new__(OrderView)
+            self._n_views += 1
             view.order = order[0]
             view.info = self.told(order.instrument, order.account)
             view.account = self.context.accounts[order.account]

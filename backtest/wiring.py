@@ -75,7 +75,8 @@ def check_hooks(assembly: "Assembly", strategies: "Sequence[Strategy]") -> None:
             raise ConfigError(f"{name}.{attribute} is no hook{hint} The hooks are {', '.join(HOOKS)}")
         present = set(strategy.python_hooks()) | {
             hook for bit, hook in ((1, "on_trade"), (2, "on_bar"), (4, "on_mark"), (8, "on_index"), (16, "on_funding"),
-                                   (32, "on_liquidation"), (64, "on_open_interest"), (512, "on_quote"), (1024, "on_book")) if strategy.c_hooks & bit
+                                   (32, "on_liquidation"), (64, "on_open_interest"), (512, "on_quote"),
+                                   (1024, "on_book")) if strategy.c_hooks & bit
         }  # fmt: skip
         for hook in sorted(present & set(SOURCES)):
             source = SOURCES[hook]
