@@ -6,6 +6,7 @@ from decimal import Decimal
 from random import Random
 
 import pytest
+import worked
 from engine_data import (
     MINUTE,
     USER_COIN,
@@ -24,7 +25,6 @@ from engine_data import (
     user_coin,
 )
 from test_pitfalls_liquidation import totals
-from test_rules_bybit import GOLDEN
 
 import venues
 from backtest import Strategy
@@ -70,7 +70,9 @@ def audited(data, strategy, account):
     return result
 
 
-@pytest.mark.parametrize("case", next(c for c in GOLDEN if c["id"] == "9")["positions"], ids=lambda p: p["asset"])
+@pytest.mark.parametrize(
+    "case", next(c for c in worked.cases("bybit") if c["id"] == "9")["positions"], ids=lambda p: p["asset"]
+)
 def test_a_position_pays_the_published_funding(case):
     """Case 9."""
     symbol = case["symbol"]
