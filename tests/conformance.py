@@ -12,12 +12,13 @@ from typing import Any
 import worked
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "conformance.md"
-HEAD = (
-    "# Conformance\n\n"
-    "Our figure beside the published one, for every worked case in `tests/golden/`. `make conformance` writes this "
-    "page; the tests compute the same cases with the same functions, so that page and tests cannot part. Allowed is half "
-    "a unit of the last digit that the source prints, unless the case says otherwise.\n\n"
-)
+HEAD = """# Conformance
+
+Our figure beside the published one, for every worked case in `tests/golden/`. `make conformance` writes this page; the
+tests compute the same cases with the same functions, so that page and tests cannot part. Allowed is half a unit of the
+last digit that the source prints, unless the case says otherwise.
+
+"""
 TABLE = "| case | figure | published | ours | difference | allowed |\n|---|---|---:|---:|---:|---:|\n"
 
 
