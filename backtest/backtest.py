@@ -3,6 +3,7 @@
 import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from backtest.assembly import ON_GAP, ON_RUIN, PATHS, Assembly
@@ -19,6 +20,31 @@ if TYPE_CHECKING:
     from backtest.strategy import Strategy
 
 MINUTE_NS = 60_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is.
+
+    Attributes
+    ----------
+    share : float
+        Of simulated time, 0 to 1.
+    time : int
+        Simulated, ns.
+    events : int
+        So far.
+    equity : float
+        At the latest sample, reporting asset.
+    ratio : float
+        Highest margin ratio of all pools then; 1 = liquidation.
+    """
+
+    share: float
+    time: int
+    events: int
+    equity: float
+    ratio: float
 
 
 @suggesting(ConfigError)
@@ -188,10 +214,21 @@ class Backtest:
             )
         return outcome(assembly, config=self._config(copies), cash_rate=self.cash_rate)
 
-    def progress(self) -> float:
-        """Return the share of simulated time that the run in another thread has covered, 0 to 1."""
+    def stop(self) -> None:
+        """End the run that goes on in another thread, or in this one below a signal handler, after its present instant.
+
+        `run` then returns a result up to there; its findings say so. Without a run nothing happens.
+        """
+        if self._loop is not None:
+            self._loop.stop()
+
+    def progress(self) -> "Progress":
+        """Return how far the run in another thread is; all zero before it and after it."""
         loop, first = self._loop, self._first()
-        return 0.0 if loop is None else max(0.0, min(1.0, (loop.now - first) / (self.settings.end - first)))
+        if loop is None:
+            return Progress(0.0, first, 0, 0.0, 0.0)
+        share = (loop.now - first) / (self.settings.end - first)
+        return Progress(max(0.0, min(1.0, share)), max(first, loop.now), loop.events, loop.equity, loop.ratio)
 
     def _first(self) -> int:
         return self.settings.start - self.settings.warmup

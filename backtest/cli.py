@@ -27,6 +27,7 @@ from backtest.commands.validate import validate
 from backtest.commands.venues import venues
 from feeds.errors import LevdynError
 
+INTERRUPTED = 130  # what typer makes of Ctrl-C
 PACKAGES = ("feeds", "venues", "backtest", "strategies")
 
 app = typer.Typer(
@@ -87,6 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         app(args=[word for word in words if word != "--traceback"], prog_name="levdyn")
     except SystemExit as end:
+        if end.code == INTERRUPTED:
+            output.line("interrupted", errors=True)
         return end.code if isinstance(end.code, int) else output.CANNOT if end.code else output.DONE
     except LevdynError as error:
         if is_traced:

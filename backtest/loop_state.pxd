@@ -117,6 +117,9 @@ cdef class LoopState:
     cdef readonly int64_t now
     cdef readonly int64_t events
     cdef readonly bint stopped
+    cdef readonly bint interrupted       # stopped by whoever watches
+    cdef readonly double equity          # of the latest sample, reporting asset
+    cdef readonly double ratio           # highest margin ratio of all pools then
     cdef readonly list ruins             # (account, ns)
     cdef int on_ruin                     # 0 stop, 1 continue, 2 refill
     cdef int on_gap                      # 0 error, 1 skip, 2 warn

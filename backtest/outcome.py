@@ -242,6 +242,10 @@ def warnings(assembly: Assembly) -> list[str]:
 def findings(assembly: Assembly) -> list[str]:
     """Return what makes a run end with exit code 1."""
     out = [f"{gap}" for gap in assembly.gaps]
+    if assembly.loop.interrupted:
+        settings = assembly.settings
+        share = (assembly.loop.now - settings.start) / (settings.end - settings.start)
+        out.append(f"stopped at {iso(assembly.loop.now)}, after {max(0.0, share):.1%} of the time asked for")
     for found in assembly.loop.findings:
         times = f" ({found['count']} times)" if found["count"] > 1 else ""
         out.append(f"{found['symbol']}: {found['what']} at {iso(found['time'])}: {found['text']}{times}")

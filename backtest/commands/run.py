@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backtest.commands import output
+from backtest.commands.watching import watched
 
 if TYPE_CHECKING:
     from backtest.result import Result
@@ -28,6 +29,8 @@ def run(
     """Run the backtest that a TOML file describes.
 
     Printed is what it assumed, what came out, and where the money went.
+
+    Ctrl-C ends the run after the present instant and keeps what there is, marked; twice ends it at once.
 
     Every error of the configuration is reported at once, before anything is run. Findings (gaps accepted, losses that
     nobody paid) end with exit code 1.
@@ -50,7 +53,7 @@ def run(
         prepared = load(config, settings=settings if settings is not None else ())
     target = out if out is not None else prepared.out
     check_folder(target)
-    with output.working("running", prepared.backtest.progress):
+    with watched(prepared.backtest):
         result = prepared.backtest.run()
     with output.working("writing"):
         written = save(result, target, prepared.tear_sheet)
