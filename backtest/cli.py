@@ -18,6 +18,7 @@ from backtest.commands.download import download
 from backtest.commands.fingerprint import fingerprint
 from backtest.commands.importing import import_files
 from backtest.commands.margin import margin
+from backtest.commands.new import app as new
 from backtest.commands.record import record
 from backtest.commands.repair import repair
 from backtest.commands.replay import replay
@@ -39,6 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command()(demo)
+app.add_typer(new, name="new")
 app.command()(run)
 app.command()(compare)
 app.command()(download)
@@ -72,6 +74,7 @@ def _options(
       levdyn demo                       a position is closed by force, every cent explained
       levdyn run --example > my.toml    a configuration to begin with
       levdyn run my.toml --out result
+      levdyn new strategy my_trend      a strategy of your own, with a test
     """
 
 
