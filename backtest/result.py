@@ -16,6 +16,7 @@ from backtest.result_trades import round_trips, time_in_market
 
 if TYPE_CHECKING:
     import pandas as pd
+    from plotly.graph_objects import Figure
 
 
 class Result:
@@ -279,6 +280,18 @@ class Result:
         if by not in BY:
             raise ConfigError(f"attribution(by={by!r}): allowed are {', '.join(repr(name) for name in BY)}")
         return asset_table(self._store) if by == "asset" else self.explained(by).frame()
+
+    def plot(self) -> "Figure":
+        """Return an interactive plotly figure: equity, drawdown, leverage, distance to liquidation, what happened."""
+        from backtest.result_plot import figure
+
+        return figure(self)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the first sections of the tear sheet in a frame of their own."""
+        from backtest.report import framed
+
+        return framed(self)
 
     def __str__(self) -> str:
         """Return one screen that begins with the assumptions."""
