@@ -201,7 +201,8 @@ def test_fees_by_level_date_and_settle_asset():
     assert USDM.fees() == (0.0002, 0.0005)
     assert USDM.fees(at="2023-06-01") == (0.0002, 0.0004)
     assert USDM.fees(symbol="BTC/USDC:USDC") == (0, 0.0004)
-    assert COINM.fees() == (0.0001, 0.0005)
+    assert COINM.fees(at="2025-05-01") == (0.0001, 0.0005)
+    assert COINM.fees() == (0.0002, 0.0005)
     assert USDM.fees(("0.0001", 0)) == (0.0001, 0)
     assert [fact.value.taker for fact in USDM.fee_changes(symbol=BTC)] == [0.0004, 0.0005, 0.0005]
     with pytest.raises(

@@ -15,7 +15,13 @@ def facts() -> VenueFacts:
         contracts=("inverse",),
         sources=binance.SOURCES,
         describe=_describe,
-        fees={("regular", ""): (Fact(Fees(0.0001, 0.0005), "ccxt"),)},
+        fees={
+            # 236 maker fills of a real account paid 0.02 %; the first is of that day, that of the change is not known
+            ("regular", ""): (
+                Fact(Fees(0.0001, 0.0005), "ccxt"),
+                Fact(Fees(0.0002, 0.0005), "accounts", "2025-05-28"),
+            )
+        },
         fee_levels=_fee_levels(),
         tiers={
             "BTC/USD:BTC": (
