@@ -18,6 +18,7 @@ from venues.config import Transfers, Venue
 if TYPE_CHECKING:
     from backtest.result import Result
     from backtest.strategy import Strategy
+    from backtest.what_if import WhatIf
 
 MINUTE_NS = 60_000_000_000
 
@@ -124,6 +125,7 @@ class Backtest:
         self.venues = _venues(venues)
         self.cash_rate = float(cash_rate)
         self._loop: Any = None
+        self.was_stopped = False
         self.settings = self._settings(
             start, end, warmup, reporting, prices, mark, bar_path, seed, transfers, on_gap, on_ruin, limits
         )
@@ -199,6 +201,7 @@ class Backtest:
         assembly.decide()
         assembly.build(copies)
         check_hooks(assembly, copies)
+        self.was_stopped = False
         self._loop = assembly.loop
         try:
             assembly.loop.run()
@@ -214,12 +217,25 @@ class Backtest:
             )
         return outcome(assembly, config=self._config(copies), cash_rate=self.cash_rate)
 
+    def what_if(self) -> "WhatIf":
+        """Run it as it is, and again with other fees, slippage, latency, funding and volume of bars.
+
+        Returns
+        -------
+        WhatIf
+            A result for each change, and a `table` of them all; for `Result.tear_sheet(path, what_if=...)` too.
+        """
+        from backtest.what_if import what_if
+
+        return what_if(self)
+
     def stop(self) -> None:
         """End the run that goes on in another thread, or in this one below a signal handler, after its present instant.
 
         `run` then returns a result up to there; its findings say so. Without a run nothing happens.
         """
         if self._loop is not None:
+            self.was_stopped = True
             self._loop.stop()
 
     def progress(self) -> "Progress":

@@ -15,15 +15,17 @@ from backtest.report_charts import Line, chart
 from backtest.report_html import Html, document, element, join, section, table
 from backtest.report_series import cumulative, marks, pools
 from backtest.result_text import against_equity, decimals_of, money, percent
+from backtest.what_if import HEADS, cells, said
 
 if TYPE_CHECKING:
     from backtest.result import Result
+    from backtest.what_if import WhatIf
 
 
 FRAME_HEIGHT = 900  # pixels in a notebook
 
 
-def write(result: "Result", path: str | Path) -> Path:
+def write(result: "Result", path: str | Path, *, what_if: "WhatIf | None" = None) -> Path:
     """Write the tear sheet of a result.
 
     Parameters
@@ -31,6 +33,8 @@ def write(result: "Result", path: str | Path) -> Path:
     result : Result
     path : path
         Of the HTML file; its folder is made when missing.
+    what_if : WhatIf, optional
+        The same run with other costs.
 
     Returns
     -------
@@ -38,7 +42,7 @@ def write(result: "Result", path: str | Path) -> Path:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page(result), encoding="utf-8")
+    target.write_text(page(result, what_if), encoding="utf-8")
     return target
 
 
@@ -48,12 +52,13 @@ def framed(result: "Result") -> str:
     return element("iframe", srcdoc=_document(result, short), width="100%", height=str(FRAME_HEIGHT), frameborder="0")
 
 
-def page(result: "Result") -> str:
+def page(result: "Result", what_if: "WhatIf | None" = None) -> str:
     """Return the tear sheet as one HTML document; everything that came from the run is escaped."""
     sections = [
         overview.assumptions(result),
         overview.headline(result),
         overview.attribution(result),
+        None if what_if is None else _what_if(what_if),
         _curves(result),
         _leverage(result),
         trading.liquidations(result),
@@ -108,6 +113,14 @@ def _curves(result: "Result") -> Html:
             **span,
         ),
         _legend_of_marks({mark.kind for mark in happened}),
+    )
+
+
+def _what_if(found: "WhatIf") -> Html:
+    """Return the runs with other costs."""
+    notes = [element("p", text, class_="note") for text in said(found)]
+    return section(
+        "What if", table(HEADS, cells(found)), *notes, note="The same run with other costs, each carried out anew."
     )
 
 

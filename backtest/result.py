@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from plotly.graph_objects import Figure
 
+    from backtest.what_if import WhatIf
+
 
 class Result:
     """The outcome of one run.
@@ -70,11 +72,14 @@ class Result:
         """
         return save(self.store, path)
 
-    def tear_sheet(self, path: str | Path) -> Path:
-        """Write the report as one HTML file that needs nothing else, and return its path."""
+    def tear_sheet(self, path: str | Path, *, what_if: "WhatIf | None" = None) -> Path:
+        """Write the report as one HTML file that needs nothing else, and return its path.
+
+        `what_if` is what `Backtest.what_if()` found of the same run; its table becomes a section.
+        """
         from backtest.report import write
 
-        return write(self, path)
+        return write(self, path, what_if=what_if)
 
     # What is known about the run
 
