@@ -259,6 +259,18 @@ class Result:
         daily = self.returns("1D")
         return statistics.plain(daily, float(self.meta["cash_rate"])) | statistics.library(daily)
 
+    def track_record(
+        self, *, trials: int = 1, variance: float | None = None, benchmark: float = 0.0, confidence: float = 0.95
+    ) -> dict[str, float]:
+        """Return what the Sharpe ratio of this run is worth, from its daily returns above cash.
+
+        Parameters and keys are those of `sharpe_ratio.track_record`; all ratios are per day.
+        """
+        from backtest.sharpe_ratio import track_record
+
+        excess = self.returns("1D").to_numpy(dtype=np.float64) - statistics.daily_cash(float(self.meta["cash_rate"]))
+        return track_record(excess, trials=trials, variance=variance, benchmark=benchmark, confidence=confidence)
+
     def explained(self, by: str = "symbol") -> Attribution:
         """Return the attribution in exact fractions."""
         name = f"attribution by {by}"
