@@ -268,7 +268,8 @@ class Result:
         """
         from backtest.sharpe_ratio import track_record
 
-        excess = self.returns("1D").to_numpy(dtype=np.float64) - statistics.daily_cash(float(self.meta["cash_rate"]))
+        cash = statistics.daily_cash(float(self.meta["cash_rate"]))
+        excess = np.asarray(self.returns("1D") - cash, dtype=np.float64)
         return track_record(excess, trials=trials, variance=variance, benchmark=benchmark, confidence=confidence)
 
     def explained(self, by: str = "symbol") -> Attribution:
