@@ -25,6 +25,10 @@ def download(
     ] = None,
     start: Annotated[str | None, typer.Option(help="First day, as 2024-01-01.")] = None,
     end: Annotated[str | None, typer.Option(help="Up to here; without it up to now.")] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(help="Only this: archive, rest or tardis. Tardis is asked only when it is named here."),
+    ] = None,
     catalog: vendors.Catalog = vendors.DEFAULT_CATALOG,
     base_urls: vendors.BaseUrls = None,
     key_file: Annotated[
@@ -44,6 +48,8 @@ def download(
       levdyn download binance_usdm --list
       levdyn download binance_usdm BTC/USDT:USDT --start 2024-01-01 \\
           --kinds trades,mark,funding,bars:1m --catalog history
+      levdyn download deribit BTC/USD:BTC --start 2024-01-01 --end 2024-01-02 \\
+          --kinds quotes,book,mark --source tardis
     """
     from backtest.errors import ConfigError
 
@@ -70,6 +76,7 @@ def download(
             start=start,
             end=end,
             catalog=catalog,
+            source=source,
             base_urls=parse_pairs(base_urls or ()),
             key_file=key_file,
             progress=seen,

@@ -79,8 +79,8 @@ class Filler:
             if source.name in self._dead:
                 failures.append(self._dead[source.name])
                 continue
-            if window.is_running and not source.has_rest:
-                absences.append("not yet")  # no archive has the file of a day before it is over
+            if window.is_running and not source.has_running:
+                absences.append("not yet")
                 continue
             try:
                 haul = source.fetch(window)

@@ -12,7 +12,7 @@ class Way:
     venue, kind : str
         Kind as a bare word; venue ``"*"`` for any exchange of ccxt without an adapter of its own.
     source : str
-        ``archive`` or ``rest``.
+        ``archive``, ``rest`` or ``tardis``.
     host : str
         Public host name, the key of redirections.
     look_back : str
@@ -251,17 +251,14 @@ _HYPERLIQUID_S3 = (
 ALTERNATIVES: dict[tuple[str, str], str] = {
     ("*", "liquidations"): _RECORD,
     ("binance_usdm", "liquidations"): f"{_RECORD}; binance_coinm has snapshots of 2023-06 to 2024-10",
-    ("*", "quotes"): "not downloaded; `levdyn import` reads tardis files of them",
-    (
-        "*",
-        "book",
-    ): "no venue gives past books by REST; import tardis files, or record them with `levdyn record`",
+    ("*", "quotes"): "no venue gives past quotes by REST; record them with `levdyn record`",
+    ("*", "book"): "no venue gives past books by REST; record them with `levdyn record`",
     ("*", "trades"): "its REST gives recent trades only; import files, or record them with `levdyn record`",
     ("*", "premium"): "not offered; bars of mark and index show it where they exist",
     ("*", "tiers"): "not public there; import a table with `levdyn import FILE --valid-from DATE`",
-    ("deribit", "mark"): "its REST has no past marks (ccxt would answer with trade bars); tardis derivative_ticker has",
-    ("deribit", "index"): "its REST has no past index bars (ccxt would answer with trade bars); tardis has them",
-    ("deribit", "open_interest"): "no history by REST; tardis derivative_ticker has it",
+    ("deribit", "mark"): "its REST has no past marks (ccxt would answer with trade bars)",
+    ("deribit", "index"): "its REST has no past index bars (ccxt would answer with trade bars)",
+    ("deribit", "open_interest"): "no history by REST",
     ("deribit", "tiers"): "its margin is a formula, not a table (venues.get('deribit') holds it)",
     ("hyperliquid", "trades"): _HYPERLIQUID_S3,
     ("hyperliquid", "mark"): f"asset_ctxs files hold it: {_HYPERLIQUID_S3}",

@@ -109,8 +109,8 @@ class Source:
     name : str
         Host, for reports.
     fetch : callable
-    has_rest : bool
-        Whether it reads an exchange's REST interface (and not an archive).
+    has_running : bool
+        Whether it has rows of a partition that is not over: an exchange has, an archive only of months made of days.
     days : int
         How many days before now it reaches; 0 for all.
     since, until : int
@@ -119,7 +119,7 @@ class Source:
 
     name: str
     fetch: Fetch
-    has_rest: bool = False
+    has_running: bool = False
     days: int = 0
     since: int = 0
     until: int = 0

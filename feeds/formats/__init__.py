@@ -23,6 +23,7 @@ from feeds.formats import (
     research_tables,
     tardis,
     tardis_books,
+    tardis_ticker,
     tiers,
 )
 from feeds.formats.files import Source
@@ -50,6 +51,7 @@ FORMATS: tuple[Format, ...] = (
     *_dated(gate.FORMATS),
     *_dated(tardis.FORMATS),
     *_dated(tardis_books.FORMATS),
+    *_dated(tardis_ticker.FORMATS),
     *captures.FORMATS,
     *positions.FORMATS,
     *candles.FORMATS,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from feeds.download.context import Context
 from feeds.download.endpoints import where
-from feeds.download.http import Stored
+from feeds.download.http import GONE, Stored
 from feeds.download.windows import Wanted
 from feeds.errors import FeedError
 from feeds.findings import Finding, Gap
@@ -68,6 +68,10 @@ class Files:
         Name of the format; ``auto`` tells it by content.
     headers : mapping
         Of each request.
+    checksum_suffix : str
+        Of the file with the published SHA-256 beside each file, empty where there are none.
+    absent : tuple of int
+        Statuses with which the vendor says that it does not have a file.
     """
 
     context: Context
@@ -76,6 +80,7 @@ class Files:
     format: str = "auto"
     headers: Mapping[str, str] = field(default_factory=dict)
     checksum_suffix: str = ""
+    absent: tuple[int, ...] = GONE
     _read: dict[str, Contents] = field(default_factory=dict)
     _missing: set[str] = field(default_factory=set)
 
@@ -102,7 +107,7 @@ class Files:
         published = self._published(url)
         problem = ""
         for _ in range(_ATTEMPTS):
-            stored = self.context.client.file(url, target, headers=self.headers)
+            stored = self.context.client.file(url, target, headers=self.headers, absent=self.absent)
             if stored is None:
                 return None
             problem = self._problem(stored, published)
