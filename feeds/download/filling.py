@@ -1,6 +1,7 @@
 """Filling one stream: for each partition ask the sources in order, judge what they brought, commit it whole."""
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from feeds import store
@@ -22,6 +23,7 @@ from feeds.times import day_text
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_LOOK_AHEAD = 40  # windows: more than the days of a month, which stand in one file
 _REFUSALS = 3  # in a row, after which a source is not asked for this stream any more
 _KEPT_STATUSES = ("complete", "absent", "conflict")
 
@@ -55,19 +57,41 @@ class Filler:
 
     def fill(self, windows: list[Window]) -> None:
         """Fill all windows. A host that fails for good is not asked again for this stream."""
-        for window in windows:
-            self.progress.what = f"{self.wanted} {window.name}"
-            part = self.catalog.partition(self.wanted.venue, self.wanted.symbol, self.wanted.label, window.name)
-            if part is not None and part.status in _KEPT_STATUSES:
-                self.report.kept += 1
-                self.report.count(part.status)
-                if part.status != "complete":
-                    self.report.say(f"{window.name}: {part.status} since an earlier download or import")
-            else:
+        todo = [window for window in windows if not self._keep(window)]
+        try:
+            for place, window in enumerate(todo):
+                self.progress.what = f"{self.wanted} {window.name}"
+                self._prepare(todo, place)
                 self._fill(window)
-            self.progress.done += 1
+                self.progress.done += 1
+        finally:
+            for source in self.sources:
+                if source.ahead is not None:
+                    source.ahead.close()
         if self._unreached:
             self.report.say(f"before {day_text(self._unreached)}: no source reaches that far back")
+
+    def _keep(self, window: Window) -> bool:
+        """Tell whether a window is stored already and stays as it is."""
+        part = self.catalog.partition(self.wanted.venue, self.wanted.symbol, self.wanted.label, window.name)
+        if part is None or part.status not in _KEPT_STATUSES:
+            return False
+        self.report.kept += 1
+        self.report.count(part.status)
+        if part.status != "complete":
+            self.report.say(f"{window.name}: {part.status} since an earlier download or import")
+        self.progress.done += 1
+        return True
+
+    def _prepare(self, todo: list[Window], place: int) -> None:
+        """Let archives receive what the windows from a place on will be made of."""
+        for source in self.sources:
+            if source.ahead is not None and source.name not in self._dead:
+                source.ahead.prepare(
+                    window
+                    for window in islice(todo, place, place + _LOOK_AHEAD)
+                    if source.reaches(window, self.context.now) and (source.has_running or not window.is_running)
+                )
 
     def _fill(self, window: Window) -> None:
         """Ask the sources for one window until its rows are proved to be all there are."""

@@ -274,7 +274,8 @@ class Client:
         if expected >= 0 and size != expected + (have if is_rest else 0):
             part.unlink()
             raise Transient(f"{where(url)}: {size} bytes came where {expected} were announced")
-        digest = hashlib.sha256(part.read_bytes()).hexdigest()
+        with open(part, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         part.replace(target)
         tag.unlink(missing_ok=True)
         return Stored(target, digest, size)
@@ -287,6 +288,8 @@ class Client:
             self.pace.see_weight(host, int(with_digits) if with_digits.isdigit() else 0)
         if status in (418, 429):
             wait = _retry_after(reply.headers.get("Retry-After"))
+            if wait is not None:  # also for requests that other threads are about to make
+                self.pace.hold(host, wait)
             if status == 418:  # the whole host stops, in this process and in the next
                 self.pace.ban(host, self.patience.longest_s if wait is None else wait)
             raise Transient(f"{where(url)}: asked too often (status {status})", wait_s=wait)

@@ -98,6 +98,7 @@ def download(
             for label in labels
         ]
     finally:
+        context.receivers.close()
         if client is None:
             asker.close()
     traffic = asker.traffic
@@ -152,18 +153,19 @@ def _windows(context: "Context", wanted: Wanted, source: str | None, report: Str
 
 def _sources(context: "Context", wanted: Wanted, source: str | None) -> list[Source]:
     """Return the sources of a stream, archives first."""
-    from feeds.download.bulk import archive
+    from feeds.download.bulk import archive_of
     from feeds.download.rest import adapter
     from feeds.download.rest.hyperliquid import NEWEST
 
     found = []
     for way in capabilities.ways(wanted.venue, wanted.kind, source):
         is_rest = way.source == "rest"
-        fetch = adapter(wanted.venue).rest(context, wanted) if is_rest else archive(context, wanted, way.source)
+        files = None if is_rest else archive_of(context, wanted, way.source)
+        fetch = adapter(wanted.venue).rest(context, wanted) if files is None else files.fetch
         since = time_ns(way.since) if way.since else 0
         if wanted.venue == "hyperliquid" and wanted.kind == "bars":
             since = context.now - NEWEST * wanted.timeframe_ns
         until = time_ns(way.until) + 86_400_000_000_000 if way.until else 0
         has_running = is_rest or (way.source == "tardis" and wanted.kind in MONTHLY_KINDS)
-        found.append(Source(way.host, fetch, has_running, way.days, since, until))
+        found.append(Source(way.host, fetch, has_running, way.days, since, until, files))
     return found

@@ -1,8 +1,8 @@
 """Units of work: one partition of one stream, and what a source brought for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from feeds.findings import Finding, Gap
 from feeds.paths import partition_bounds, partition_of
@@ -100,6 +100,16 @@ class Haul:
 Fetch = Callable[[Window], Haul]
 
 
+class Ahead(Protocol):
+    """Receives what windows will be made of before their turn comes."""
+
+    def prepare(self, windows: Iterable[Window]) -> None:
+        """Begin to receive what the next windows will be made of."""
+
+    def close(self) -> None:
+        """Let go of what was received and not used."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A way to fill windows of one stream.
@@ -115,6 +125,8 @@ class Source:
         How many days before now it reaches; 0 for all.
     since, until : int
         Bounds in ns of what exists there; 0 when open.
+    ahead : Ahead or None
+        Of archives.
     """
 
     name: str
@@ -123,6 +135,7 @@ class Source:
     days: int = 0
     since: int = 0
     until: int = 0
+    ahead: Ahead | None = None
 
     def reaches(self, window: Window, now: int) -> bool:
         """Tell whether anything of a window can be had here."""

@@ -1,10 +1,10 @@
 """Tardis (datasets.tardis.dev): a file a day of what it recorded, the first day of each month free (feeds.md 2.8)."""
 
-from feeds.download.bulk.archive import Contents, Files
+from feeds.download.bulk.archive import Archive, Contents, Files
 from feeds.download.bulk.cutting import hauled
 from feeds.download.context import Context
 from feeds.download.credentials import KEY_FILE
-from feeds.download.http import RefusedError
+from feeds.download.http import HostError, RefusedError
 from feeds.download.windows import Haul, Wanted, Window
 from feeds.errors import FeedError
 from feeds.findings import Gap
@@ -50,32 +50,27 @@ _EXCHANGES = {
 }
 
 
-class Tardis:
+class Tardis(Archive):
     """One stream. Files are cut by the time of receipt: the last rows of a day stand in the file of the next."""
 
     def __init__(self, context: Context, wanted: Wanted) -> None:
-        self._context = context
-        self._wanted = wanted
         self._type, form = TYPES[wanted.kind]
         found = context.credentials(_OWNER)
         self._has_key = found is not None
         headers = {} if found is None else {"Authorization": f"Bearer {found.key}"}
-        self._files = Files(context, wanted, VENDOR, form, headers, absent=(404, 410))
+        super().__init__(context, wanted, Files(context, wanted, VENDOR, form, headers, absent=(404, 410)))
 
     def fetch(self, window: Window) -> Haul:
         """Return the rows of a window.
 
         Raises
         ------
-        RefusedError
-            If the key is not accepted.
+        HostError
+            If the key is not accepted: no other file will be given either.
         FeedError
             If a key is needed and there is none.
         """
-        wanted, is_month = self._wanted, window.end - window.start > DAY_NS
-        # The settlement of midnight is in the ticker of the day before it.
-        first = window.low - DAY_NS if wanted.kind == "funding" else window.low
-        own = [day_text(ts) for ts in range(first // DAY_NS * DAY_NS, window.high, DAY_NS)]
+        wanted, own = self._wanted, self._own(window)
         found = [self._contents(name) for name in own]
         is_young = self._context.now - window.end < _READY_NS
         if all(each is None for each in found):
@@ -84,7 +79,7 @@ class Tardis:
                     f"{VENDOR}: without a key only the first day of each month can be had; give one as {_KEY_WORDS}"
                 )
             return Haul(absence="not yet" if is_young else "absent")
-        if is_month:
+        if window.end - window.start > DAY_NS:
             return hauled(wanted, window, found, is_young, needs_proof=False)
         after = day_text(window.end)
         tail = self._contents(after)
@@ -97,6 +92,18 @@ class Tardis:
         gap = Gap(since, window.high, "missing", f"rows received after midnight: their file {after} {why}")
         return Haul(rows, haul.sources, haul.proof, False, haul.findings, (*haul.gaps, gap))
 
+    def paths(self, window: Window) -> list[str]:
+        """Return the files of the window's days and of the day after, as far as they can be had."""
+        names = self._own(window)
+        if window.end - window.start == DAY_NS:
+            names.append(day_text(window.end))
+        return [self._path(name) for name in names if self._may_have(name)]
+
+    def _own(self, window: Window) -> list[str]:
+        """Return the days of a window; the settlement of midnight is in the ticker of the day before it."""
+        first = window.low - DAY_NS if self._wanted.kind == "funding" else window.low
+        return [day_text(ts) for ts in range(first // DAY_NS * DAY_NS, window.high, DAY_NS)]
+
     def _contents(self, name: str) -> Contents | None:
         """Return a day's file, None when there is none or a key is needed for it."""
         if not self._may_have(name):
@@ -106,7 +113,7 @@ class Tardis:
         except RefusedError as error:
             if error.status in _REFUSED:
                 what = "does not accept the key" if self._has_key else "asks for a key; give one"
-                raise RefusedError(f"{error}: it {what} ({_KEY_WORDS})", status=error.status) from None
+                raise HostError(f"{error}: it {what} ({_KEY_WORDS})") from None
             raise
 
     def _may_have(self, name: str) -> bool:
