@@ -148,15 +148,21 @@ def test_days_of_a_past_month_come_from_one_file(exchange, tmp_path):
     assert list(statuses(tmp_path).values()) == ["complete"] * 31
 
 
-def test_second_run_asks_for_nothing_that_is_complete(exchange, tmp_path):
+def test_second_run_asks_for_nothing_that_is_complete_but_its_checksums(exchange, tmp_path):
     options = {"kinds": ["trades", "bars:1m", "funding"], "start": "2026-10-30", "end": "2026-11-05"}
     fetched(exchange, tmp_path, **options)
     before = bytes_below(tmp_path)
     exchange.requests.clear()
     report = fetched(exchange, tmp_path, **options)
-    assert {each.path for each in exchange.requests} == {"/fapi/v1/exchangeInfo", "/fapi/v1/fundingRate"}
+    asked = {each.path for each in exchange.requests}
+    sums = {path for path in asked if path.endswith(".CHECKSUM")}
+    assert len(sums) == 6 + 6 + 1
+    assert asked - sums == {"/fapi/v1/exchangeInfo", "/fapi/v1/fundingRate"}
     assert bytes_below(tmp_path) == before
     assert [stream.kept for stream in report.streams] == [6, 6, 1]
+    exchange.requests.clear()
+    fetched(exchange, tmp_path, check_revisions=False, **options)
+    assert {each.path for each in exchange.requests} == {"/fapi/v1/exchangeInfo", "/fapi/v1/fundingRate"}
 
 
 def test_running_day_is_completed_by_a_later_run(exchange, tmp_path):

@@ -29,6 +29,17 @@ def download(
         str | None,
         typer.Option(help="Only this: archive, rest or tardis. Tardis is asked only when it is named here."),
     ] = None,
+    check_revisions: Annotated[
+        bool,
+        typer.Option(
+            "--check-revisions/--no-check-revisions",
+            help="Compare the files of complete days with the checksums that are published now.",
+        ),
+    ] = True,
+    accept_revision: Annotated[
+        bool,
+        typer.Option("--accept-revision", help="Take the rows of files that their vendor has replaced since."),
+    ] = False,
     catalog: vendors.Catalog = vendors.DEFAULT_CATALOG,
     base_urls: vendors.BaseUrls = None,
     key_file: Annotated[
@@ -40,7 +51,8 @@ def download(
     """Download history, each day proved complete or marked as what it is.
 
     Archives come first, REST gives the tail and what archives lack. Run it again after any interruption: what is
-    complete is not asked for twice. Exit code 1: something is missing or doubtful, and listed; 2: nothing could be had.
+    complete is not asked for twice, only compared with the checksum that its archive publishes now. Exit code 1:
+    something is missing or doubtful, and listed; 2: nothing could be had.
 
     \b
     Examples:
@@ -77,6 +89,8 @@ def download(
             end=end,
             catalog=catalog,
             source=source,
+            check_revisions=check_revisions,
+            accept_revision=accept_revision,
             base_urls=parse_pairs(base_urls or ()),
             key_file=key_file,
             progress=seen,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from feeds import store
 from feeds.catalog import Catalog
+from feeds.download import revisions
 from feeds.download.bulk.cutting import edge_gap, is_numbered
 from feeds.download.context import Context
 from feeds.download.http import HostError, RefusedError
@@ -13,6 +14,7 @@ from feeds.download.probes import Probes
 from feeds.download.proof import Verdict, has_grid, judge
 from feeds.download.report import Progress, StreamReport
 from feeds.download.rest.pages import empty
+from feeds.download.revisions import Revisions
 from feeds.download.windows import Haul, Source, Wanted, Window
 from feeds.errors import FeedError
 from feeds.findings import Finding, Gap
@@ -42,6 +44,8 @@ class Filler:
     probes : Probes
     report : StreamReport
     progress : Progress
+    accepts_revisions, checks_revisions : bool
+        Whether stored rows give way to those of files that their vendor has replaced, and whether that is looked at.
     """
 
     context: Context
@@ -51,14 +55,17 @@ class Filler:
     probes: Probes
     report: StreamReport
     progress: Progress
+    accepts_revisions: bool = False
+    checks_revisions: bool = True
+    _revised: set[str] = field(default_factory=set)
     _unreached: int = 0
     _dead: dict[str, str] = field(default_factory=dict)
     _refusals: dict[str, int] = field(default_factory=dict)
 
     def fill(self, windows: list[Window]) -> None:
         """Fill all windows. A host that fails for good is not asked again for this stream."""
-        todo = [window for window in windows if not self._keep(window)]
         try:
+            todo = self._todo(windows)
             for place, window in enumerate(todo):
                 self.progress.what = f"{self.wanted} {window.name}"
                 self._prepare(todo, place)
@@ -71,17 +78,40 @@ class Filler:
         if self._unreached:
             self.report.say(f"before {day_text(self._unreached)}: no source reaches that far back")
 
-    def _keep(self, window: Window) -> bool:
-        """Tell whether a window is stored already and stays as it is."""
-        part = self.catalog.partition(self.wanted.venue, self.wanted.symbol, self.wanted.label, window.name)
-        if part is None or part.status not in _KEPT_STATUSES:
-            return False
+    def _todo(self, windows: list[Window]) -> list[Window]:
+        """Return the windows that are not stored already, or whose rows give way to those of replaced files."""
+        wanted = self.wanted
+        parts = [self.catalog.partition(wanted.venue, wanted.symbol, wanted.label, each.name) for each in windows]
+        published = Revisions(self.context, self.sources)
+        if self.checks_revisions or self.accepts_revisions:
+            published.begin(part for part in parts if part is not None)
+        todo = []
+        for window, part in zip(windows, parts, strict=True):
+            replaced = published.replaced(part) if part is not None else []
+            if replaced and self.accepts_revisions:
+                self._revised.add(window.name)
+            if part is None or part.status not in _KEPT_STATUSES or window.name in self._revised:
+                todo.append(window)
+            else:
+                self._keep(window, part, replaced)
+        self.report.notes += [f"not compared with what is published now: {text}" for text in published.problems]
+        return todo
+
+    def _keep(self, window: Window, part: store.Partition, replaced: list[str]) -> None:
+        """Leave a stored window as it is, and say so where that is no good news."""
         self.report.kept += 1
+        self.progress.done += 1
+        if replaced:
+            revisions.mark(self.catalog.local_root(), part, replaced)
+            self.report.count("conflict")
+            self.report.say(
+                f"{window.name}: conflict (C2): its vendor has replaced {'; '.join(replaced)}; the stored rows are "
+                "kept, --accept-revision takes the new ones"
+            )
+            return
         self.report.count(part.status)
         if part.status != "complete":
             self.report.say(f"{window.name}: {part.status} since an earlier download or import")
-        self.progress.done += 1
-        return True
 
     def _prepare(self, todo: list[Window], place: int) -> None:
         """Let archives receive what the windows from a place on will be made of."""
@@ -160,6 +190,7 @@ class Filler:
                 gaps=verdict.gaps,
                 status=status,
                 proof=verdict.proof,
+                replace=window.name in self._revised,
             )
             status = parts[-1].status
         else:

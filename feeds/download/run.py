@@ -1,6 +1,7 @@
 """One download from beginning to end: what is asked for, by which ways, and what came of it."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
     from feeds.download.context import Context
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the user chose for all streams of a download; see `download`."""
+
+    source: str | None
+    check_revisions: bool
+    accept_revision: bool
+
+
 def download(
     venue: str,
     symbols: str | Iterable[str],
@@ -29,6 +39,8 @@ def download(
     end: Any = None,
     catalog: "Catalog | str | Path",
     source: str | None = None,
+    check_revisions: bool = True,
+    accept_revision: bool = False,
     base_urls: Mapping[str, str] | None = None,
     key_file: str | Path | None = None,
     progress: Progress | None = None,
@@ -55,6 +67,11 @@ def download(
         Only this source. Without it the venue's own archive and its REST; tardis is asked only when it is named: with
         the user's key (``LEVDYN_TARDIS_KEY`` or the key file) for all days, without one for the first of each month.
         There the words of mark and index mean its points.
+    check_revisions : bool
+        Whether the checksums that an archive publishes of the files of complete days are asked for again: a file that
+        was replaced since makes its days a ``conflict`` (rule C2), their rows stay.
+    accept_revision : bool
+        Rows of files that their vendor has replaced give way to those of the new files.
     base_urls : mapping of str to str, optional
         Public host name to the URL that is asked instead; wins over ``LEVDYN_BASE_URLS``.
     key_file : str or Path, optional
@@ -89,11 +106,12 @@ def download(
         bound = f"end {iso(last)}" if end is not None and last <= now else f"the present {iso(now)}"
         raise FeedError(f"start {iso(first)} is not before {bound}")
     context = Context(asker, root, first, last, now, Path(key_file) if key_file is not None else None)
+    chosen = Choice(source, check_revisions, accept_revision)
     seen = Progress() if progress is None else progress
     seen.bytes, seen.waiting = (lambda: asker.traffic.bytes), asker.pace.waiting
     try:
         streams = [
-            _stream(context, target, Wanted(venue, symbol, to_native(venue, symbol), *split_kind(label)), source, seen)
+            _stream(context, target, Wanted(venue, symbol, to_native(venue, symbol), *split_kind(label)), chosen, seen)
             for symbol in names
             for label in labels
         ]
@@ -113,9 +131,7 @@ def unified_symbols(venue: str, symbols: str | Iterable[str]) -> list[str]:
     return list(dict.fromkeys(to_unified(venue, symbol) for symbol in given))
 
 
-def _stream(
-    context: "Context", catalog: "Catalog", wanted: Wanted, source: str | None, progress: Progress
-) -> StreamReport:
+def _stream(context: "Context", catalog: "Catalog", wanted: Wanted, chosen: Choice, progress: Progress) -> StreamReport:
     """Download one stream; what goes wrong with it is in its report and stops no other."""
     from feeds.download.filling import Filler
     from feeds.download.probes import Probes
@@ -127,11 +143,13 @@ def _stream(
             progress.total += 1
             observe(context, catalog, wanted, report, progress)
             return report
-        todo = _windows(context, wanted, source, report)
+        todo = _windows(context, wanted, chosen.source, report)
         progress.total += len(todo)
         if todo:
             probes = Probes(context.root / "downloads" / "probes.json", context.now)
-            Filler(context, catalog, wanted, _sources(context, wanted, source), probes, report, progress).fill(todo)
+            sources = _sources(context, wanted, chosen.source)
+            revisions = (chosen.accept_revision, chosen.check_revisions)
+            Filler(context, catalog, wanted, sources, probes, report, progress, *revisions).fill(todo)
     except FeedError as error:
         report.count("failed")
         report.say(str(error))

@@ -109,6 +109,9 @@ class Ahead(Protocol):
     def close(self) -> None:
         """Let go of what was received and not used."""
 
+    def published(self, path: str) -> str:
+        """Return the SHA-256 that the vendor publishes of a file now, an empty text where it publishes none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:

@@ -4,6 +4,7 @@ import gzip
 import re
 import zipfile
 import zlib
+from collections import deque
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -93,15 +94,14 @@ class Files:
     absent: tuple[int, ...] = GONE
     _read: dict[str, Contents] = field(default_factory=dict)
     _missing: set[str] = field(default_factory=set)
+    _done: set[str] = field(default_factory=set)
+    _planned: deque[str] = field(default_factory=deque)
     _coming: "dict[str, Future[_Received | None]]" = field(default_factory=dict)
 
     def ahead(self, paths: Iterable[str]) -> None:
-        """Begin to receive the first of some files that will be asked for."""
-        for path in paths:
-            if len(self._coming) >= AT_ONCE:
-                return
-            if path not in self._read and path not in self._missing:
-                self._begin(path)
+        """Take note of the files that will be asked for next, in order, and begin to receive the first of them."""
+        self._planned = deque(dict.fromkeys(path for path in paths if path not in self._done))
+        self._top_up()
 
     def lacks(self, path: str) -> bool:
         """Tell whether the vendor was seen not to have a file."""
@@ -131,6 +131,8 @@ class Files:
                 found = self._begin(path).result()
             finally:
                 del self._coming[path]
+                self._done.add(path)
+                self._top_up()
             if found is None:
                 self._missing.add(path)
                 return None
@@ -140,6 +142,13 @@ class Files:
                 found.stored.path.unlink(missing_ok=True)
         return self._read.get(path)
 
+    def _top_up(self) -> None:
+        """Keep as many files coming as may come at once."""
+        while self._planned and len(self._coming) < AT_ONCE:
+            path = self._planned.popleft()
+            if path not in self._done:
+                self._begin(path)
+
     def _begin(self, path: str) -> "Future[_Received | None]":
         """Return what will be received of a file, begun now if it was not before."""
         if path not in self._coming:
@@ -148,8 +157,8 @@ class Files:
 
     def _received(self, path: str) -> _Received | None:
         """Receive a file whole; runs in a thread."""
-        url, target = f"https://{self.vendor}/{path}", self.context.raw / self.vendor / path
-        published = self._published(url)
+        url, target = self._url(path), self.context.raw / self.vendor / path
+        published = self.published(path)
         problem = ""
         for _ in range(_ATTEMPTS):
             stored = self.context.client.file(url, target, headers=self.headers, absent=self.absent)
@@ -161,11 +170,14 @@ class Files:
             stored.path.unlink(missing_ok=True)
         raise BadFileError(f"{where(url)}: {problem} ({_ATTEMPTS} downloads)")
 
-    def _published(self, url: str) -> str:
+    def _url(self, path: str) -> str:
+        return f"https://{self.vendor}/{path}"
+
+    def published(self, path: str) -> str:
         """Return the SHA-256 that the vendor publishes beside a file, an empty text when there is none."""
         if not self.checksum_suffix:
             return ""
-        text = self.context.client.text(url + self.checksum_suffix, headers=self.headers)
+        text = self.context.client.text(self._url(path) + self.checksum_suffix, headers=self.headers)
         found = re.match(r"\s*([0-9a-fA-F]{64})\b", text or "")
         return found[1].lower() if found else ""
 
@@ -240,6 +252,10 @@ class Archive:
     def prepare(self, windows: Iterable[Window]) -> None:
         """Begin to receive what the next windows will be made of."""
         self._files.ahead(path for window in windows for path in self.paths(window))
+
+    def published(self, path: str) -> str:
+        """Return the SHA-256 that the vendor publishes of a file now, an empty text where it publishes none."""
+        return self._files.published(path)
 
     def close(self) -> None:
         """Let go of what was received and not used."""
