@@ -240,6 +240,26 @@ def test_changed_facts_hold_from_the_day_they_were_seen(exchange, tmp_path, monk
     ]
 
 
+@pytest.mark.parametrize("fault", ["", "half_page", "empty_list", "500_html", "truncated_json"])
+def test_volatility_index_of_deribit_is_bars_of_an_index(exchange, tmp_path, fault):
+    if fault:
+        exchange.fault(fault, "get_volatility_index_data")
+    report = fetched(exchange, tmp_path, "deribit", "BTCDVOL/USD", kinds="index:1h", start="2026-11-08")
+    assert report.exit_code == 0, str(report)
+    slots = exchange.world.slots(ms("2026-11-08"), exchange.world.now, MS_HOUR)
+    assert [
+        (row["ts"] // NS, float(row["close"])) for row in stored(tmp_path, "index:1h", "deribit", "BTCDVOL/USD")
+    ] == [(at, round(float(exchange.world.candle(at, "index")[3]) / 500, 2)) for at in slots]
+
+
+def test_price_index_of_deribit_is_refused_with_the_way_to_it(exchange, tmp_path):
+    report = fetched(exchange, tmp_path, "deribit", INVERSE, kinds="index:1h", start=START)
+    assert report.exit_code == 2
+    assert "volatility indices only, as BTCDVOL/USD" in report.streams[0].problems[0]
+    with pytest.raises(FeedError, match="index:5m: deribit has 1m, 1h, 12h, 1d only"):
+        fetched(exchange, tmp_path, "deribit", "BTCDVOL/USD", kinds="index:5m", start=START)
+
+
 def test_unknown_symbol_is_an_error_of_its_stream_only(exchange, tmp_path):
     report = fetched(exchange, tmp_path, symbol=["NOPE/USDT:USDT", LINEAR], kinds="instruments", start=START)
     assert report.exit_code == 1

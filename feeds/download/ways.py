@@ -199,6 +199,18 @@ WAYS: tuple[Way, ...] = (
     Way(
         "deribit", "funding", "rest", "www.deribit.com", note="hourly accrual samples (interest_1h)", fact=_DERIBIT_DOC
     ),
+    Way(
+        "deribit",
+        "index",
+        "rest",
+        "www.deribit.com",
+        "from 2021-03-24",
+        since="2021-03-24",
+        timeframes=("1m", "1h", "12h", "1d"),
+        note="volatility indices only: BTCDVOL/USD, ETHDVOL/USD",
+        fact=_DERIBIT_DOC,
+        is_verified=False,
+    ),
     Way("deribit", "instruments", "rest", "www.deribit.com", "now", note="today's facts", fact=_DERIBIT_DOC),
     Way(
         "hyperliquid",
@@ -257,7 +269,6 @@ ALTERNATIVES: dict[tuple[str, str], str] = {
     ("*", "premium"): "not offered; bars of mark and index show it where they exist",
     ("*", "tiers"): "not public there; import a table with `levdyn import FILE --valid-from DATE`",
     ("deribit", "mark"): "its REST has no past marks (ccxt would answer with trade bars)",
-    ("deribit", "index"): "its REST has no past index bars (ccxt would answer with trade bars)",
     ("deribit", "open_interest"): "no history by REST",
     ("deribit", "tiers"): "its margin is a formula, not a table (venues.get('deribit') holds it)",
     ("hyperliquid", "trades"): _HYPERLIQUID_S3,
@@ -267,5 +278,5 @@ ALTERNATIVES: dict[tuple[str, str], str] = {
     ("hyperliquid", "open_interest"): f"asset_ctxs files hold it: {_HYPERLIQUID_S3}",
     ("hyperliquid", "liquidations"): f"node fills mark them: {_HYPERLIQUID_S3}",
     ("okx", "premium"): "no bars of it by REST; bars of mark and index show it",
-    ("okx", "liquidations"): "its REST keeps one day of them; record them with `levdyn record`",
+    ("okx", "liquidations"): "its REST kept one day of them, by an endpoint that ccxt 4.5.90 has no more; record them",
 }
