@@ -64,6 +64,12 @@ def read_pyarrow(folder: Path) -> int:
     return sum(batch.num_rows for batch in file.iter_batches(batch_size=BATCH, columns=names, use_threads=False))
 
 
+def validate_catalog(folder: Path) -> int:
+    from feeds.validation import validate
+
+    return validate(folder / "catalog").checked_rows
+
+
 def read_pandas(folder: Path) -> int:
     import pandas as pd
 
@@ -82,6 +88,7 @@ TASKS = {
     "polars.read_csv": read_polars,
     "stream": read_stream,
     "pyarrow iter_batches": read_pyarrow,
+    "validate": validate_catalog,
 }
 
 
