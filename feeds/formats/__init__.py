@@ -23,6 +23,7 @@ from feeds.formats import (
     refused,
     research,
     research_tables,
+    rule_tables,
     tardis,
     tardis_books,
     tardis_ticker,
@@ -61,6 +62,7 @@ FORMATS: tuple[Format, ...] = (
     *eight_hours.FORMATS,
     *research.FORMATS,
     *research_tables.FORMATS,
+    *rule_tables.FORMATS,
     *tiers.FORMATS,
     plain.FORMAT,
 )
