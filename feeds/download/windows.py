@@ -1,7 +1,7 @@
 """Units of work: one partition of one stream, and what a source brought for it."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from feeds.findings import Finding, Gap
@@ -54,6 +54,10 @@ class Window:
         From the listing, or the start; to the present or the delisting, or the end.
     is_running : bool
         Whether the partition has not ended (and settled) yet: it stays ``partial``.
+    known : int
+        The last id of rows that are stored without a hole from the beginning of the partition on; -1: none.
+    keep : callable or None
+        Stores a haul that does not reach the end yet: what was received is not lost when the process is killed.
     """
 
     name: str
@@ -62,6 +66,8 @@ class Window:
     low: int
     high: int
     is_running: bool
+    known: int = -1
+    keep: "Callable[[Haul], None] | None" = field(default=None, compare=False)
 
     @property
     def has_listing(self) -> bool:

@@ -126,14 +126,16 @@ class _Trades:
 
     def fetch(self, window: Window) -> Haul:
         ids = Ids(str(self._wanted))
-        first, last = self._edge(window, "asc"), self._edge(window, "desc")
+        is_known = self._wanted.kind == "trades" and window.known >= 0
+        first, last = window.known if is_known else self._edge(window, "asc"), self._edge(window, "desc")
         if first is None or last is None:
             return Haul(empty(self._wanted), (self._source,), is_whole=window.is_running)
         # The rows just outside show that the edges are the edges.
-        is_left = self._widen(ids, window, first, -1)
+        is_left = is_known or self._widen(ids, window, first, -1)
         is_right = self._widen(ids, window, last, 1) or window.is_running
         inside = [number for number, (ts, _) in ids.rows.items() if window.low <= ts < window.high]
-        ids.close(self._page, min(inside, default=first), max(inside, default=last) + 1)
+        begin = first if is_known else min(inside, default=first)
+        ids.close(self._page, begin, max(inside, default=last) + 1)
         rows = [(ts, row) for _, (ts, row) in sorted(ids.rows.items())]
         numbers = sorted(ids.rows)
         if self._wanted.kind == "liquidations":
