@@ -111,7 +111,6 @@ def test_ll_37_simulated_moments():
     n = len(returns)
     z = (returns - returns.mean()) / returns.std()
     for power, expected in ((3, -0.6915988), (4, 5.9216732)):
-        # error of a central moment without the correction for the estimated mean and deviation: a little too small a bar
         error = float((z**power).std()) / math.sqrt(n)
         assert abs(float((z**power).mean()) - expected) < 3.0 * error
     assert returns.std() * math.sqrt(365) == pytest.approx(0.593295879, rel=0.01)

@@ -44,7 +44,11 @@ class Winners:
 
 
 def winners(
-    profit: ArrayLike, *, size: ArrayLike | None = None, cost: ArrayLike | None = None, leverage: ArrayLike | None = None
+    profit: ArrayLike,
+    *,
+    size: ArrayLike | None = None,
+    cost: ArrayLike | None = None,
+    leverage: ArrayLike | None = None,
 ) -> Winners:
     """Return checked winners; what a policy does not look at may be left out (all the same)."""
     given = np.asarray(profit)

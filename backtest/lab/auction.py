@@ -49,7 +49,9 @@ def dutch_auction(
     z0 = number(start, "start", low=0.0)
     delta = number(decay, "decay") + number(drift, "drift") - 0.5 * sigma**2
     if not delta > 0.0:
-        raise ConfigError(f"decay + drift - volatility^2 / 2 must be above 0, got {delta:g}: the ask would not come down")
+        raise ConfigError(
+            f"decay + drift - volatility^2 / 2 must be above 0, got {delta:g}: the ask would not come down"
+        )
     # 1 / zeta without cancellation, which also holds at volatility 0: delta x block_time
     inverse = 0.5 * mean * (math.sqrt(delta**2 + 2.0 * sigma**2 / mean) + delta)
     return Dutch(inverse / (1.0 + inverse), (z0 + inverse) / delta)

@@ -53,7 +53,9 @@ def bookkeeping_ratio(amplification: ArrayLike) -> Array:
     return made
 
 
-def ratio_from_counts(times: ArrayLike, *, window: float, start: float | None = None, end: float | None = None) -> Estimate:
+def ratio_from_counts(
+    times: ArrayLike, *, window: float, start: float | None = None, end: float | None = None
+) -> Estimate:
     """Return the ratio from the dispersion of counts: n = 1 - 1 / sqrt(variance / mean) in windows.
 
     Parameters

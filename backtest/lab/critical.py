@@ -42,9 +42,7 @@ class Critical:
         return None if self.shock is None else self.shock - number(scale, "scale", low=0.0)
 
 
-def branching_ratio(
-    liquidations: LiquidationCurve, book: DepthCurve, drop: ArrayLike, *, share: float = 1.0
-) -> Array:
+def branching_ratio(liquidations: LiquidationCurve, book: DepthCurve, drop: ArrayLike, *, share: float = 1.0) -> Array:
     """Return the structural branching ratio: units of further drop that one unit of drop causes by forced sales.
 
     R(x) = slope of impact(share x total(x)) x share x density(x). One more unit of outside shock moves the price by
@@ -120,7 +118,9 @@ def critical_shock(
     ratios = ratio(grid)
     top, at = _highest(ratio, grid, ratios)
     if isinstance(liquidations, StepLiquidations):
-        held = float(liquidations.sums[-1]) if open_interest is None else number(open_interest, "open_interest", above=0)
+        held = (
+            float(liquidations.sums[-1]) if open_interest is None else number(open_interest, "open_interest", above=0)
+        )
         least = number(fraction, "fraction", above=0.0, high=1.0) * held
         return _of_steps(liquidations, book, part, outside, least, top, at)
     over = np.flatnonzero(ratios >= 1.0)

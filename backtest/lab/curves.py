@@ -10,7 +10,9 @@ from numpy.typing import ArrayLike
 from backtest.errors import ConfigError
 from backtest.lab.given import Array, array, ascending, column, number
 
-TOUCH = 1.0 + 1e-12  # a drop this close to a liquidation drop has reached it: sums of floats fall short of round figures
+TOUCH = (
+    1.0 + 1e-12
+)  # a drop this close to a liquidation drop has reached it: sums of floats fall short of round figures
 
 
 class LiquidationCurve(Protocol):

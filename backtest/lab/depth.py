@@ -237,11 +237,13 @@ class EmpiricalDepth:
 
     def depth(self, drop: ArrayLike) -> Array:
         """Return the quantity on the lines."""
-        return np.interp(array(drop, "drop", low=0.0), self.drops, self.quantities)
+        made: Array = np.interp(array(drop, "drop", low=0.0), self.drops, self.quantities)
+        return made
 
     def impact(self, quantity: ArrayLike) -> Array:
         """Return the drop on the lines, at most 1."""
-        return np.interp(array(quantity, "quantity", low=0.0), self.quantities, self.drops)
+        made: Array = np.interp(array(quantity, "quantity", low=0.0), self.quantities, self.drops)
+        return made
 
     def slope(self, quantity: ArrayLike) -> Array:
         """Return the slope of the line to the right."""
@@ -280,8 +282,10 @@ def knee_depth(*, density: float, knee: float, exponent: float = 0.5, points: in
     """
     at = number(knee, "knee", above=0.0, below=1.0)
     drops = np.concatenate([[at], np.geomspace(at, 1.0, points + 1)[1:]])
-    beyond = number(density, "density", above=0.0) * at * (drops / at) ** (
-        1.0 / number(exponent, "exponent", above=0.0, high=1.0)
+    beyond = (
+        number(density, "density", above=0.0)
+        * at
+        * (drops / at) ** (1.0 / number(exponent, "exponent", above=0.0, high=1.0))
     )
     return EmpiricalDepth(drops, beyond)
 

@@ -67,11 +67,13 @@ class Draws:
             return np.zeros(shape, dtype=np.int64)
         top = math.ceil(rate + 12.0 * math.sqrt(rate) + 40.0)
         table = special.pdtr(np.arange(top + 1), rate)
-        return np.searchsorted(table, self.uniform(shape)).astype(np.int64)
+        made: NDArray[np.int64] = np.searchsorted(table, self.uniform(shape)).astype(np.int64)
+        return made
 
     def below(self, limit: int, shape: Shape) -> NDArray[np.int64]:
         """Return whole numbers from 0 to limit - 1."""
-        return np.minimum((self.uniform(shape) * limit).astype(np.int64), limit - 1)
+        made: NDArray[np.int64] = np.minimum((self.uniform(shape) * limit).astype(np.int64), limit - 1)
+        return made
 
     def choice(self, weights: Sequence[float] | Array, shape: Shape) -> NDArray[np.int64]:
         """Return rows of `weights`, each as often as its weight says."""

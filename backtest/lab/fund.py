@@ -124,13 +124,13 @@ def waterfall(
         Without it everything beyond the backstop is socialised; with it, what exceeds the winners' profit.
     """
     left = number(loss, "loss", low=0.0)
-    paid = []
+    paid: list[float] = []
     layers = (margin, fee, fund, backstop, winners if has_adl else 0.0)
     for name, held in zip(("margin", "fee", "fund", "backstop", "winners"), layers, strict=True):
         part = min(left, number(held, name, low=0.0))
         paid.append(part)
         left -= part
-    return Paid(*paid, left)
+    return Paid._make([*paid, left])
 
 
 class Requirement(NamedTuple):
@@ -274,7 +274,11 @@ class Fund:
 
 def account_losses(quantities: ArrayLike, fills: ArrayLike, bankruptcies: ArrayLike, *, reference: float) -> Array:
     """Return quantity x max(0, fill drop - bankruptcy drop) x reference, quote; arrays are broadcast."""
-    q, fill, limit = array(quantities, "quantities", low=0.0), array(fills, "fills"), array(bankruptcies, "bankruptcies")
+    q, fill, limit = (
+        array(quantities, "quantities", low=0.0),
+        array(fills, "fills"),
+        array(bankruptcies, "bankruptcies"),
+    )
     made: Array = number(reference, "reference", above=0.0) * q * np.maximum(fill - limit, 0.0)
     return made
 

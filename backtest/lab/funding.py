@@ -29,7 +29,8 @@ def clamped_funding(premium: ArrayLike, *, interest: float = INTEREST, clamp: fl
 
     given = array(premium, "premium")
     found = [
-        interval_rate(value, interval_hours=8.0, interest_rate=interest, clamp=clamp) for value in given.ravel().tolist()
+        interval_rate(value, interval_hours=8.0, interest_rate=interest, clamp=clamp)
+        for value in given.ravel().tolist()
     ]
     return np.array(found).reshape(given.shape)
 

@@ -77,18 +77,29 @@ def array(
     return found
 
 
-def column(values: ArrayLike, name: str, length: int | None = None, **bounds: float) -> Array:
+def column(
+    values: ArrayLike,
+    name: str,
+    length: int | None = None,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+) -> Array:
     """Return a one-dimensional array, of a given length if there is one."""
-    found = array(values, name, **bounds)
+    found = array(values, name, low=low, high=high, above=above, below=below)
     if found.ndim != 1 or (length is not None and len(found) != length):
         wanted = "one dimension" if length is None else f"shape ({length},)"
         raise ConfigError(f"{name} must have {wanted}, got shape {found.shape}")
     return found
 
 
-def ascending(values: ArrayLike, name: str, **bounds: float) -> Array:
+def ascending(
+    values: ArrayLike, name: str, *, low: float = -math.inf, high: float = math.inf, above: float = -math.inf
+) -> Array:
     """Return a one-dimensional array that ascends strictly."""
-    found = column(values, name, **bounds)
+    found = column(values, name, low=low, high=high, above=above)
     if len(found) == 0 or np.any(np.diff(found) <= 0.0):
         raise ConfigError(f"{name} must hold at least one value and ascend strictly")
     return found

@@ -100,7 +100,8 @@ def kou_passage_probability(price: float, barrier: float, model: KouJumps, horiz
     total = 0.0
     for alpha, weight in zip((nodes / time).tolist(), weights.tolist(), strict=True):
         total += weight * _transform(alpha, away, towards, half, model.intensity, p, ahead, behind).real
-    return min(1.0, max(0.0, 10.0 ** (TERMS / 3.0) / time * total))
+    scale = float(10.0 ** (TERMS / 3.0)) / time
+    return min(1.0, max(0.0, scale * total))
 
 
 def _transform(
@@ -117,8 +118,10 @@ def _transform(
         raise ConfigError(f"no two roots ahead of the barrier, got {roots}")  # unreachable for checked models
     first, second = complex(right[0]), complex(right[1])
     if intensity == 0.0 or p == 0.0:  # no jump can reach the barrier: the root at `ahead` is not one of the diffusion
-        near = min((first, second), key=lambda root: abs(drift * root + half * root**2 - intensity * _other(
-            root, p, behind) - alpha))
+        near = min(
+            (first, second),
+            key=lambda root: abs(drift * root + half * root**2 - intensity * _other(root, p, behind) - alpha),
+        )
         return complex(np.exp(-near * away)) / alpha
     gap = second - first
     one = (ahead - first) / ahead * second / gap * np.exp(-first * away)
@@ -128,14 +131,14 @@ def _transform(
 
 def _other(root: complex, p: float, behind: float) -> complex:
     """Return 1 - E[exp(root x jump)] where all jumps go the other way."""
-    return 1.0 - (1.0 - p) * behind / (behind + root)
+    return complex(1.0 - (1.0 - p) * behind / (behind + root))
 
 
 @cache
 def _euler(terms: int) -> tuple[NDArray[np.complex128], Array]:
     """Return nodes and weights of the Euler method."""
     k = np.arange(2 * terms + 1)
-    nodes = terms * math.log(10.0) / 3.0 + 1j * math.pi * k
+    nodes = np.asarray(terms * math.log(10.0) / 3.0 + 1j * math.pi * k, dtype=np.complex128)
     weights = np.ones(2 * terms + 1)
     weights[0] = 0.5
     tail = 2.0**-terms

@@ -200,7 +200,9 @@ class InferredMap:
         self._sides = {1: _Side(1), -1: _Side(-1)}
         self.open_interest = 0.0
 
-    def update(self, open_interest: float, price: float, *, low: float | None = None, high: float | None = None) -> "Flows":
+    def update(
+        self, open_interest: float, price: float, *, low: float | None = None, high: float | None = None
+    ) -> "Flows":
         """Take one bar.
 
         Parameters
@@ -313,6 +315,4 @@ def prior_map(
         total = float(kept.sum())
         prices.append(found.ravel())
         signed.append(sign * (kept * (held / total) if total > 0.0 else kept).ravel())
-    return heat_map(
-        np.concatenate(prices), np.concatenate(signed), reference=reference, grid=grid, source="prior"
-    )
+    return heat_map(np.concatenate(prices), np.concatenate(signed), reference=reference, grid=grid, source="prior")

@@ -85,11 +85,10 @@ def contagion(matrix: ArrayLike) -> Contagion:
     ratio = float(np.abs(values[row]))
     vector = np.abs(vectors[:, row].real)
     direction = vector / vector.max() if vector.max() > 0.0 else vector
-    resolvent = importance = None
-    if ratio < 1.0:
-        resolvent = np.linalg.inv(np.eye(len(b)) - b)
-        importance = resolvent.sum(axis=0)
-    return Contagion(b, ratio, direction, resolvent, importance)
+    if ratio >= 1.0:
+        return Contagion(b, ratio, direction, None, None)
+    resolvent: Array = np.linalg.inv(np.eye(len(b)) - b).astype(np.float64)
+    return Contagion(b, ratio, direction, resolvent, resolvent.sum(axis=0))
 
 
 def pooled_ratio(ratios: ArrayLike, depths: ArrayLike) -> float:
@@ -136,7 +135,7 @@ def coupled_cascade(
             float(book.impact(portion * curve.total(at)))
             for curve, book, portion, at in zip(liquidations, books, part.tolist(), mark.tolist(), strict=True)
         ]
-        now = np.maximum(np.minimum(1.0, s + np.array(own)), drop)
+        now: Array = np.maximum(np.minimum(1.0, s + np.array(own)), drop)
         if np.all(now - drop <= 4e-16 * now):
             return now
         drop = now

@@ -125,7 +125,14 @@ def jump_sizes(model: KouJumps | MertonJumps, draws: Draws, how_many: int) -> Ar
 
 
 def correlated(
-    volatilities: Sequence[float], correlation: ArrayLike, *, degrees: float, step: float, steps: int, paths: int, seed: int
+    volatilities: Sequence[float],
+    correlation: ArrayLike,
+    *,
+    degrees: float,
+    step: float,
+    steps: int,
+    paths: int,
+    seed: int,
 ) -> Array:
     """Return log-returns of several assets with Student margins under a t copula: they crash together.
 

@@ -292,7 +292,7 @@ def liquidation_move(
     def is_met(t: Array) -> NDArray[np.bool_]:
         # a price of zero is not one: the last step stops just above it
         moved = prices * np.maximum(1.0 + move * t[owner], 1e-12)
-        found = rules.risk_many(mark=moved, **fixed)
+        found = rules.risk_many(mark=moved, **fixed)  # type: ignore[arg-type]  # arrays are sequences to the engine
         met: NDArray[np.bool_] = (found.maintenance_margin > 0.0) & (found.equity <= found.maintenance_margin)
         return met
 

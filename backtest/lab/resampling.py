@@ -11,7 +11,9 @@ from backtest.lab.garch import Garch
 from backtest.lab.given import Array, Estimate, column, count, number
 
 
-def stationary_rows(length: int, *, mean_block: float, samples: int, seed: int, size: int | None = None) -> NDArray[np.int64]:
+def stationary_rows(
+    length: int, *, mean_block: float, samples: int, seed: int, size: int | None = None
+) -> NDArray[np.int64]:
     """Return rows of a stationary bootstrap (Politis, Romano 1994), shape (samples, size).
 
     Blocks have geometric lengths and wrap around the end.

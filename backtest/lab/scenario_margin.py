@@ -92,9 +92,7 @@ class ScenarioModel:
         made: Array = number(price, "price", above=0.0) * self.moves
         return made
 
-    def option(
-        self, price: float, *, strike: float, volatility: float, expiry: float, is_call: bool
-    ) -> Array:
+    def option(self, price: float, *, strike: float, volatility: float, expiry: float, is_call: bool) -> Array:
         """Return the profit of one option on a forward in each scenario (Black 1976, expiry in years), quote."""
         forward = number(price, "price", above=0.0)
         vols = np.array([scenario.volatility for scenario in self.scenarios])
