@@ -119,7 +119,7 @@ def best_decay(
         )
         return found.loss + kappa * found.seconds
 
-    # where the book is still: sqrt(kappa z0 / block_time) / (1 - sqrt(kappa z0 block_time)); the best is not far from it
+    # at volatility 0 the best is near sqrt(kappa z0 / block_time), and volatility moves it little
     guess = math.log(max(math.sqrt(kappa * max(z0, 1e-6) / number(block_time, "block_time", above=0.0)), 1e-300))
     found = minimize_scalar(cost, bracket=(guess - 3.0, guess, guess + 3.0), method="brent", options={"xtol": 1e-12})
     return BestDecay(floor + math.exp(float(found.x)), float(found.fun))

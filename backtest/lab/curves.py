@@ -1,4 +1,4 @@
-"""Liquidation curves: how much is closed by force once the price has dropped by x, as steps, as a grid, as a function."""
+"""Liquidation curves: how much is closed by force once the price has dropped by x: steps, a grid or a function."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -65,7 +65,7 @@ class NoImpact:
 
 @dataclass(frozen=True, slots=True)
 class PowerDepth:
-    """Impact (q / coefficient)^exponent: exponent 1 is a linear book of `coefficient` per unit of drop, 1/2 square root.
+    """Impact (q / coefficient)^exponent: 1 is a linear book of `coefficient` per unit of drop, 1/2 the square root.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ class BookDepth:
         return made
 
     def slope(self, quantity: ArrayLike) -> Array:
-        """Return the average slope of the level's step, drop to the next level over its size: a book has no derivative."""
+        """Return the average slope of a level, drop to the next over its size: a book has no derivative."""
         row = np.minimum(self._level(array(quantity, "quantity", low=0.0)), len(self.drops) - 1)
         made: Array = np.diff(self._best)[row] / self.sizes[row]
         return made

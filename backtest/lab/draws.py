@@ -79,4 +79,5 @@ class Draws:
         """Return rows of `weights`, each as often as its weight says."""
         total = np.cumsum(np.asarray(weights, dtype=np.float64))
         rows = np.searchsorted(total, self.uniform(shape) * total[-1], side="right")
-        return np.minimum(rows, len(total) - 1).astype(np.int64)
+        made: NDArray[np.int64] = np.minimum(rows, len(total) - 1).astype(np.int64)
+        return made

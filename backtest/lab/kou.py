@@ -1,8 +1,8 @@
 """First passage with double-exponential jumps (Kou and Wang 2003), by inverting its Laplace transform.
 
-The transform in closed form needs the two roots with positive real part of a quartic. It is inverted by the Euler method
-(Abate and Whitt 2006), which works with complex arguments in double precision to about 1e-9; Gaver-Stehfest on the real
-axis would need 30 digits.
+The transform in closed form needs the two roots with positive real part of a quartic. It is inverted by the Euler
+method (Abate and Whitt 2006), which works with complex arguments in double precision to about 1e-9; Gaver-Stehfest on
+the real axis would need 30 digits.
 """
 
 import math

@@ -1,7 +1,7 @@
 """The leverage map: how much would be closed by force at which move, from a ledger, from open interest, from a prior.
 
-Positions are rarely observable. A ledger (transparent venues, lending) is exact; open interest tells when positions came
-and went, not with what leverage; a prior knows nothing of the market but its entries. All three give a `HeatMap`.
+Positions are rarely observable. A ledger (transparent venues, lending) is exact; open interest tells when positions
+came and went, not with what leverage; a prior knows nothing of the market but its entries. All give a `HeatMap`.
 """
 
 import heapq
@@ -98,7 +98,7 @@ def heat_map(
 
 @dataclass(slots=True)
 class _Side:
-    """Bins of one side: a heap by nearness to the price, scaled by one factor so that pro-rata removal is one product."""
+    """Bins of one side: a heap by nearness to the price; one common factor makes pro-rata removal one product."""
 
     sign: int
     heap: list[tuple[float, int]] = field(default_factory=list)

@@ -1,7 +1,7 @@
 """How much maintenance margin: the amount whose cost equals what it saves, by several laws of the adverse move.
 
-Cost per unit of notional over the close-out window is k m + E[(D - m)+], D the adverse move from the trigger to the last
-fill, k the cost of margin over the window relative to a unit of shortfall; it is least where P(D > m) = k.
+Cost per unit of notional over the close-out window is k m + E[(D - m)+], D the adverse move from the trigger to the
+last fill, k the cost of margin over the window relative to a unit of shortfall; it is least where P(D > m) = k.
 """
 
 import math
@@ -35,7 +35,7 @@ def gaussian_margin(volatility: float, window: float, cost: float) -> float:
 
 
 def path_margin(volatility: float, window: float, cost: float) -> float:
-    """Return the margin for the largest move within the window (reflection), as a logarithm: sigma sqrt(tau) z(1 - k/2)."""
+    """Return the margin for the largest move within the window, as a logarithm: sigma sqrt(tau) z(1 - k/2) (reflection)."""
     return _spread(volatility, window) * _z(0.5 * cost)
 
 
@@ -182,7 +182,7 @@ def margin_versions(
 def position_tiers(
     quantities: ArrayLike, book: DepthCurve, *, volatility: float, cost: float, execution_rate: float, fee: float = 0.0
 ) -> Array:
-    """Return the margin of positions by size: VaR over the time it takes to close + impact + fee. That is what tiers are.
+    """Return the margin of positions by size: VaR over the time to close them + impact + fee. That is what tiers are.
 
     Parameters
     ----------

@@ -151,6 +151,6 @@ def looped_leverage(loan_to_value: float, loops: int) -> float:
 
 
 def loop_drop(loan_to_value: float, limit: float) -> float:
-    """Return the drop of the collateral at which a loan at `loan_to_value` meets the liquidation limit: 1 - l / limit."""
+    """Return the drop of collateral at which a loan at `loan_to_value` meets the liquidation limit: 1 - l / limit."""
     top = number(limit, "limit", above=0.0, high=1.0)
     return 1.0 - number(loan_to_value, "loan_to_value", low=0.0, high=top) / top

@@ -1,7 +1,7 @@
 """A population of positions: its columns and their checks, liquidation prices by the engine, who holds how much.
 
-Prices come from the engine's own functions (`venues.pool`), row by row in C: a row's contract is linear or inverse with
-one maintenance rate, taken at the mark or at the entry; the shipped rules of a venue come in through `liquidation_move`.
+Prices come from the engine's own functions (`venues.pool`), row by row in C: a row's contract is linear or inverse
+with one maintenance rate, at the mark or at the entry; shipped rules of a venue come in through `liquidation_move`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -162,7 +162,7 @@ def liquidation_prices(found: Population) -> tuple[Array, Array]:
     if not alone.all():
         row = int(np.argmin(alone))
         raise ConfigError(
-            f"row {row} is {found.margin_mode[row]} / {found.contract[row]}: only isolated linear and inverse positions "
+            f"row {row} is {found.margin_mode[row]} / {found.contract[row]}: only isolated linear and inverse rows "
             "have a price of their own; for accounts use `liquidation_move`"
         )
     keys = np.rec.fromarrays([found.contract, found.mmr, found.mm_base])

@@ -121,7 +121,7 @@ def price_grid(reach: float, buckets: int) -> tuple[float, ...]:
 
 
 def span_model(price_range: float, volatility_range: float, *, extreme_cover: float = 0.35) -> ScenarioModel:
-    """Return the 16 scenarios of SPAN: 0, 1/3, 2/3 and 3/3 of the range both ways, volatility up and down, two extremes.
+    """Return the 16 scenarios of SPAN: 0, 1/3, 2/3, 3/3 of the range both ways, volatility up and down, two extremes.
 
     The extremes are twice the range, of which a share counts (legacy: 35 %).
     """

@@ -1,8 +1,9 @@
 """How fast forced sales come, against how fast the book refills: velocity, and the frontier of self-sustaining.
 
-While the price makes new lows, with backlog b, own drop y, execution rate beta, refill rate rho, density of liquidations
-over depth R and r = rho / beta: b' = R y' - beta b and y' = beta b - rho y (both over depth). Two eigenvalues that are
-real and positive, a cascade that sustains itself, exist if and only if R >= (1 + sqrt(r))^2 (leverage_lab.md 5.5).
+While the price makes new lows, with backlog b, own drop y, execution rate beta, refill rate rho, density of
+liquidations over depth R and r = rho / beta: b' = R y' - beta b and y' = beta b - rho y (both over depth). Two
+eigenvalues that are real and positive, a cascade that sustains itself, exist if and only if R >= (1 + sqrt(r))^2
+(leverage_lab.md section 5.5).
 """
 
 import math
