@@ -274,7 +274,7 @@ def prior_map(
     median_leverage: float = 10.0,
     spread: float = 0.8,
     maintenance_rate: float = 0.005,
-    points: int = 64,
+    points: int = 1000,
 ) -> HeatMap:
     """Return the map of a market of which only open interest and past prices are known.
 

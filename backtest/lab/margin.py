@@ -35,7 +35,7 @@ def gaussian_margin(volatility: float, window: float, cost: float) -> float:
 
 
 def path_margin(volatility: float, window: float, cost: float) -> float:
-    """Return the margin for the largest move within the window, as a logarithm: sigma sqrt(tau) z(1 - k/2) (reflection)."""
+    """Return the margin for the largest move in the window (reflection), as a logarithm: sigma sqrt(tau) z(1 - k/2)."""
     return _spread(volatility, window) * _z(0.5 * cost)
 
 

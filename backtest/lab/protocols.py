@@ -127,6 +127,9 @@ class Score:
         Loss beyond margins not exceeded with 99.9 %, quote (the largest of fewer than 1,000 paths).
     capital_efficiency : float
         Open interest per unit of margin.
+    admitted : float
+        Part of the positions' quantity that the engine lets open: those not closed at once. The others are left out of
+        every figure.
     ratio, refill : float
         The engine's point on the phase diagram: largest branching ratio within 10 %, r = rho / beta.
     frontier : float
@@ -138,6 +141,7 @@ class Score:
     amplification_99: float
     fund_999: float
     capital_efficiency: float
+    admitted: float
     ratio: float
     refill: float
     frontier: float
@@ -180,12 +184,17 @@ def scoreboard(
 
 def _score(engine: Engine, market: Market, size: Array, lev: Array, shocks: Array, gains: Array) -> Score:
     drops = engine.drops(lev)
+    # the bands of soft liquidation must begin below the price, any other position must not be due at once
+    is_open = ~(drops <= (engine.bands if engine.kind == "soft" else 0.0))
+    admitted = float(size[is_open].sum() / size.sum())
+    if admitted == 0.0:
+        raise ConfigError(f"{engine.kind}: no position may be opened, all are due at once; lower leverages")
+    size, lev, drops = size[is_open], lev[is_open], drops[is_open]
     margin = engine.margin(lev)
     interest = float(size.sum()) * market.reference
     quantity, at, held, entry = size, drops, margin * size * market.reference, np.full(len(size), market.reference)
     if engine.kind == "soft":
         quantity, at, held, entry = _bands(engine, size, drops, held, market.reference)
-    at = np.where(at <= 0.0, 1e-9, at)
     cells: dict[str, list[float]] = {name: [] for name in (
         "bad_debt", "liquidated", "fund_used", "adl", "amplification", "peak_velocity", "seconds", "to_liquidators",
         "haircut_gini")}  # fmt: skip
@@ -213,6 +222,7 @@ def _score(engine: Engine, market: Market, size: Array, lev: Array, shocks: Arra
         critical_shock=critical_shock(steps, market.book, share=share).shock,
         amplification_99=cells["amplification"][tall],
         fund_999=float(np.quantile(cells["bad_debt"], 0.999, method="higher")) * interest,
+        admitted=admitted,
         capital_efficiency=interest / float((margin * size).sum() * market.reference),
         ratio=float(branching_ratio(steps, market.book, grid, share=share).max()),
         refill=refill,

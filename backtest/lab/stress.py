@@ -258,7 +258,7 @@ def _settle(state: _State, rows: Array, lowest: float, profits: Array) -> Stress
     closed = slice(0, state.reached)
     equity = state.cash[closed] + state.left[closed] * state.price
     fees = np.minimum(np.maximum(equity, 0.0), market.fee * state.size[closed] * market.reference)
-    debt = float(-np.minimum(equity, 0.0).sum())
+    debt = float(np.maximum(-equity, 0.0).sum())
     fund = market.fund + float(fees.sum())
     by_fund = min(debt, fund)
     by_backstop = min(debt - by_fund, market.backstop)
