@@ -49,7 +49,7 @@ app.command()(record)
 app.command("import")(import_files)
 for command in (validate, coverage, repair, fingerprint, report, margin, venues, replay):
     app.command()(command)
-app.add_typer(lab, name="lab")
+app.add_typer(lab, name="lab", short_help="Ask where a leveraged market breaks, and at what cost.")
 
 
 def _print_version(wanted: bool) -> None:

@@ -52,7 +52,7 @@ def test_help_lists_every_command_with_a_whole_sentence(levdyn) -> None:
         "replay",
         "lab",
     ],
-)
+)  # fmt: skip
 def test_help_of_a_command_has_examples_that_fit_80_columns(levdyn, name: str) -> None:
     done = levdyn(name, "--help")
     assert done.code == 0
