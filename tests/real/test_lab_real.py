@@ -69,7 +69,7 @@ def test_water_filling_leaves_the_richest_at_one_level(adl, waves):
 
 
 def test_what_the_queue_closed_beyond_the_deficits_of_its_waves_is_notional_not_haircuts(waves):
-    # the published overshoot of haircuts is far smaller (leverage_lab.md section 8.3); these columns are positions closed
+    # the published overshoot of haircuts is far smaller (leverage_lab.md section 8.3): these are positions closed
     taken = waves["budget_queue_usd"].to_numpy()
     needed = waves[["budget_queue_usd", "deficit_usd"]].min(axis=1)
     found = fairness(taken, float(needed.sum()))
@@ -209,7 +209,7 @@ def test_the_map_closes_longs_in_the_hour_of_the_crash(bybit, inferred):
 
 
 def test_what_the_map_says_out_of_sample_is_reported_with_its_interval(inferred, bybit):
-    # With these assumed leverages neither interval leaves zero, or hardly: null results, and said to be so.
+    # With these assumed leverages neither interval leaves zero: null results, and docs/leverage_lab.md says so.
     crash = int(np.flatnonzero(bybit.index == pd.Timestamp("2025-10-10 21:00", tz="UTC"))[0])
     rows = inferred.drop(index=crash)
     forced = predictive_power(rows["forced"], rows["left"], mean_block=28, seed=1, samples=300)
@@ -221,3 +221,5 @@ def test_what_the_map_says_out_of_sample_is_reported_with_its_interval(inferred,
         assert found.is_null == (found.low <= 0.0 <= found.high)
         assert found.correlation.error < 0.1
     assert crowding.is_null
+    assert forced.is_null
+    assert round(forced.correlation.value, 2) == 0.05
