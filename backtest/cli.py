@@ -17,6 +17,7 @@ from backtest.commands.demo import demo
 from backtest.commands.download import download
 from backtest.commands.fingerprint import fingerprint
 from backtest.commands.importing import import_files
+from backtest.commands.lab import lab
 from backtest.commands.margin import margin
 from backtest.commands.new import app as new
 from backtest.commands.record import record
@@ -48,6 +49,7 @@ app.command()(record)
 app.command("import")(import_files)
 for command in (validate, coverage, repair, fingerprint, report, margin, venues, replay):
     app.command()(command)
+app.add_typer(lab, name="lab", short_help="Ask where a leveraged market breaks, and at what cost.")
 
 
 def _print_version(wanted: bool) -> None:
