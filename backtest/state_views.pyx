@@ -181,7 +181,7 @@ cdef class FundingInfo:
             self.last_annual = self.last_rate * YEAR_HOURS / self.interval_hours
         if f.predicted_ts and f.predicted_ts >= f.last_ts:
             self.prediction = f.predicted / divisor
-            self.source = "predicted row"
+            self.source = "announced rate" if f.is_announced else "predicted row"
         elif not isnan(f.estimate):
             self.prediction = f.estimate
             self.source = "premium so far"

@@ -1,15 +1,18 @@
 """Margin of a pool of positions: equity, requirement, liquidation and bankruptcy prices. Pure functions on structs.
 
 Everything here is affine, piece by piece, in x = price (linear) or x = 1/price (inverse): with n = abs(quantity) x size
-the notional is n x, profit is +-n x + constant, and within one risk tier maintenance is n x rate - amount.
+the notional is n x, profit is +-n x + constant, and within one risk tier maintenance is n x rate - amount. Where the rate
+grows with the position in coins, maintenance of an inverse contract has a square of x too: equity less maintenance is
+then a concave curve, of a linear contract (whose coins do not move with the price) still a line.
 """
 
-from libc.math cimport INFINITY, fabs
+from libc.math cimport INFINITY, fabs, sqrt
 from libc.stdint cimport int32_t
 
-from venues.contract cimport INVERSE, Contract, notional
+from venues.contract cimport BY_LEVERAGE, INVERSE, Contract, notional
 from venues.leg_margin cimport (
-    backing, fixed_fee, floating_fee, is_fixed, leg_initial, loss_reduces_equity, margin_required, order_fees, shrinks,
+    backing, fixed_fee, floating_fee, has_fixed_fee, initial_rate, is_fixed, leg_initial, loss_reduces_equity,
+    margin_required, order_fees, shrinks, size_rate,
 )
 from venues.tiers cimport Tier, TierTable, maintenance, tier_at
 
@@ -45,9 +48,20 @@ cdef double leg_maintenance(const Pool *pool, const Leg *leg) noexcept nogil:
     return margin_required(pool, leg)
 
 
+cdef inline double _growth(const Leg *leg, double before, double after) noexcept nogil:
+    """By how much the initial margin of a position grows with its value, at the rate of the whole."""
+    return max(0.0, after * initial_rate(leg.contract, after, leg.mark, leg.leverage)
+               - before * initial_rate(leg.contract, before, leg.mark, leg.leverage))
+
+
 cdef double order_margin(const Leg *leg) noexcept nogil:
     # One-way: max(|position + bids|, |position - asks|) / leverage less the position's part. Hedge: the opening side.
     cdef double size, long_side, short_side
+    if leg.side != 0 and leg.contract.initial_rule != BY_LEVERAGE:
+        size = leg_notional(leg)
+        long_side = leg.bids if leg.side > 0 else 0.0
+        short_side = leg.asks if leg.side < 0 else 0.0
+        return _growth(leg, size, size + long_side + short_side) + order_fees(leg, long_side, short_side)
     if leg.side > 0:
         return leg.bids / leg.leverage + order_fees(leg, leg.bids, 0.0)
     if leg.side < 0:
@@ -57,6 +71,9 @@ cdef double order_margin(const Leg *leg) noexcept nogil:
         size = -size
     long_side = fabs(size + leg.bids)
     short_side = fabs(size - leg.asks)
+    if leg.contract.initial_rule != BY_LEVERAGE:
+        return _growth(leg, fabs(size), max(long_side, short_side)) + order_fees(
+            leg, long_side - fabs(size), short_side - fabs(size))
     return (max(long_side, short_side) - fabs(size)) / leg.leverage + order_fees(
         leg, long_side - fabs(size), short_side - fabs(size))
 
@@ -87,6 +104,9 @@ cdef void standard_risk(const Pool *pool, Risk *out) noexcept nogil:
         else:
             out.orders += (order_margin(leg) + leg.open_loss) * leg.conversion
         out.maintenance += margin_required(pool, leg) * leg.conversion
+        if has_fixed_fee(pool, leg):
+            out.close_fees += fixed_fee(pool, leg) * leg.conversion
+            continue
         fee = size * leg.contract.close_fee * leg.conversion
         out.close_fees += fee
         out.signed_close_fees += shrinks(leg.contract, leg.quantity) * fee
@@ -96,9 +116,10 @@ cdef void standard_risk(const Pool *pool, Risk *out) noexcept nogil:
 # ---------------------------------------------------------------------------------------------------------------------
 # The legs of one contract as a function of its own price
 
-cdef struct Line:              # threshold x equity - maintenance = constant + slope x, within one segment of tiers
+cdef struct Line:              # threshold x equity - maintenance = constant + slope x - curve x x, in one segment of tiers
     double constant
     double slope
+    double curve               # >= 0
     double gross               # sum of the absolute values behind constant
     double gross_slope
 
@@ -156,11 +177,12 @@ cdef Line _line(const Group *group, double x, bint with_maintenance) noexcept no
     cdef const Leg *leg
     cdef const TierTable *table
     cdef const Tier *tier
-    cdef double size, direction, weight, fee
+    cdef double size, direction, weight, fee, rate
     cdef int32_t index, row
     line.constant = group.others
     line.gross = group.others_gross
     line.slope = 0.0
+    line.curve = 0.0
     line.gross_slope = 0.0
     direction = -1.0 if group.contract.kind == INVERSE else 1.0
     for index in range(group.first, group.last + 1):
@@ -175,7 +197,10 @@ cdef Line _line(const Group *group, double x, bint with_maintenance) noexcept no
         line.gross_slope += size * group.threshold
         table = leg.contract.tiers
         if not with_maintenance:
-            line.slope -= size * leg.contract.close_fee
+            if has_fixed_fee(group.pool, leg):
+                line.constant -= fixed_fee(group.pool, leg) * leg.conversion
+            else:
+                line.slope -= size * leg.contract.close_fee
             continue
         if is_fixed(group.pool, leg):
             line.constant -= margin_required(group.pool, leg) * leg.conversion
@@ -193,9 +218,30 @@ cdef Line _line(const Group *group, double x, bint with_maintenance) noexcept no
         tier = &table.rows[row]
         line.constant += tier.amount * leg.conversion
         line.gross += fabs(tier.amount) * leg.conversion
-        line.slope -= size * tier.maintenance_rate
-        line.gross_slope += size * tier.maintenance_rate
+        rate = tier.maintenance_rate
+        if table.size_rate > 0.0 and leg.contract.kind == INVERSE:
+            line.curve += table.size_rate * _per_x(leg) * size
+        else:
+            rate += size_rate(leg.contract, _per_x(leg), 1.0)
+        line.slope -= size * rate
+        line.gross_slope += size * rate
     return line
+
+
+cdef inline double _at(const Line *line, double x) noexcept nogil:
+    return line.constant + (line.slope - line.curve * x) * x
+
+
+cdef double _zero(const Line *line, int direction) noexcept nogil:
+    """Where a curve (curve > 0) is zero: the upper or the lower one of its two roots; -1 without a root."""
+    cdef double d = line.slope * line.slope + 4.0 * line.curve * line.constant
+    cdef double q, one, other
+    if d < 0.0:
+        return -1.0
+    q = 0.5 * (line.slope + (sqrt(d) if line.slope >= 0.0 else -sqrt(d)))
+    one = q / line.curve
+    other = -line.constant / q if q != 0.0 else one
+    return max(one, other) if direction == UP else min(one, other)
 
 
 cdef double _border(const Group *group, double x, int direction) noexcept nogil:
@@ -225,33 +271,47 @@ cdef inline double _price(const Group *group, double x) noexcept nogil:
     return x
 
 
+cdef void _nearer(const Group *group, double root, double *found) noexcept nogil:
+    """Keep the price of a root where it is nearer to the mark than what was found."""
+    cdef double mark = _price(group, group.x)
+    cdef double price
+    # beyond a million million times the mark, or under that part of it, is rounding, not a price
+    if group.x * ROUNDING < root < group.x / ROUNDING:
+        price = _price(group, root)
+        if found[0] == 0.0 or fabs(price - mark) < fabs(found[0] - mark):
+            found[0] = price
+
+
 cdef double _nearest_root(const Group *group, bint with_maintenance) noexcept nogil:
     """Price at which the group's line meets zero, the nearest to the mark; 0 = none."""
     cdef Line line
-    cdef double start, end, root, price
+    cdef double start, end, root
     cdef double found = 0.0
-    cdef double mark = _price(group, group.x)
     cdef bint positive, positive_end
     cdef bint before = True
+    cdef int direction
     start = 0.0
     while start < INFINITY:
         line = _line(group, start, with_maintenance)
         end = _border(group, start, UP) if with_maintenance else INFINITY
-        positive = line.constant + line.slope * start > 0.0
+        positive = _at(&line, start) > 0.0
         if end < INFINITY:
-            positive_end = line.constant + line.slope * end > 0.0
+            positive_end = _at(&line, end) > 0.0
+        elif line.curve > 0.0:
+            positive_end = False
         else:
             positive_end = line.slope > 0.0 or (line.slope == 0.0 and positive)
-        root = -1.0
         if start > 0.0 and positive != before:
-            root = start                         # a table that jumps at a border crosses zero there
-        if positive != positive_end:
+            _nearer(group, start, &found)        # a table that jumps at a border crosses zero there
+        if line.curve > 0.0:
+            # concave: it may rise above zero and fall again inside one segment
+            for direction in range(DOWN, UP + 1, 2):
+                root = _zero(&line, direction)
+                if start <= root <= end:
+                    _nearer(group, root, &found)
+        elif positive != positive_end:
             root = min(max(-line.constant / line.slope, start), end)
-        # beyond a million million times the mark, or under that part of it, is rounding, not a price
-        if group.x * ROUNDING < root < group.x / ROUNDING:
-            price = _price(group, root)
-            if found == 0.0 or fabs(price - mark) < fabs(found - mark):
-                found = price
+            _nearer(group, root, &found)
         before = positive_end
         start = end
     return found
@@ -346,8 +406,17 @@ cdef double _safe_reach(const Group *group, int direction) noexcept nogil:
         line = _line(group, start if direction == UP else end, True)
         line.constant -= ROUNDING * line.gross
         line.slope -= ROUNDING * line.gross_slope
-        if line.constant + line.slope * start <= 0.0:
+        line.curve *= 1.0 + ROUNDING
+        if _at(&line, start) <= 0.0:
             return start
+        if line.curve > 0.0:
+            value = _zero(&line, direction)
+            if direction == UP and value < end or direction == DOWN and value > end:
+                return value
+            if end == 0.0:
+                return end
+            start = end
+            continue
         value = line.slope if end == INFINITY else line.constant + line.slope * end
         if value < 0.0:
             return -line.constant / line.slope
@@ -389,7 +458,10 @@ cdef double _leg_reach(
     cdef double limit = here * (1.0 + REACH) if direction == UP else here * (1.0 - REACH)
     cdef double gain = threshold if (leg.quantity > 0.0) != (leg.contract.kind == INVERSE) else -threshold
     cdef double fee = floating_fee(pool, leg)
-    cdef double base = gain * here - (maintenance(table, here) + here * fee)
+    # the coins of a linear contract do not move with its price; those of an inverse one are its notional
+    cdef double curve = table.size_rate if table != NULL and leg.contract.kind == INVERSE else 0.0
+    cdef double by_size = 0.0 if curve > 0.0 else size_rate(leg.contract, here, leg.mark)
+    cdef double base = gain * here - (maintenance(table, here) + here * (fee + by_size + curve * here))
     cdef double start = here
     cdef double end, rate, amount, loss, ratio
     cdef double worst = -INFINITY
@@ -398,17 +470,17 @@ cdef double _leg_reach(
         row = <int32_t> (tier_at(table, here) - table.rows)
     while True:
         end = limit
-        rate = fee
+        rate = fee + by_size
         amount = 0.0
         if table != NULL:
-            rate = table.rows[row].maintenance_rate + fee
+            rate += table.rows[row].maintenance_rate
             amount = table.rows[row].amount
             if direction == UP and row + 1 < table.count:
                 end = min(limit, table.rows[row + 1].floor)
             elif direction == DOWN:
                 end = max(limit, table.rows[row].floor)
         # a jump of the requirement where the segment begins counts at once: the loss at its start, then at its end
-        loss = base - (gain * start - (start * rate - amount))
+        loss = base - (gain * start - (start * (rate + curve * start) - amount))
         if fabs(start - here) > SHRINK * here:
             worst = max(worst, loss / fabs(start - here))
         elif loss > SHRINK * here:
@@ -416,12 +488,12 @@ cdef double _leg_reach(
             return here
         if loss >= slack:
             break
-        loss = base - (gain * end - (end * rate - amount))
+        loss = base - (gain * end - (end * (rate + curve * end) - amount))
         if fabs(end - here) > SHRINK * here:
             ratio = loss / fabs(end - here)
             if loss > slack:
-                # the segment is affine: stop where this leg alone has used up the slack
-                ratio = slack - (base - (gain * start - (start * rate - amount)))
+                # the loss is at most its chord (affine, or convex): stop where that has used up the slack
+                ratio = slack - (base - (gain * start - (start * (rate + curve * start) - amount)))
                 end = start + (end - start) * ratio / (loss - slack + ratio)
                 if fabs(end - here) <= SHRINK * here:
                     slope[0] = 0.0

@@ -6,7 +6,7 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport INT64_MIN, int64_t
 from libc.string cimport memset
 
-from venues.contract cimport AVERAGE_DIGITS, AVERAGE_PRICE, EXACT_VALUE, INVERSE, LINEAR, SPOT, Contract
+from venues.contract cimport AVERAGE_DIGITS, AVERAGE_PRICE, EXACT_VALUE, INVERSE, LINEAR, QUANTO, SPOT, Contract
 from venues.errors import VenueError
 from venues.units cimport (
     CEILING, FLOOR, HALF_UP, TOWARD_ZERO, Rounding, add, int128_t, join, mul, mul_divide, narrow,
@@ -25,6 +25,7 @@ cdef extern from *:
 cdef enum:
     VALUE_SCALE = 16               # least decimals of an entry value
     RATE_SCALE = 10                # fee rates are in 1e-10
+    ACCRUED_DIGITS = 6
 
 
 cdef int entry_value_scale(const Contract *c) noexcept nogil:
@@ -136,6 +137,7 @@ cdef int _close(Position *p, const Contract *c, int64_t quantity, int64_t price,
         p.average_entry = split(widen(0))
         p.funding = 0
         p.realized = 0
+        p.paid_out = 0
         p.last_entry_price = 0
         p.entries = 0
         p.opened = 0
@@ -143,6 +145,8 @@ cdef int _close(Position *p, const Contract *c, int64_t quantity, int64_t price,
         return 0
     subtract(join(p.entry_value), part, &rest)
     p.entry_value = split(rest)
+    mul_divide(widen(p.paid_out), widen(p.quantity - quantity), widen(p.quantity), TOWARD_ZERO, &rest)
+    narrow(rest, &p.paid_out)
     p.quantity -= quantity
     add(widen(p.realized), profit, &rest)
     return narrow(rest, &p.realized)
@@ -212,6 +216,28 @@ cdef int apply_fill(Position *p, const Contract *c, int64_t quantity, int64_t pr
     return 0
 
 
+cdef int pay_out(Position *p, const Contract *c, int64_t price, int64_t *out) except -1 nogil:
+    # deribit.md section 2: floating profit restarts from the settlement price, the average entry goes on. The entry
+    # value moves by just what is paid, so that rounding is not lost.
+    cdef Position after = p[0]
+    cdef int128_t profit, change, paid
+    cdef int scale
+    _gain(c, p, p.quantity, price, join(p.entry_value), &profit, &scale)
+    rescale(profit, scale, c.settle_scale, <Rounding>c.profit_rounding, &profit)
+    narrow(profit, out)
+    rescale(profit, c.settle_scale, entry_value_scale(c), TOWARD_ZERO, &change)
+    if c.kind == INVERSE:
+        change = -change
+    add(join(p.entry_value), change, &change)
+    after.entry_value = split(change)
+    add(widen(p.paid_out), profit, &paid)
+    narrow(paid, &after.paid_out)
+    add(widen(p.realized), profit, &paid)
+    narrow(paid, &after.realized)
+    p[0] = after
+    return 0
+
+
 cdef double entry_value(const Position *p, const Contract *c) noexcept nogil:
     return to_double(join(p.entry_value)) / levdyn_tens[entry_value_scale(c)]
 
@@ -223,6 +249,8 @@ cdef double entry_price(const Position *p, const Contract *c) noexcept nogil:
     if c.entry_rule != EXACT_VALUE:
         return to_double(join(p.average_entry)) / levdyn_tens[c.entry_scale]
     value = entry_value(p, c)
+    if p.paid_out != 0:                  # the average entry is that of the fills
+        value += (1.0 if c.kind == INVERSE else -1.0) * p.paid_out / levdyn_tens[c.settle_scale]
     if c.kind == INVERSE:
         return p.quantity * c.quantity_unit * c.multiplier / value if value != 0.0 else 0.0
     return value / (p.quantity * c.quantity_unit * c.multiplier)
@@ -266,6 +294,22 @@ cdef int funding_payment(
     return _share(c, -quantity, mark, mark_scale, rate, rate_scale, <Rounding>c.funding_rounding, out)
 
 
+cdef int accrued_payment(
+    const Contract *c, int128_t accrued, int64_t interval, int64_t mark, int mark_scale, int64_t rate, int rate_scale,
+    int64_t *quantity, int64_t *out
+) except -1 nogil:
+    # the mean quantity has ACCRUED_DIGITS decimals more than a quantity: a contract held for a minute pays its minute
+    cdef Contract fine = c[0]
+    cdef int128_t held
+    cdef int64_t units
+    mul_divide(accrued, power_of_ten(ACCRUED_DIGITS), widen(interval), HALF_UP, &held)
+    narrow(held, &units)
+    fine.quantity_scale += ACCRUED_DIGITS
+    funding_payment(&fine, units, mark, mark_scale, rate, rate_scale, out)
+    rescale(held, ACCRUED_DIGITS, 0, HALF_UP, &held)
+    return narrow(held, quantity)
+
+
 cdef int _bad_price(int128_t price) except -1 with gil:
     """Raise for a price that cannot divide."""
     raise VenueError(f"price of an inverse contract must be above zero, got {to_python(split(price))} price units")
@@ -284,7 +328,7 @@ cdef int _bad_fill(int leg, int64_t held, int64_t quantity) except -1 with gil:
     raise VenueError(f"a fill of {quantity} quantity units would turn the {name} leg that holds {held}")
 
 
-_KINDS = {"spot": SPOT, "linear": LINEAR, "inverse": INVERSE}
+_KINDS = {"spot": SPOT, "linear": LINEAR, "inverse": INVERSE, "quanto": QUANTO}
 _RULES = {"exact_value": EXACT_VALUE, "average_price": AVERAGE_PRICE, "average_digits": AVERAGE_DIGITS}
 _ROUNDINGS = {"toward_zero": TOWARD_ZERO, "half_up": HALF_UP, "floor": FLOOR, "ceiling": CEILING}
 _LEGS = {"one_way": 0, "long": 1, "short": -1}
@@ -321,11 +365,11 @@ cdef class ExactPosition:
 
     Parameters
     ----------
-    kind : {"linear", "inverse", "spot"}
+    kind : {"linear", "inverse", "quanto", "spot"}
     price_scale, quantity_scale : int
         Decimals of prices and of quantities (base coin for linear, contracts for inverse).
     size : int, str or Decimal
-        Contract size: base coin (linear) or quote currency (inverse) per unit of quantity.
+        Contract size: base coin (linear), quote currency (inverse), or settle asset per point of price (quanto).
     settle_scale : int
         Decimals of one atom of the settle asset.
     entry_rule : {"exact_value", "average_price", "average_digits"}
@@ -445,6 +489,23 @@ cdef class ExactPosition:
         funding_payment(self._contract, self._position.quantity, _mantissa("mark", mark, mark_scale), mark_scale,
                         _mantissa("rate", rate, rate_scale), rate_scale, &atoms)
         return _decimal(atoms, self._contract.settle_scale)
+
+    def pay_out(self, price):
+        """Pay out the profit at a settlement price and return it; profit counts from there on, the entry price stays.
+
+        Parameters
+        ----------
+        price : int, str, Decimal or float
+            Quote currency.
+        """
+        cdef int64_t atoms
+        pay_out(&self._position, self._contract, _mantissa("price", price, self._contract.price_scale), &atoms)
+        return _decimal(atoms, self._contract.settle_scale)
+
+    @property
+    def paid_out(self):
+        """Profit paid out so far of what is still held, settle asset."""
+        return _decimal(self._position.paid_out, self._contract.settle_scale)
 
     def unrealized(self, double mark) -> float:
         """Return the profit at a mark price above zero, settle asset."""

@@ -59,7 +59,7 @@ def exact_fee(
     instrument = rules.instrument(symbol, at)
     if instrument is None:
         instrument = rules.default_instrument(symbol)
-    if instrument.contract not in ("spot", "linear", "inverse"):
+    if instrument.contract not in ("spot", "linear", "inverse", "quanto"):
         raise VenueError(f"{symbol}: {instrument.contract} contracts have no arithmetic here yet")
     position = ExactPosition(
         kind=instrument.contract,  # type: ignore[arg-type]
@@ -150,6 +150,30 @@ def leverage_pnl_ranks(
         for place, row in enumerate(queue):
             ranks[row] = place
     return tuple(ranks)
+
+
+def effective_score(box: ContractBox, quantity: float, *, entry: float, mark: float, bankruptcy: float) -> float:
+    """Return BitMEX's score (Auto Deleveraging): profit share x leverage in profit, / leverage in loss.
+
+    Values are signed, negative for longs of an inverse contract: leverage = |mark value| / (mark - bankrupt value),
+    profit share = (mark - entry value) / |entry value|.
+    """
+    sign = (1.0 if quantity > 0.0 else -1.0) * (-1.0 if box.instrument.contract == "inverse" else 1.0)
+    entered, marked, broken = (sign * box.notional(quantity, price) for price in (entry, mark, bankruptcy))
+    if quantity == 0.0 or marked <= broken:
+        raise VenueError(f"quantity must not be 0 and its equity at the mark above 0, got {quantity} at {mark}")
+    leverage = abs(marked) / (marked - broken)
+    profit = (marked - entered) / abs(entered)
+    return profit * leverage if profit > 0.0 else profit / leverage
+
+
+def capped_mean(prices: Sequence[float], weights: Sequence[float], cap: float) -> float:
+    """Return the weighted mean of prices, each cut to +-cap of their median (Deribit, Index Prices)."""
+    if not prices or len(prices) != len(weights) or sum(weights) <= 0.0:
+        raise VenueError("prices and weights must be of one length, with a sum of weights above 0")
+    middle = float(np.median(prices))
+    cut = np.clip(prices, middle * (1.0 - cap), middle * (1.0 + cap))
+    return float(np.average(cut, weights=weights))
 
 
 def risk_many(

@@ -70,10 +70,12 @@ def facts(rules: "VenueRules", *, history: bool) -> Iterator[Row]:
     history : bool
         All of them, else those in force at the time of the rules.
     """
+    from venues.facts import KEYED, SINGLE
+
     whole = rules.facts
-    for name in ("rounding", "margin", "orders", "mark", "liquidation", "exchange", "ranks_adl"):
+    for name in SINGLE:
         yield from _dated(name.replace("_", " "), getattr(whole, name), rules, history)
-    for name in ("fees", "fee_levels", "funding", "clearance_fees", "collateral", "tiers"):
+    for name in KEYED:
         for key, dated in getattr(whole, name).items():
             place = " ".join(part for part in key if part) if isinstance(key, tuple) else key
             yield from _dated(f"{name.replace('_', ' ')} {place}".strip(), dated, rules, history)

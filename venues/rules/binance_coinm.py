@@ -70,6 +70,7 @@ def facts() -> VenueFacts:
             ),
         },
         ranks_adl=binance.ADL,
+        delivery={"": binance.DELIVERY},
     )
 
 
