@@ -2,7 +2,7 @@
 
 from backtest.exposure cimport Exposure
 from libc.stdint cimport int32_t
-from venues.contract cimport BY_TIER
+from venues.contract cimport OF_TIER
 
 from backtest.errors import OrderError
 from backtest.state_views import AccountView
@@ -16,7 +16,7 @@ cdef class AccountVerbs(Exposure):
         instrument, account = self.find(symbol)
         if not float(leverage) >= 1:
             raise OrderError(f"leverage must be at least 1, got {leverage!r} for {symbol}")
-        if self.context.world.contracts[instrument].initial_rule == BY_TIER:
+        if self.context.world.contracts[instrument].initial_rule == OF_TIER:
             raise OrderError(
                 f"{self.context.infos[instrument].address}: the venue has no leverage setting, its initial margin "
                 "follows from the size of the position; an order's own leverage= sets how large that is")

@@ -63,7 +63,7 @@ def _session(assembly: "Assembly", number: int) -> Callable[[int], None]:
 
 def _session_times(assembly: "Assembly", name: str) -> Iterator[int]:
     facts = next(venue.book.facts for venue in assembly.venues if venue.name == name).session_hour
-    ends = [fact.since for fact in facts[1:]] + [assembly.settings.end]
+    ends = [*(fact.since for fact in facts[1:]), assembly.settings.end][: len(facts)]
     for fact, end in zip(facts, ends, strict=True):
         first = max(assembly.first, fact.since)
         time = first // DAY_NS * DAY_NS + fact.value * HOUR_NS

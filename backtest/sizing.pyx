@@ -3,7 +3,7 @@
 import difflib
 
 from libc.math cimport floor, fmax, isnan
-from venues.contract cimport BY_LEVERAGE, BY_TIER, INVERSE, QUANTO, SPOT, Contract
+from venues.contract cimport INVERSE, OF_LEVERAGE, OF_TIER, QUANTO, SPOT, Contract
 from venues.leg_margin cimport fee_to_close, initial_rate
 from venues.state cimport AccountState, Slot
 from venues.tiers cimport max_leverage
@@ -30,7 +30,7 @@ cdef double affordable_notional(const Contract *c, double value, double rate, do
     """The largest notional whose initial margin and fees are a value, where the margin's rate follows from the size."""
     cdef double low = 0.0, high = value / rate if rate > 0.0 else value * max_leverage(c.tiers, 0.0), middle
     cdef int _halving
-    if c.initial_rule == BY_TIER or c.tiers == NULL:
+    if c.initial_rule == OF_TIER or c.tiers == NULL:
         high = min(high, value * max_leverage(c.tiers, 0.0))
     else:
         high = min(high, value * leverage)
@@ -81,7 +81,7 @@ cdef int64_t to_units(Context context, int32_t account, int32_t instrument, Size
             leverage = context.state(account).leverage[instrument]
             rate += fee_to_close(c, 1.0, side if side != 0 else size.value, leverage)
             quantity = size.value * leverage / (1.0 + rate * leverage)
-            if c.initial_rule != BY_LEVERAGE:
+            if c.initial_rule != OF_LEVERAGE:
                 quantity = affordable_notional(c, size.value, rate, reference, leverage)
             if c.kind == INVERSE:
                 quantity = quantity * reference / c.multiplier

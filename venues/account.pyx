@@ -2,7 +2,7 @@
 
 from libc.math cimport ceil, fabs, floor
 from libc.stdint cimport int8_t
-from venues.contract cimport BY_LEVERAGE, QUANTO, SPOT, Contract, notional, quote_notional
+from venues.contract cimport OF_LEVERAGE, QUANTO, SPOT, Contract, notional, quote_notional
 from venues.leg_margin cimport fee_to_close, initial_rate
 from venues.ledger cimport COUNTERPARTIES, INSURANCE_FUND_ACCOUNT, VENUE_FEES, PostingContext
 from venues.margin_watch cimport MarginWatch
@@ -146,7 +146,7 @@ cdef class Account(MarginWatch):
             # A value within 1e-15 of an atom is on it: floats must not cost an atom.
             price_value = self.world.price_value(slot.position.instrument, price)
             leverage = slot.position.leverage
-            if c.initial_rule != BY_LEVERAGE:        # the rate is that of the whole position
+            if c.initial_rule != OF_LEVERAGE:        # the rate is that of the whole position
                 leverage = 1.0 / initial_rate(c, fabs(entry_value(&slot.position, c)), price_value, leverage)
             value = notional(c, self.world.quantity_value(slot.position.instrument, effect.opened), price_value)
             opening = <int64_t> ceil(

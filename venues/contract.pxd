@@ -22,9 +22,9 @@ cdef enum IsolatedRule:
     AT_PRICE = 2         # initial margin at the entry value, maintenance at the mark, fee to close fixed
 
 cdef enum InitialRule:
-    BY_LEVERAGE = 0      # initial rate = 1 / leverage set
-    BY_TIER = 1          # what the tier of the whole position asks
-    BY_LARGER = 2        # the larger of both
+    OF_LEVERAGE = 0      # initial rate = 1 / leverage set
+    OF_TIER = 1          # what the tier of the whole position asks
+    OF_LARGER = 2        # the larger of both
 
 cdef struct Contract:
     int32_t index            # row in the run's table of instruments
@@ -64,6 +64,7 @@ cdef struct Contract:
     uint8_t reserves_fee     # close_fee follows the taker fee
     uint8_t order_loss_in_equity     # of a cross pool
     uint8_t funding_from_available   # an isolated leg's funding: the cross wallet first
+    uint8_t cross_at_entry   # margins of a cross leg too are at the entry value, whatever the mark
     uint8_t initial_rule     # InitialRule
     uint8_t close_fee_is_wide        # the fee to close is that of value and initial margin together
     uint8_t funding_accrues  # by the part of an interval that a position was held

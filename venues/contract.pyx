@@ -198,7 +198,8 @@ cdef class ContractBox:
         c.reserves_fee = margin.reserves_fee_to_close
         c.order_loss_in_equity = margin.order_loss == "equity"
         c.funding_from_available = margin.isolated_funding == "available"
-        c.initial_rule = {"leverage": BY_LEVERAGE, "tier": BY_TIER, "larger": BY_LARGER}[margin.initial]
+        c.cross_at_entry = margin.cross == "entry"
+        c.initial_rule = {"leverage": OF_LEVERAGE, "tier": OF_TIER, "larger": OF_LARGER}[margin.initial]
         c.close_fee_is_wide = margin.fee_to_close == "conservative"
         return self._reserve()
 

@@ -145,6 +145,8 @@ class MarginRules:
     isolated : {"mark", "entry", "price"}
         How an isolated position is valued. "mark": like a cross one. "entry": all margins at the entry value. "price":
         initial margin at the entry value, maintenance at the mark, the fee to close fixed by the position's wallet.
+    cross : {"mark", "entry"}
+        The same of a cross position: margins at the mark, or all of them at the entry value.
     order_loss : {"margin", "equity"}
         The loss that an order worse than the mark would start with is added to order margin, or taken from the equity
         of a cross pool.
@@ -160,6 +162,7 @@ class MarginRules:
 
     reserves_fee_to_close: bool = False
     isolated: str = "mark"
+    cross: str = "mark"
     order_loss: str = "margin"
     isolated_funding: str = "position"
     initial: str = "leverage"
@@ -168,6 +171,7 @@ class MarginRules:
     def __post_init__(self) -> None:
         """Check every field."""
         choice(self.isolated, "isolated", ("mark", "entry", "price"))
+        choice(self.cross, "cross", ("mark", "entry"))
         choice(self.order_loss, "order_loss", ("margin", "equity"))
         choice(self.isolated_funding, "isolated_funding", ("position", "available"))
         choice(self.initial, "initial", ("leverage", "tier", "larger"))

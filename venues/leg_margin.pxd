@@ -8,7 +8,7 @@ the risk limit asks. Deribit (venues/deribit.md section 4): both rates grow with
 """
 
 from libc.math cimport fabs
-from venues.contract cimport AT_ENTRY, AT_MARK, BY_LEVERAGE, BY_TIER, INVERSE, Contract, notional
+from venues.contract cimport AT_ENTRY, AT_MARK, INVERSE, OF_LEVERAGE, OF_TIER, Contract, notional
 from venues.margin cimport Leg, Pool
 from venues.tiers cimport maintenance, max_leverage
 
@@ -35,36 +35,37 @@ cdef inline double size_rate(const Contract *c, double value, double price) noex
 cdef inline double initial_rate(const Contract *c, double value, double price, double leverage) noexcept nogil:
     """Initial margin of a position of that value, without fees, as a share of it."""
     cdef double asked
-    if c.initial_rule == BY_LEVERAGE or c.tiers == NULL:
+    if c.initial_rule == OF_LEVERAGE or c.tiers == NULL:
         return 1.0 / leverage
     asked = 1.0 / max_leverage(c.tiers, value) + size_rate(c, value, price)
-    return asked if c.initial_rule == BY_TIER else max(asked, 1.0 / leverage)
+    return asked if c.initial_rule == OF_TIER else max(asked, 1.0 / leverage)
 
 cdef inline double initial_margin(
     const Contract *c, double value, double price, double side, double leverage
 ) noexcept nogil:
     cdef double rate
-    if c.initial_rule == BY_LEVERAGE:
+    if c.initial_rule == OF_LEVERAGE:
         return value / leverage + fee_to_close(c, value, side, leverage)
     rate = initial_rate(c, value, price, leverage)
     return value * rate + fee_to_close(c, value, side, 1.0 / rate)
 
-cdef inline bint _is_isolated(const Pool *pool, const Leg *leg) noexcept nogil:
-    return pool.isolated and leg.contract.isolated_rule != AT_MARK
+cdef inline bint _is_at_entry(const Pool *pool, const Leg *leg) noexcept nogil:
+    """Whether initial margin and fee to close are those of the entry value."""
+    return leg.contract.isolated_rule != AT_MARK if pool.isolated else leg.contract.cross_at_entry
 
 cdef inline bint is_fixed(const Pool *pool, const Leg *leg) noexcept nogil:
     """Whether maintenance is that of the entry value, whatever the mark."""
-    return pool.isolated and leg.contract.isolated_rule == AT_ENTRY
+    return leg.contract.isolated_rule == AT_ENTRY if pool.isolated else leg.contract.cross_at_entry
 
 cdef inline double leg_initial(const Pool *pool, const Leg *leg) noexcept nogil:
     cdef double value = notional(leg.contract, leg.quantity, leg.mark)
-    if _is_isolated(pool, leg):
+    if _is_at_entry(pool, leg):
         value = fabs(leg.entry_value)
     return initial_margin(leg.contract, value, leg.mark, leg.quantity, leg.leverage)
 
 cdef inline double floating_fee(const Pool *pool, const Leg *leg) noexcept nogil:
     """Fee to close inside maintenance, per unit of notional at the mark."""
-    if leg.contract.close_fee == 0.0 or _is_isolated(pool, leg):
+    if leg.contract.close_fee == 0.0 or _is_at_entry(pool, leg):
         return 0.0
     return (1.0 - shrinks_at_close(leg.contract, leg.quantity) / leg.leverage) * leg.contract.close_fee
 
@@ -73,9 +74,9 @@ cdef inline double fixed_fee(const Pool *pool, const Leg *leg) noexcept nogil:
     cdef double value = fabs(leg.entry_value)
     cdef double sign = shrinks(leg.contract, leg.quantity)
     cdef double rate = leg.contract.close_fee
-    if rate == 0.0 or leg.quantity == 0.0 or not _is_isolated(pool, leg):
+    if rate == 0.0 or leg.quantity == 0.0 or not _is_at_entry(pool, leg):
         return 0.0
-    if leg.contract.isolated_rule == AT_ENTRY:
+    if is_fixed(pool, leg):
         return fee_to_close(
             leg.contract, value, leg.quantity, 1.0 / initial_rate(leg.contract, value, leg.mark, leg.leverage))
     # At the price where the wallet is gone after that fee (page of 2026-05: extra margin / (1 +- taker rate))
@@ -84,7 +85,7 @@ cdef inline double fixed_fee(const Pool *pool, const Leg *leg) noexcept nogil:
 cdef inline double margin_required(const Pool *pool, const Leg *leg) noexcept nogil:
     """Maintenance margin of a leg, settle asset."""
     cdef double value = notional(leg.contract, leg.quantity, leg.mark)
-    if leg.contract.close_fee == 0.0 and not _is_isolated(pool, leg):
+    if leg.contract.close_fee == 0.0 and not _is_at_entry(pool, leg):
         return maintenance(leg.contract.tiers, value) + value * size_rate(leg.contract, value, leg.mark)
     if is_fixed(pool, leg):
         return maintenance(leg.contract.tiers, fabs(leg.entry_value)) + fixed_fee(pool, leg)

@@ -9,7 +9,7 @@ then a concave curve, of a linear contract (whose coins do not move with the pri
 from libc.math cimport INFINITY, fabs, sqrt
 from libc.stdint cimport int32_t
 
-from venues.contract cimport BY_LEVERAGE, INVERSE, Contract, notional
+from venues.contract cimport INVERSE, OF_LEVERAGE, Contract, notional
 from venues.leg_margin cimport (
     backing, fixed_fee, floating_fee, has_fixed_fee, initial_rate, is_fixed, leg_initial, loss_reduces_equity,
     margin_required, order_fees, shrinks, size_rate,
@@ -57,7 +57,7 @@ cdef inline double _growth(const Leg *leg, double before, double after) noexcept
 cdef double order_margin(const Leg *leg) noexcept nogil:
     # One-way: max(|position + bids|, |position - asks|) / leverage less the position's part. Hedge: the opening side.
     cdef double size, long_side, short_side
-    if leg.side != 0 and leg.contract.initial_rule != BY_LEVERAGE:
+    if leg.side != 0 and leg.contract.initial_rule != OF_LEVERAGE:
         size = leg_notional(leg)
         long_side = leg.bids if leg.side > 0 else 0.0
         short_side = leg.asks if leg.side < 0 else 0.0
@@ -71,7 +71,7 @@ cdef double order_margin(const Leg *leg) noexcept nogil:
         size = -size
     long_side = fabs(size + leg.bids)
     short_side = fabs(size - leg.asks)
-    if leg.contract.initial_rule != BY_LEVERAGE:
+    if leg.contract.initial_rule != OF_LEVERAGE:
         return _growth(leg, fabs(size), max(long_side, short_side)) + order_fees(
             leg, long_side - fabs(size), short_side - fabs(size))
     return (max(long_side, short_side) - fabs(size)) / leg.leverage + order_fees(
@@ -458,14 +458,18 @@ cdef double _leg_reach(
     cdef double limit = here * (1.0 + REACH) if direction == UP else here * (1.0 - REACH)
     cdef double gain = threshold if (leg.quantity > 0.0) != (leg.contract.kind == INVERSE) else -threshold
     cdef double fee = floating_fee(pool, leg)
+    cdef bint still = is_fixed(pool, leg)        # the requirement does not move with the mark
     # the coins of a linear contract do not move with its price; those of an inverse one are its notional
-    cdef double curve = table.size_rate if table != NULL and leg.contract.kind == INVERSE else 0.0
-    cdef double by_size = 0.0 if curve > 0.0 else size_rate(leg.contract, here, leg.mark)
-    cdef double base = gain * here - (maintenance(table, here) + here * (fee + by_size + curve * here))
+    cdef double curve = table.size_rate if table != NULL and leg.contract.kind == INVERSE and not still else 0.0
+    cdef double by_size = 0.0 if curve > 0.0 or still else size_rate(leg.contract, here, leg.mark)
+    cdef double base = gain * here - here * (fee + by_size + curve * here) - (
+        0.0 if still else maintenance(table, here))
     cdef double start = here
     cdef double end, rate, amount, loss, ratio
     cdef double worst = -INFINITY
     cdef int32_t row = 0
+    if still:
+        table = NULL
     if table != NULL:
         row = <int32_t> (tier_at(table, here) - table.rows)
     while True:

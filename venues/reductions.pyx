@@ -17,8 +17,8 @@ cdef double reduction(const Pool *pool, int32_t leg, double price, double fee_ra
     cdef double ratio, cost, short_of, rate, amount, end, rest, left, need, fee, curve
     cdef Risk risk
     cdef int32_t row
-    if one.quantity == 0.0 or table == NULL:
-        return fabs(one.quantity)
+    if one.quantity == 0.0 or table == NULL or is_fixed(pool, one):
+        return fabs(one.quantity)        # margins at the entry value go with tiers: `step_down`
     standard_risk(pool, &risk)
     short_of = (target * risk.equity - risk.maintenance) / one.conversion
     if short_of > 0.0:

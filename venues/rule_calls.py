@@ -92,7 +92,7 @@ def plan_liquidation(
     if margin_ratio(risk.maintenance, risk.equity) < 1.0:
         return ()
     steps = [LiquidationStep(kind="cancel_orders")] if facts.cancels_orders else []
-    by_tier = facts.isolated_course == "by_tier" and work.pools[pool_key][2]
+    by_tier = (facts.isolated_course if work.pools[pool_key][2] else facts.course) == "by_tier"
     steps += _close(rules, pool, row, work.boxes[symbol], mark=work.marks[symbol], by_tier=by_tier)
     return tuple(steps)
 

@@ -55,7 +55,7 @@ def facts() -> VenueFacts:
         margin=(
             Fact(
                 MarginRules(
-                    reserves_fee_to_close=True, isolated="entry", initial="larger", fee_to_close="conservative"
+                    reserves_fee_to_close=True, isolated="entry", cross="entry", initial="larger", fee_to_close="conservative"
                 ),
                 "isolated",
             ),
