@@ -52,6 +52,13 @@ cdef double reduction(const Pool *pool, int32_t leg, double price, double fee_ra
         row -= 1
 
 
+cdef bint _leaps(const TierTable *table, int32_t row) noexcept nogil:
+    """Whether maintenance is larger just above a floor than at it."""
+    cdef double floor = table.rows[row].floor
+    cdef double below = floor * table.rows[row - 1].maintenance_rate - table.rows[row - 1].amount
+    return floor * table.rows[row].maintenance_rate - table.rows[row].amount > below * (1.0 + 1e-9)
+
+
 cdef double step_down(const Pool *pool, int32_t leg, double price, double fee_rate) noexcept nogil:
     # venues/bybit.md section 6: an order for the difference to a tier that satisfies; in the lowest one there is none
     cdef Leg one = pool.legs[leg]
@@ -73,6 +80,8 @@ cdef double step_down(const Pool *pool, int32_t leg, double price, double fee_ra
     row = <int32_t> (tier_at(table, value) - table.rows)
     while row > 0:
         kept = table.rows[row].floor / value         # a value equal to a floor belongs to the row below it
+        if _leaps(table, row):
+            kept *= 1.0 - 1e-9           # rounding must not leave it on the wrong side of a leap
         one.quantity = pool.legs[leg].quantity * kept
         one.entry_value = pool.legs[leg].entry_value * kept
         trial.wallet = pool.wallet + (1.0 - kept) * paid * one.conversion
