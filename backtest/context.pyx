@@ -35,7 +35,8 @@ cdef class Context:
 
     def __init__(self, *, World world, list states, OrderStore store, Agenda venue_agenda, Agenda local_agenda,
                  Journal journal, list infos, list assets, list accounts, list account_venues, list margin_modes,
-                 list account_assets, list order_latency, list taker_fees, list slippage, int reporting, history, universe):
+                 list account_assets, list order_latency, list taker_fees, list slippage, int reporting, history,
+                 universe):
         cdef int32_t i, j, n = len(infos), m = len(accounts)
         self.world = world
         self.states = states

@@ -88,8 +88,8 @@ def settlement_price(assembly: "Assembly", run: RunInstrument, expiry: int, wind
     if not streams:
         raise ConfigError(
             f"{run.address} expires at {iso(expiry)}, inside the run, and settles at the average of its index, of which "
-            f"the data have none; add index rows of {run.symbol}, a venue event 'delisting' with value= the settlement "
-            "price, or end the run before"
+            f"the data have none; add index rows of {run.symbol}, a venue event 'delisting' with value= the price, "
+            "or end the run before"
         )
     average = time_average(streams[0], expiry - window, expiry)
     if average is None:

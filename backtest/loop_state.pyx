@@ -77,7 +77,8 @@ cdef class LoopState:
                 or self.passive == NULL or self.asset == NULL or self.paths == NULL or self.moves == NULL
                 or self.response_latency == NULL or self.priced_asset == NULL or self.formulas == NULL
                 or self.formula_marks == NULL or self.premiums == NULL or self.has_formula == NULL
-                or self.announces == NULL or self.max_mark_age == NULL or self.premium_divisors == NULL or self.rate_scales == NULL
+                or self.announces == NULL or self.max_mark_age == NULL
+                or self.premium_divisors == NULL or self.rate_scales == NULL
                 or self.c_hooks == NULL or self.bound == NULL or self.infos == NULL):
             raise MemoryError("loop: no memory")
         for i in range(n):

@@ -92,7 +92,7 @@ class Decisions:
         if twice:
             raise ConfigError(f"account {sorted(twice)[0]!r} is given twice in venues=; name one with account='...'")
         for venue in self.venues:
-            closed = int(venue.book.facts.closed)  # type: ignore[call-overload]
+            closed = venue.book.facts.closed_at
             if closed and self.settings.start >= closed:
                 raise ConfigError(f"{venue.name} closed at {iso(closed)}; the run starts at {iso(self.settings.start)}")
         self.instruments = resolve(self.dataset, self.venues, self.first, self.settings.end)

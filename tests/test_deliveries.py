@@ -97,7 +97,9 @@ def test_the_index_may_be_that_of_another_contract_of_the_pair():
 def test_index_bars_count_with_the_mean_of_their_four_prices():
     rows = [(late(60) + i * MINUTE, 100, 108, 96, 104) for i in range(60)]
     made = bars(rows, DATED, USDM, timeframe="1m", kind="index")
-    assert time_average(made.streams[0], late(60), late(0)) == pytest.approx(102 * 10 ** made.streams[0].scales["price"])
+    assert time_average(made.streams[0], late(60), late(0)) == pytest.approx(
+        102 * 10 ** made.streams[0].scales["price"]
+    )
     assert postings(run(flat() + made, long(), account(rules())), "settlement") == 20
     less = bars(rows[:30] + rows[31:], DATED, USDM, timeframe="1m", kind="index")
     assert time_average(less.streams[0], late(60), late(0)) is None

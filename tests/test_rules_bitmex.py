@@ -1,4 +1,4 @@
-"""BitMEX: its worked cases by id, quanto contracts, risk limits, margins at the entry value, the rate announced ahead."""
+"""BitMEX: its worked cases by id, quanto contracts, risk limits, margins at the entry value, what it has not."""
 
 import json
 from decimal import Decimal

@@ -3,6 +3,7 @@
 import json
 import math
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -173,7 +174,7 @@ def roots(pool, row, mark):
     """Return the marks around the present one where the surplus changes its sign, by bisection on the pool itself."""
     grid = [mark * math.exp(step / 200 * 9) for step in range(-200, 201)]
     found = []
-    for low, high in zip(grid[:-1], grid[1:], strict=True):
+    for low, high in pairwise(grid):
         pool.set_mark(row, low)
         below = surplus(pool) > 0
         pool.set_mark(row, high)

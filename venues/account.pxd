@@ -26,4 +26,4 @@ cdef class Account(MarginWatch):
     cdef int accrue(self, Slot *slot, int64_t time) except -1 nogil
     cdef int pay_funding(self, int32_t instrument, int64_t mark, int64_t rate, int32_t rate_scale, int64_t interval,
                          int64_t time) except -1 nogil
-    cdef int pay_out(self, int32_t instrument, int64_t time) except -1 nogil
+    cdef int pay_profit(self, int32_t instrument, int64_t time) except -1 nogil

@@ -150,7 +150,8 @@ cdef class Account(MarginWatch):
                 leverage = 1.0 / initial_rate(c, fabs(entry_value(&slot.position, c)), price_value, leverage)
             value = notional(c, self.world.quantity_value(slot.position.instrument, effect.opened), price_value)
             opening = <int64_t> ceil(
-                (value / leverage + fee_to_close(c, value, slot.position.quantity, leverage)) * self.world.atoms[c.settle] * (1.0 - 1e-15))
+                (value / leverage + fee_to_close(c, value, slot.position.quantity, leverage))
+                * self.world.atoms[c.settle] * (1.0 - 1e-15))
             if effect.closed == 0:
                 opening += cost              # the wallet is the initial margin after its fee
             # A fill beyond the price that it was margined at may need more than there is: the leg gets what there is.
@@ -311,7 +312,7 @@ cdef class Account(MarginWatch):
             self.flag(self.state.pool_of(slot))          # one leg of hedge mode may receive what the other pays
         return 0
 
-    cdef int pay_out(self, int32_t instrument, int64_t time) except -1 nogil:
+    cdef int pay_profit(self, int32_t instrument, int64_t time) except -1 nogil:
         """Daily settlement: profit up to the mark moves into the balance; the position counts from there on."""
         cdef Slot *slot
         cdef PostingContext context

@@ -313,6 +313,11 @@ class VenueFacts:
         """Read the date of closing."""
         object.__setattr__(self, "closed", time_ns(self.closed, "closed"))
 
+    @property
+    def closed_at(self) -> int:
+        """Ns at which it closed for good; 0 = it is open."""
+        return int(self.closed)  # type: ignore[arg-type]
+
     def unverified(self) -> Iterator[tuple[str, int]]:
         """Yield the name and first ns of every fact that no source seen confirms."""
         for name in SINGLE:

@@ -189,7 +189,7 @@ class Instrument:
         from it.
     contract : {"spot", "linear", "inverse", "quanto", "option"}
     contract_size : float
-        What one unit of quantity is worth: base coins (linear), USD (inverse), settle coins per point of price (quanto).
+        What one unit of quantity is worth: base coins (linear), USD (inverse), settle coins per point (quanto).
     tick_size, lot_size : float, optional
         None: not known; a run then takes the finest decimals of its data.
     tiers : sequence of Tier

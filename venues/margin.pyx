@@ -1,9 +1,9 @@
 """Margin of a pool of positions: equity, requirement, liquidation and bankruptcy prices. Pure functions on structs.
 
 Everything here is affine, piece by piece, in x = price (linear) or x = 1/price (inverse): with n = abs(quantity) x size
-the notional is n x, profit is +-n x + constant, and within one risk tier maintenance is n x rate - amount. Where the rate
-grows with the position in coins, maintenance of an inverse contract has a square of x too: equity less maintenance is
-then a concave curve, of a linear contract (whose coins do not move with the price) still a line.
+the notional is n x, profit is +-n x + constant, and within one risk tier maintenance is n x rate - amount. Where the
+rate grows with the position in coins, maintenance of an inverse contract has a square of x too: equity less maintenance
+is then a concave curve, of a linear contract (whose coins do not move with the price) still a line.
 """
 
 from libc.math cimport INFINITY, fabs, sqrt
@@ -116,7 +116,7 @@ cdef void standard_risk(const Pool *pool, Risk *out) noexcept nogil:
 # ---------------------------------------------------------------------------------------------------------------------
 # The legs of one contract as a function of its own price
 
-cdef struct Line:              # threshold x equity - maintenance = constant + slope x - curve x x, in one segment of tiers
+cdef struct Line:              # threshold x equity - maintenance = constant + slope x - curve x x, within one segment
     double constant
     double slope
     double curve               # >= 0

@@ -183,7 +183,8 @@ cdef class OrderMargin(Wallet):
             slot = self.state.find(instrument, <int8_t> leg)
             if slot == NULL:
                 continue
-            if c.initial_rule == OF_LEVERAGE and max_leverage(c.tiers, fabs(self.signed_notional(slot, mark)) + max(slot.bids, slot.asks)) < leverage:
+            if c.initial_rule == OF_LEVERAGE and max_leverage(
+                    c.tiers, fabs(self.signed_notional(slot, mark)) + max(slot.bids, slot.asks)) < leverage:
                 return LEVERAGE_ABOVE_TIER
             if slot.position.margin_mode == 1 and slot.position.quantity != 0 and leverage < old:
                 return INSUFFICIENT_MARGIN       # binance.md section 3 (U): an isolated position's leverage only rises

@@ -165,9 +165,7 @@ class VenueRules(DatedRules):
                 interval_hours=number(interval_hours, "interval_hours", above=0.0),
             )
         if rules.formula == "ema":
-            return ema_mark(
-                index=number(index, "index", above=0.0), average=number(basis, "basis"), bound=rules.bound
-            )
+            return ema_mark(index=number(index, "index", above=0.0), average=number(basis, "basis"), bound=rules.bound)
         if contract_price is None:
             raise VenueError(f"{self.name}: its mark is a median with the contract price; give contract_price=")
         return formula_mark(

@@ -60,7 +60,7 @@ cdef class Exchange(Admission):
                 continue
             for j in range(self.n_markets):
                 if self.venue_of[j] == venue:
-                    (<Account> self.accounts[i]).pay_out(j, time)
+                    (<Account> self.accounts[i]).pay_profit(j, time)
         self.attend(time)
 
     def reduce(self, int account, int instrument, double share, int64_t price, int64_t time):

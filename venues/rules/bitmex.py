@@ -23,7 +23,7 @@ _SOURCES: Final = {
     "adl": "BitMEX autoDeleveraging and autoDeleveragingExamples",
     "funding": "BitMEX perpetualContractsGuideExamples; staff answer on reddit, 2019-09",
     "funding-cap": "BitMEX blog, important changes to bitcoin/usd swap funding",
-    "fees": "Copies of the fees page (settlement-faq.com); instrument record of 2024-11; days of the changes remembered",
+    "fees": "Copies of the fees page (settlement-faq.com); instrument record of 2024-11; days of changes remembered",
     "delivery": "BitMEX quantoFuturesGuide; settlement fee from a copy of the fees page",
     "none": "No document seen",
 }
@@ -55,7 +55,11 @@ def facts() -> VenueFacts:
         margin=(
             Fact(
                 MarginRules(
-                    reserves_fee_to_close=True, isolated="entry", cross="entry", initial="larger", fee_to_close="conservative"
+                    reserves_fee_to_close=True,
+                    isolated="entry",
+                    cross="entry",
+                    initial="larger",
+                    fee_to_close="conservative",
                 ),
                 "isolated",
             ),

@@ -5,7 +5,17 @@ Not built, and refused: collateral of several coins with value ratios, borrowing
 
 from typing import Final
 
-from venues.facts import Dated, DeliveryRules, Fact, Fees, FundingRules, LiquidationRules, MarkRules, OrderRules, VenueFacts
+from venues.facts import (
+    Dated,
+    DeliveryRules,
+    Fact,
+    Fees,
+    FundingRules,
+    LiquidationRules,
+    MarkRules,
+    OrderRules,
+    VenueFacts,
+)
 from venues.instrument import Instrument, MarginRules, RoundingRules, Tier
 
 _SOURCES: Final = {

@@ -17,7 +17,7 @@ _SOURCES: Final = {
     "delivery": "Deribit support 25954416110877, settlement and delivery",
     "session": "Real position of 2026-02 and deribit.com/docs/contract-specifications, 2017",
     "liquidation": "Deribit support 25944769313309, Liquidations; deribit.com/docs/auto-liquidation",
-    "liquidation-fee": "deribit.com/information/fees, 2018 and 2019; field max_liquidation_commission of instruments, 2025",
+    "liquidation-fee": "deribit.com/information/fees, 2018 and 2019; max_liquidation_commission of instruments, 2025",
     "fees": "Deribit support 25944746248989, Fees",
     "fees-old": "deribit.com/pages/docs and deribit.com/information/fees, 2018-2019",
     "funding": "Deribit support 31424939178397 and 25944756807069, funding",
@@ -45,9 +45,7 @@ def facts() -> VenueFacts:
         rounding=(Fact(RoundingRules(), "none", is_unverified=True),),
         margin=(Fact(MarginRules(initial="tier"), "margin", is_unverified=True),),
         funding={"": (Fact(_FUNDING, "funding", is_unverified=True),)},  # the cap is that of BTC in an old text
-        mark=(
-            Fact(MarkRules(points=1, spacing_seconds=30.0, formula="ema", bound=0.01), "mark", is_unverified=True),
-        ),
+        mark=(Fact(MarkRules(points=1, spacing_seconds=30.0, formula="ema", bound=0.01), "mark", is_unverified=True),),
         liquidation=_liquidation(),
         clearance_fees=_liquidation_fees(),
         delivery={"": (Fact(DeliveryRules(window_minutes=30.0, fee=0.00025), "delivery", is_unverified=True),)},
@@ -119,7 +117,7 @@ def _tiers() -> dict[str, Dated[tuple[Tier, ...]]]:
         Fact(row(0.02, 0.01, 0.000004), "size-eth", "2024-01-01", is_unverified=True),
     )
     solana = (Fact(row(0.04, 0.02, 0.000005), "margin", is_unverified=True),)  # the page is of 2024
-    found = {}
+    found: dict[str, Dated[tuple[Tier, ...]]] = {}
     for base, dated in (("BTC", bitcoin), ("ETH", ether)):
         for symbol in (f"{base}/USD:{base}", f"{base}/USDC:USDC", f"{base}/USDT:USDT"):
             found |= {symbol: dated, f"{symbol}-*": dated}
