@@ -12,8 +12,8 @@ zero.
 
 In rounds (deribit.md section 6): the same, a part of the position at a time.
 
-By tiers (Bybit isolated, BitMEX): one fill-or-kill order for the difference to a lower tier that suffices; in the lowest
-tier, or when the order did not help, the position is taken over.
+By tiers (Bybit isolated, BitMEX): one fill-or-kill order for the difference to a lower tier that suffices; in the
+lowest tier, or when the order did not help, the position is taken over.
 
 After the time limit, in steps also when the equity is gone, the rest is taken over at prices at which the pool is then
 worth zero.
