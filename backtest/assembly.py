@@ -125,6 +125,8 @@ class Assembly(VenueFigures):
         for run in self.instruments:
             if run.is_derivative and run.venue == venue.name:
                 state.configure(run.index, self.leverage(venue, run), venue.margin_mode == "isolated")
+        if venue.book.facts.session_hour:
+            state.keep_sessions()
         if venue.collateral == "multi":
             for row, asset in enumerate(self.assets):
                 if asset in venue.book.facts.collateral:

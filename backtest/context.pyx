@@ -202,6 +202,7 @@ cdef class Context:
                 if asset < 0:
                     continue
                 state.balances[asset] = m.balances[k]
+                state.session_profit[asset] = m.session_profit[k]
                 state.earmarked[asset] = m.earmarked[k]
                 self.locked[m.account][asset] = m.locked[k]
             if m.has_position:

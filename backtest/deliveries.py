@@ -87,8 +87,8 @@ def settlement_price(assembly: "Assembly", run: RunInstrument, expiry: int, wind
     streams = _index_streams(assembly, run)
     if not streams:
         raise ConfigError(
-            f"{run.address} expires at {iso(expiry)}, in the run, and settles at the average of its index, of which the "
-            f"data have none; add index rows of {run.symbol}, a venue event 'delisting' with value= the price, "
+            f"{run.address} expires at {iso(expiry)}, in the run, and settles at the average of its index, of which "
+            f"the data have none; add index rows of {run.symbol}, a venue event 'delisting' with value= the price, "
             "or end the run before"
         )
     average = time_average(streams[0], expiry - window, expiry)

@@ -81,4 +81,7 @@ class VenueFigures(Decisions):
         rules = book.funding_rules(run.symbol, self.settings.start)
         cap = float("inf") if rules.cap is None else rules.cap
         floor = float("-inf") if rules.floor is None else rules.floor
+        if rules.is_continuous:
+            # the bounds are of 8 hours, the published rates of one hour
+            cap, floor = cap / rules.interval_hours, floor / rules.interval_hours
         return rules.interest_rate, rules.clamp, cap, floor, rules.is_weighted

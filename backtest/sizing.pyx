@@ -129,6 +129,8 @@ cdef int64_t withdrawable_atoms(AccountState state, int32_t asset, int64_t locke
     if pool >= 0:
         profit = fmax(0.0, state.pools[pool].risk.unrealized)
         amount -= per_unit(state, asset, profit) if state.multi_assets else profit
+    # deribit.md section 2: the profit of a session is margin, but leaves only after its settlement
+    wallet -= max(<int64_t> 0, state.session_profit[asset])
     return max(<int64_t> 0, min(wallet, <int64_t> floor(amount * state.world.atoms[asset])))
 
 

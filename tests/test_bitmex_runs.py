@@ -4,6 +4,7 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
+import worked
 from engine_data import (
     MINUTE,
     USER_COIN,
@@ -24,7 +25,6 @@ from engine_data import (
     user_coin,
 )
 from test_pitfalls_liquidation import totals
-from test_rules_bitmex import GOLDEN
 from venue_storms import Gambler, assert_bands_decide_like_full_looks, storm, walk
 
 from backtest.errors import ConfigError
@@ -37,7 +37,7 @@ STEPS = risk_limits(initial=0.02, maintenance=0.01, base=5_000, step=5_000)
 
 
 def case(number):
-    return next(c for c in GOLDEN if c["id"] == number)
+    return next(c for c in worked.cases(BITMEX) if c["id"] == number)
 
 
 def path(prices, traded=None, symbol=USER_COIN):
@@ -70,7 +70,7 @@ def test_a_position_pays_funding_and_earns_by_the_reciprocal_of_the_price():
     data += funding([("04:00", one["rate"])], XBT, BITMEX)
     script = long(one["quantity"], ("04:30", lambda s: s.close(XBT)), symbol=XBT)
     result = run(data, script, account(BITMEX, {"BTC": 5}, leverage=10))
-    expected = one["expected"]
+    expected = one["in_the_run"]
     assert amounts(result, "funding", name=BITMEX) == [Decimal(expected["funding"])]
     assert amounts(result, "trade_profit", name=BITMEX)[-1] == Decimal(expected["profit"])
     assert balance(result, "BTC", name=BITMEX) - 5 == Decimal(expected["net"])
@@ -84,7 +84,7 @@ def test_in_the_lowest_step_a_position_is_taken_over_at_its_bankruptcy_price():
     assert safe.liquidations.empty
     result = run(path([start, start, fill, fill]), long(1), owner(10, leverage=100))
     assert forced(result) == [("takeover", one["bankruptcy"], 1.0)]
-    assert totals(result)[1]["USDT", f"{BITMEX} insurance_fund"] == Decimal(one["expected"]["fund"]) * 10**8
+    assert totals(result)[1]["USDT", f"{BITMEX} insurance_fund"] == Decimal(one["in_the_run"]["fund"]) * 10**8
 
 
 def test_an_isolated_position_loses_what_was_assigned_to_it_and_no_more():
@@ -95,8 +95,8 @@ def test_an_isolated_position_loses_what_was_assigned_to_it_and_no_more():
     assert run(path([100, 100, 97.01, 97.01]), long(1), mine).liquidations.empty
     result = run(path([100, 100, 97, 97]), long(1), mine)
     assert forced(result) == [("takeover", 96.0, 1.0)]
-    assert balance(result, name=BITMEX) == Decimal(one["expected"]["left"])
-    assert postings(result, "trade_profit", name=BITMEX) == -Decimal(one["expected"]["loss"])
+    assert balance(result, name=BITMEX) == Decimal(one["in_the_run"]["left"])
+    assert postings(result, "trade_profit", name=BITMEX) == -Decimal(one["in_the_run"]["loss"])
 
 
 def test_the_fee_to_close_is_held_on_the_conservative_side():

@@ -5,6 +5,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
+import worked
 from engine_data import (
     HOUR,
     MINUTE,
@@ -25,7 +26,6 @@ from engine_data import (
     user_coin,
 )
 from test_pitfalls_liquidation import totals
-from test_rules_deribit import GOLDEN
 from venue_storms import Gambler, assert_bands_decide_like_full_looks, storm, walk
 
 import venues
@@ -67,7 +67,7 @@ def forced(result):
 
 def test_a_position_held_for_a_part_of_an_interval_pays_that_part():
     """Case 8a: 0.075 % for 8 hours; 10 minutes of one coin at 100,000 are 1.5625 dollars, as coin 0.000015625."""
-    case = next(c for c in GOLDEN if c["id"] == "8a")
+    case = next(c for c in worked.cases(DERIBIT) if c["id"] == "8a")
     rate = case["expected"]["rate"]
     symbol = "BTC/USDC:USDC"
     data = constant(100_000, start="00:00", end="09:00", symbol=symbol, venue=DERIBIT)
@@ -88,6 +88,14 @@ def test_what_is_held_all_the_time_pays_the_sum_of_the_hourly_rates():
     assert amounts(result, "funding", name=DERIBIT) == [
         Decimal("-0.09833333"), Decimal("0.30000000"), Decimal("-0.20000000"),
     ]  # fmt: skip
+
+
+def test_an_interval_without_a_row_is_not_charged_with_the_rate_of_the_next_one():
+    """10 at 100 held since before 01:00; the row of 02:00 is missing: 1 % at 03:00 is of one hour."""
+    data = constant(100, start="00:00", end="04:00", symbol=COIN, venue=DERIBIT)
+    data += funding([("01:00", 0.0), ("03:00", 0.01)], COIN, DERIBIT, hours=1)
+    result = run(data, long(10), owner(1_000), on_gap="skip")
+    assert amounts(result, "funding", name=DERIBIT)[-1] == Decimal(-10)
 
 
 def test_adding_and_turning_inside_an_interval_weighs_each_quantity_with_its_time():
@@ -122,7 +130,7 @@ def test_profit_is_paid_out_each_day_and_the_average_entry_stays():
     assert postings(result, "trade_profit", name=DERIBIT) == -300
     assert balance(result, "USDC", name=DERIBIT) == 9_900
     assert result.trades["realized_pnl"].tolist() == [-100.0]
-    assert float(result.attribution().total("price")) == pytest.approx(-100)
+    assert result.attribution().loc["total", ["price", "slippage"]].sum() == pytest.approx(-100)
 
 
 def test_a_part_that_is_closed_takes_its_part_of_what_was_paid_out():
@@ -147,6 +155,20 @@ def test_settlements_do_not_change_what_an_inverse_position_earns():
     result = run(data, script, owner(20, INVERSE, asset="BTC"))
     assert amounts(result, "settlement", name=DERIBIT) == [Decimal("-2.5"), Decimal("6.25")]
     assert balance(result, "BTC", name=DERIBIT) == 22
+
+
+def test_the_profit_of_a_session_may_be_withdrawn_after_its_settlement():
+    """200 earned by 07:30 stay until 08:00; a loss of the next session is gone at once."""
+    seen = Notes()
+    prices = [("07:00", 100), ("07:20", 120), ("08:20", 120), ("08:40", 110), ("09:00", 110)]
+    data = marks(prices, COIN, DERIBIT)
+    data += trades([(f"{t[:4]}1", p, 1000) for t, p in prices], COIN, DERIBIT)
+    at = ("07:40", "08:01", "08:50")
+    look = [(t, lambda s: s.note(s.account(DERIBIT).withdrawable("USDC"), s.account(DERIBIT).free("USDC"))) for t in at]
+    steps = [("07:20", lambda s: s.close(COIN)), ("08:20", lambda s: s.buy(COIN, quantity=10))]
+    steps += [("08:40", lambda s: s.close(COIN)), *look]
+    run(data, long(10, *steps, notes=seen, at="07:00"), owner(10_000))
+    assert [row[1:] for row in seen] == [(10_000.0, 10_200.0), (10_200.0, 10_200.0), (10_100.0, 10_100.0)]
 
 
 # Liquidation

@@ -1,8 +1,6 @@
-"""BitMEX: its worked cases by id, quanto contracts, risk limits, margins at the entry value, what it has not."""
+"""BitMEX: quanto contracts, risk limits, margins at the entry value, what it has not."""
 
-import json
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -18,81 +16,8 @@ from venues.pool import PoolBox
 from venues.position import ExactPosition
 from venues.rules.bitmex import risk_limits
 
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "bitmex.json").read_text())["cases"]
 BITMEX = venues.get("bitmex")
-XBT, QUANTO, ETHER = "BTC/USD:BTC", "ETH/USD:BTC", "ETH/USDT:USDT"
-HOUR = 3600 * 10**9
-
-
-def golden(kind):
-    return pytest.mark.parametrize("case", [c for c in GOLDEN if c["kind"] == kind], ids=lambda case: case["id"])
-
-
-# Worked cases
-
-
-@golden("cross")
-def test_a_cross_position_has_its_published_figures(case):
-    free = next(row for row in BITMEX.instruments(case["symbol"]))
-    rules = BITMEX.with_instrument(
-        Instrument(
-            case["symbol"], contract="linear", contract_size=free.contract_size, lot_size=1, maker_fee=0, taker_fee=0
-        )
-    )
-    names = ("quantity", "entry_price", "leverage")
-    position = venues.Position(case["symbol"], **{name: case[name] for name in names})
-    account = venues.Account(rules, balances={"USDT": case["wallet"]}, positions=[position])
-    risk = account.risk(marks={case["symbol"]: case["entry_price"]})
-    one = risk.positions[case["symbol"]]
-    found = {
-        "initial": risk.initial_margin,
-        "maintenance": risk.maintenance_margin,
-        "liquidation_price": one.liquidation_price,
-        "bankruptcy_price": one.bankruptcy_price,
-        "available": risk.available,
-    }
-    assert found == pytest.approx(case["expected"], abs=case["tolerance"])
-
-
-@golden("fair")
-def test_the_mark_is_the_index_with_the_funding_left(case):
-    left = (time_ns(case["next"]) - time_ns(case["now"])) / HOUR
-    fair = BITMEX.mark_price(index=case["index"], last_rate=case["rate"], hours_left=left)
-    found = {"basis": fair - case["index"], "fair": fair, "annual": case["rate"] * 3 * 365}
-    for name, value in case["expected"].items():
-        assert found[name] == pytest.approx(value, abs=case["tolerance"][name])
-
-
-@golden("cap")
-def test_the_funding_rate_is_bounded_by_the_margins(case):
-    rate = BITMEX.funding_rate(premium=1.0, symbol=case["symbol"])
-    assert rate == pytest.approx(case["interval"], abs=case["tolerance"])
-    for hours, a_day in case["expected"].items():
-        one = BITMEX.funding_rate(premium=1.0, symbol=case["symbol"], interval_hours=int(hours))
-        assert one * 24 / int(hours) == pytest.approx(a_day, abs=case["tolerance"])
-
-
-@golden("quanto")
-def test_a_quanto_contract_is_worth_settle_coins_by_the_point(case):
-    size = BITMEX.instrument(case["symbol"]).contract_size
-    rules = BITMEX.with_instrument(
-        Instrument(case["symbol"], contract="quanto", contract_size=size, lot_size=1, maker_fee=0, taker_fee=0)
-    )
-    names = ("quantity", "entry_price", "leverage")
-    position = venues.Position(case["symbol"], **{name: case[name] for name in names})
-    account = venues.Account(rules, balances={"BTC": 1}, positions=[position])
-    risk = account.risk(marks={case["symbol"]: case["entry_price"] + case["move"]})
-    assert risk.unrealized_pnl == pytest.approx(case["expected"]["profit"], abs=case["tolerance"])
-    assert risk.initial_margin == pytest.approx(case["expected"]["initial"], abs=case["tolerance"])
-    value = rules.box(case["symbol"]).notional(case["quantity"], case["entry_price"])
-    assert value == pytest.approx(case["expected"]["value"], abs=case["tolerance"])
-
-
-@golden("adl")
-def test_the_score_is_profit_times_effective_leverage(case):
-    names = ("symbol", "quantity", "entry_price", "mark", "bankruptcy_price")
-    score = BITMEX.adl_score(**{name: case[name] for name in names})
-    assert score == pytest.approx(case["expected"], abs=case["tolerance"])
+XBT = "BTC/USD:BTC"
 
 
 def test_a_losing_position_of_more_leverage_scores_higher_only_in_loss_divided():

@@ -1,10 +1,7 @@
-"""Deribit: its worked cases by id, margins that grow with the square of the size, what it does not have."""
+"""Deribit: margins that grow with the square of the size, what it does not have."""
 
-import json
 import math
-from decimal import Decimal
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,68 +13,9 @@ from venues.errors import VenueError
 from venues.facts import KEYED, SINGLE
 from venues.instrument import Instrument, MarginRules, Tier
 from venues.pool import PoolBox
-from venues.position import ExactPosition
 
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "deribit.json").read_text())["cases"]
 DERIBIT = venues.get("deribit")
-INVERSE, LINEAR = "BTC/USD:BTC", "BTC/USDC:USDC"
-
-
-def golden(kind):
-    return pytest.mark.parametrize("case", [c for c in GOLDEN if c["kind"] == kind], ids=lambda case: case["id"])
-
-
-# Worked cases
-
-
-@golden("margin")
-def test_initial_and_maintenance_margin_grow_with_the_coins(case):
-    rules = venues.get("deribit", as_of=case["date"])
-    position = venues.Position(case["symbol"], quantity=case["quantity"], entry_price=case["mark"])
-    account = venues.Account(rules, balances={"USDC": 1e6}, positions=[position])
-    risk = account.risk(marks={case["symbol"]: case["mark"]})
-    found = {"initial": risk.initial_margin, "maintenance": risk.maintenance_margin}
-    for name, value in case["expected"].items():
-        assert found[name] == pytest.approx(value, abs=case["tolerance"])
-
-
-@golden("index")
-def test_prices_in_the_index_are_cut_around_their_median(case):
-    found = DERIBIT.index_price(prices=case["prices"], weights=case["weights"])
-    assert found == pytest.approx(case["expected"], abs=case["tolerance"])
-
-
-@golden("fee")
-def test_fees_are_those_of_the_schedule(case):
-    rules = venues.get("deribit", as_of=case["date"])
-    fee = rules.fee(symbol=case["symbol"], quantity=case["quantity"], price=case["price"])
-    assert fee == Decimal(case["expected"])
-
-
-@golden("session")
-def test_profit_restarts_from_the_settlement_and_the_average_entry_goes_on(case):
-    """The real row shows the floating profit; together with what was paid out it is the total from the average."""
-    position = ExactPosition(kind="inverse", price_scale=2, quantity_scale=0, settle_scale=16)
-    position.fill(case["quantity"], case["entry_price"])
-    position.pay_out(case["settlement"])
-    expected, tolerance = case["expected"], case["tolerance"]
-    floating = position.unrealized(case["mark"])
-    assert floating == pytest.approx(expected["floating"], abs=tolerance["floating"])
-    assert floating + float(position.paid_out) == pytest.approx(expected["total"], abs=tolerance["total"])
-    assert position.entry_price == pytest.approx(float(case["entry_price"]), rel=1e-12)
-    rules = venues.get("deribit", as_of=case["date"])
-    held = venues.Position(case["symbol"], quantity=case["quantity"], entry_price=float(case["entry_price"]))
-    account = venues.Account(rules, balances={"ETH": 1.0}, positions=[held])
-    risk = account.risk(marks={case["symbol"]: case["mark"]})
-    assert risk.initial_margin == pytest.approx(expected["initial"], abs=tolerance["initial"])
-    assert risk.maintenance_margin == pytest.approx(expected["maintenance"], abs=tolerance["maintenance"])
-
-
-@golden("funding")
-def test_the_funding_rate_has_a_dead_band_and_a_cap(case):
-    rate = DERIBIT.funding_rate(premium=case["premium"], symbol=INVERSE)
-    assert rate == pytest.approx(case["expected"]["rate"], abs=case["tolerance"])
-    assert rate * case["minutes"] / 480 == pytest.approx(case["expected"]["paid"], abs=case["tolerance"])
+INVERSE = "BTC/USD:BTC"
 
 
 @pytest.mark.parametrize(

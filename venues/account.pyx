@@ -250,6 +250,8 @@ cdef class Account(MarginWatch):
     cdef int accrue(self, Slot *slot, int64_t time) except -1 nogil:
         """Count what a position has held since it was last looked at, quantity x time."""
         cdef int128_t held
+        if slot.accrued_from == 0:
+            slot.accrued_from = time
         mul(widen(slot.position.quantity), widen(time - slot.accrued_until), &held)
         add(join(slot.accrued), held, &held)
         slot.accrued = split(held)
@@ -278,9 +280,11 @@ cdef class Account(MarginWatch):
             if c.funding_accrues:
                 # deribit.md section 8: rate x position x time; what was held for a part of the interval pays that part
                 self.accrue(slot, time)
-                accrued_payment(
-                    c, join(slot.accrued), interval, mark, c.price_scale, rate, rate_scale, &quantity, &amount)
+                # where rows are missing, what was held since the last one counts on average
+                accrued_payment(c, join(slot.accrued), max(interval, time - slot.accrued_from), mark, c.price_scale,
+                                rate, rate_scale, &quantity, &amount)
                 slot.accrued = split(widen(0))
+                slot.accrued_from = time
                 if quantity == 0 and amount == 0:
                     continue
             elif quantity == 0:

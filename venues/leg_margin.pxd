@@ -16,6 +16,14 @@ cdef inline double shrinks(const Contract *c, double side) noexcept nogil:
     """+1 where the notional falls while the leg loses (linear longs, inverse shorts), else -1."""
     return 1.0 if (side > 0.0) != (c.kind == INVERSE) else -1.0
 
+cdef inline double profit_of(const Leg *leg) noexcept nogil:
+    # linear q x size x mark - entry value; inverse entry value - q x size / mark
+    if leg.quantity == 0.0:
+        return 0.0
+    if leg.contract.kind == INVERSE:
+        return leg.entry_value - leg.quantity * leg.contract.multiplier / leg.mark
+    return leg.quantity * leg.contract.multiplier * leg.mark - leg.entry_value
+
 cdef inline double shrinks_at_close(const Contract *c, double side) noexcept nogil:
     """The same for the fee to close that margins reserve."""
     return -1.0 if c.close_fee_is_wide else shrinks(c, side)

@@ -6,19 +6,16 @@ rate grows with the position in coins, maintenance of an inverse contract has a 
 is then a concave curve, of a linear contract (whose coins do not move with the price) still a line.
 """
 
-from libc.math cimport INFINITY, fabs, sqrt
+from libc.math cimport INFINITY, fabs
 from libc.stdint cimport int32_t
 
 from venues.contract cimport INVERSE, OF_LEVERAGE, Contract, notional
 from venues.leg_margin cimport (
     backing, fixed_fee, floating_fee, has_fixed_fee, initial_rate, is_fixed, leg_initial, loss_reduces_equity,
-    margin_required, order_fees, shrinks, size_rate,
+    margin_required, order_fees, profit_of, shrinks, size_rate,
 )
-from venues.tiers cimport Tier, TierTable, maintenance, tier_at
-
-cdef enum:
-    UP = 1
-    DOWN = -1
+from venues.lines cimport DOWN, UP, Group, Line, border_of, group_of, line_of, per_x, price_of, value_at, zero_of
+from venues.tiers cimport TierTable, maintenance, tier_at
 
 cdef extern from *:
     """
@@ -32,12 +29,7 @@ cdef extern from *:
 
 
 cdef double leg_unrealized(const Leg *leg) noexcept nogil:
-    # linear q x size x mark - entry value; inverse entry value - q x size / mark
-    if leg.quantity == 0.0:
-        return 0.0
-    if leg.contract.kind == INVERSE:
-        return leg.entry_value - leg.quantity * leg.contract.multiplier / leg.mark
-    return leg.quantity * leg.contract.multiplier * leg.mark - leg.entry_value
+    return profit_of(leg)
 
 
 cdef double leg_notional(const Leg *leg) noexcept nogil:
@@ -114,170 +106,15 @@ cdef void standard_risk(const Pool *pool, Risk *out) noexcept nogil:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The legs of one contract as a function of its own price
-
-cdef struct Line:              # threshold x equity - maintenance = constant + slope x - curve x x, within one segment
-    double constant
-    double slope
-    double curve               # >= 0
-    double gross               # sum of the absolute values behind constant
-    double gross_slope
-
-
-cdef struct Group:             # the legs of one contract inside a pool
-    const Pool *pool
-    const Contract *contract
-    int32_t first
-    int32_t last
-    double x                   # at the present mark
-    double threshold           # weight of equity
-    double others              # threshold x (wallet + profit of the others) - their maintenance
-    double others_gross
-
-
-cdef inline double _per_x(const Leg *leg) noexcept nogil:
-    return fabs(leg.quantity) * leg.contract.multiplier
-
-
-cdef inline bint _in_group(const Group *group, const Leg *leg) noexcept nogil:
-    return leg.contract == group.contract and leg.quantity != 0.0
-
-
-cdef Group _group(const Pool *pool, int32_t index, double threshold, bint with_maintenance) noexcept nogil:
-    cdef Group group
-    cdef const Leg *leg
-    cdef double unrealized, required
-    cdef int32_t other
-    group.pool = pool
-    group.contract = pool.legs[index].contract
-    group.first = index
-    group.last = index
-    group.x = pool.legs[index].mark
-    if group.contract.kind == INVERSE:
-        group.x = 1.0 / group.x
-    group.threshold = threshold
-    group.others = threshold * backing(pool)
-    group.others_gross = fabs(group.others)
-    for other in range(pool.count):
-        leg = &pool.legs[other]
-        if leg.contract == group.contract:
-            group.first = min(group.first, other)
-            group.last = max(group.last, other)
-            continue
-        unrealized = threshold * leg_unrealized(leg) * leg.conversion
-        required = leg_maintenance(pool, leg) * leg.conversion if with_maintenance else 0.0
-        group.others += unrealized - required
-        group.others_gross += threshold * (fabs(leg.entry_value) + leg_notional(leg)) * leg.conversion + required
-    return group
-
-
-cdef Line _line(const Group *group, double x, bint with_maintenance) noexcept nogil:
-    """The line of the segment that begins at x (a border of tiers belongs to the segment above it)."""
-    cdef Line line
-    cdef const Leg *leg
-    cdef const TierTable *table
-    cdef const Tier *tier
-    cdef double size, direction, weight, fee, rate
-    cdef int32_t index, row
-    line.constant = group.others
-    line.gross = group.others_gross
-    line.slope = 0.0
-    line.curve = 0.0
-    line.gross_slope = 0.0
-    direction = -1.0 if group.contract.kind == INVERSE else 1.0
-    for index in range(group.first, group.last + 1):
-        leg = &group.pool.legs[index]
-        if not _in_group(group, leg):
-            continue
-        size = _per_x(leg) * leg.conversion
-        weight = group.threshold * leg.conversion
-        line.constant -= direction * weight * leg.entry_value
-        line.gross += weight * fabs(leg.entry_value)
-        line.slope += direction * weight * leg.quantity * leg.contract.multiplier
-        line.gross_slope += size * group.threshold
-        table = leg.contract.tiers
-        if not with_maintenance:
-            if has_fixed_fee(group.pool, leg):
-                line.constant -= fixed_fee(group.pool, leg) * leg.conversion
-            else:
-                line.slope -= size * leg.contract.close_fee
-            continue
-        if is_fixed(group.pool, leg):
-            line.constant -= margin_required(group.pool, leg) * leg.conversion
-            line.gross += margin_required(group.pool, leg) * leg.conversion
-            continue
-        fee = floating_fee(group.pool, leg)
-        line.constant -= fixed_fee(group.pool, leg) * leg.conversion
-        line.slope -= size * fee
-        line.gross_slope += size * fee
-        if table == NULL:
-            continue
-        row = 0
-        while row + 1 < table.count and table.rows[row + 1].floor / _per_x(leg) <= x:
-            row += 1
-        tier = &table.rows[row]
-        line.constant += tier.amount * leg.conversion
-        line.gross += fabs(tier.amount) * leg.conversion
-        rate = tier.maintenance_rate
-        if table.size_rate > 0.0 and leg.contract.kind == INVERSE:
-            line.curve += table.size_rate * _per_x(leg) * size
-        else:
-            rate += size_rate(leg.contract, _per_x(leg), 1.0)
-        line.slope -= size * rate
-        line.gross_slope += size * rate
-    return line
-
-
-cdef inline double _at(const Line *line, double x) noexcept nogil:
-    return line.constant + (line.slope - line.curve * x) * x
-
-
-cdef double _zero(const Line *line, int direction) noexcept nogil:
-    """Where a curve (curve > 0) is zero: the upper or the lower one of its two roots; -1 without a root."""
-    cdef double d = line.slope * line.slope + 4.0 * line.curve * line.constant
-    cdef double q, one, other
-    if d < 0.0:
-        return -1.0
-    q = 0.5 * (line.slope + (sqrt(d) if line.slope >= 0.0 else -sqrt(d)))
-    one = q / line.curve
-    other = -line.constant / q if q != 0.0 else one
-    return max(one, other) if direction == UP else min(one, other)
-
-
-cdef double _border(const Group *group, double x, int direction) noexcept nogil:
-    """The nearest border of tiers above x (infinite without one) or below it (0 without one)."""
-    cdef const Leg *leg
-    cdef const TierTable *table
-    cdef double border
-    cdef double nearest = INFINITY if direction == UP else 0.0
-    cdef int32_t index, row
-    for index in range(group.first, group.last + 1):
-        leg = &group.pool.legs[index]
-        table = leg.contract.tiers
-        if not _in_group(group, leg) or table == NULL or is_fixed(group.pool, leg):
-            continue
-        for row in range(1, table.count):
-            border = table.rows[row].floor / _per_x(leg)
-            if direction == UP and x < border < nearest:
-                nearest = border
-            elif direction == DOWN and nearest < border < x:
-                nearest = border
-    return nearest
-
-
-cdef inline double _price(const Group *group, double x) noexcept nogil:
-    if group.contract.kind == INVERSE:
-        return 1.0 / x
-    return x
-
+# Prices at which a pool meets a threshold
 
 cdef void _nearer(const Group *group, double root, double *found) noexcept nogil:
     """Keep the price of a root where it is nearer to the mark than what was found."""
-    cdef double mark = _price(group, group.x)
+    cdef double mark = price_of(group, group.x)
     cdef double price
     # beyond a million million times the mark, or under that part of it, is rounding, not a price
     if group.x * ROUNDING < root < group.x / ROUNDING:
-        price = _price(group, root)
+        price = price_of(group, root)
         if found[0] == 0.0 or fabs(price - mark) < fabs(found[0] - mark):
             found[0] = price
 
@@ -292,11 +129,11 @@ cdef double _nearest_root(const Group *group, bint with_maintenance) noexcept no
     cdef int direction
     start = 0.0
     while start < INFINITY:
-        line = _line(group, start, with_maintenance)
-        end = _border(group, start, UP) if with_maintenance else INFINITY
-        positive = _at(&line, start) > 0.0
+        line = line_of(group, start, with_maintenance)
+        end = border_of(group, start, UP) if with_maintenance else INFINITY
+        positive = value_at(&line, start) > 0.0
         if end < INFINITY:
-            positive_end = _at(&line, end) > 0.0
+            positive_end = value_at(&line, end) > 0.0
         elif line.curve > 0.0:
             positive_end = False
         else:
@@ -306,7 +143,7 @@ cdef double _nearest_root(const Group *group, bint with_maintenance) noexcept no
         if line.curve > 0.0:
             # concave: it may rise above zero and fall again inside one segment
             for direction in range(DOWN, UP + 1, 2):
-                root = _zero(&line, direction)
+                root = zero_of(&line, direction)
                 if start <= root <= end:
                     _nearer(group, root, &found)
         elif positive != positive_end:
@@ -322,7 +159,7 @@ cdef double liquidation_price(const Pool *pool, int32_t leg) noexcept nogil:
     cdef Group group
     if pool.legs[leg].quantity == 0.0:
         return 0.0
-    group = _group(pool, leg, 1.0, True)
+    group = group_of(pool, leg, 1.0, True)
     return _nearest_root(&group, True)
 
 
@@ -374,7 +211,7 @@ cdef double bankruptcy_price(const Pool *pool, int32_t leg) noexcept nogil:
     cdef Group group
     if pool.legs[leg].quantity == 0.0:
         return 0.0
-    group = _group(pool, leg, 1.0, False)
+    group = group_of(pool, leg, 1.0, False)
     return _nearest_root(&group, False)
 
 
@@ -402,15 +239,15 @@ cdef double _safe_reach(const Group *group, int direction) noexcept nogil:
     cdef double start = group.x
     cdef double end, value
     while True:
-        end = _border(group, start, direction)
-        line = _line(group, start if direction == UP else end, True)
+        end = border_of(group, start, direction)
+        line = line_of(group, start if direction == UP else end, True)
         line.constant -= ROUNDING * line.gross
         line.slope -= ROUNDING * line.gross_slope
         line.curve *= 1.0 + ROUNDING
-        if _at(&line, start) <= 0.0:
+        if value_at(&line, start) <= 0.0:
             return start
         if line.curve > 0.0:
-            value = _zero(&line, direction)
+            value = zero_of(&line, direction)
             if direction == UP and value < end or direction == DOWN and value > end:
                 return value
             if end == 0.0:
@@ -427,7 +264,7 @@ cdef double _safe_reach(const Group *group, int direction) noexcept nogil:
 
 cdef double _contract_slack(const Pool *pool, const Risk *risk, double threshold, Band *bands) noexcept nogil:
     """Exact bands of a pool whose legs are all of one contract."""
-    cdef Group group = _group(pool, 0, threshold, True)
+    cdef Group group = group_of(pool, 0, threshold, True)
     cdef double near = _safe_reach(&group, DOWN)
     cdef double far = _safe_reach(&group, UP)
     cdef Band band
@@ -540,7 +377,7 @@ cdef double standard_slack(const Pool *pool, const Risk *risk, double threshold,
             continue
         up = _leg_reach(pool, leg, threshold, slack / leg.conversion, UP, &slope_up)
         down = _leg_reach(pool, leg, threshold, slack / leg.conversion, DOWN, &slope_down)
-        size = _per_x(leg)
+        size = per_x(leg)
         if leg.contract.kind == INVERSE:
             # notional moves by size x (mark - price) / (mark x price), bounded at the end where the loss is larger
             band.low = size / up

@@ -26,9 +26,6 @@ cdef struct FillEffect:
     int64_t closed             # quantity units, >= 0
     int64_t opened             # quantity units, >= 0
 
-# Decimals of an entry value: 16 for inverse; for linear and spot price + quantity + size scale, at least 16.
-cdef int entry_value_scale(const Contract *c) noexcept nogil
-
 # One fill of signed quantity units at price units. A fill that turns the position closes it whole, then opens the rest.
 # A full close leaves only instrument, leg, margin mode, isolated wallet and leverage: read funding and realized before.
 # entries, opened and last_order are the caller's, who knows orders and time. An error leaves *p and *out unchanged.

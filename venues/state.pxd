@@ -49,7 +49,8 @@ cdef struct Slot:            # where a position stands
     double asks
     double open_loss
     int64_t trigger_mark     # price units, when the liquidation of its pool began
-    int64_t accrued_until    # ns up to which quantity x time is in `accrued` (funding that accrues)
+    int64_t accrued_from     # ns from which quantity x time is in `accrued` (funding that accrues); 0 = never held
+    int64_t accrued_until    # ns up to which it is
     Int128 accrued           # quantity units x ns since the last funding
 
 cdef class AccountState:
@@ -59,6 +60,8 @@ cdef class AccountState:
     cdef readonly bint hedge
     cdef int64_t *balances           # atoms, isolated wallets included
     cdef int64_t *earmarked          # atoms in isolated wallets, by asset
+    cdef int64_t *session_profit     # atoms realised since the last daily settlement, by asset; above 0 they must stay
+    cdef readonly bint has_sessions
     cdef double *collateral_ratio    # by asset, multi-assets mode
     cdef int32_t *slot_of            # [instrument * 3 + leg + 1]; -1 = none
     cdef int32_t *cross_pool         # by settle asset

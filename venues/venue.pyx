@@ -10,7 +10,7 @@ from venues.orders cimport (
     BY_USER, BY_VENUE, CLOSE_POSITION, FORCED_ORDER, NO_REASON, POSITION_CLOSED, REDUCE_ONLY, REJECTED, SENT, WORKING,
     Order,
 )
-from venues.outbox cimport SETTLED, Message
+from venues.outbox cimport SETTLED, STATE_ONLY, Message
 from venues.position cimport unrealized
 from venues.records cimport BY_ADL, BY_SETTLEMENT, Forced
 from venues.state cimport LIQUIDATING, PoolState, Slot
@@ -58,6 +58,10 @@ cdef class Exchange(Admission):
         for i in range(self.n_accounts):
             if (<Account> self.accounts[i]).venue != venue:
                 continue
+            for j in range(self.world.n_assets):
+                if (<Account> self.accounts[i]).state.session_profit[j] != 0:
+                    (<Account> self.accounts[i]).state.session_profit[j] = 0
+                    (<Account> self.accounts[i]).message(STATE_ONLY, time, NULL, j)
             for j in range(self.n_markets):
                 if self.venue_of[j] == venue:
                     (<Account> self.accounts[i]).pay_profit(j, time)
