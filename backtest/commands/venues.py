@@ -122,6 +122,10 @@ def in_words(value: Any) -> str:
     if isinstance(value, tuple):
         first, last = value[0], value[-1]
         rates = f"{first.maintenance_rate:.2%} to {last.maintenance_rate:.2%}"
+        if first.size_rate:
+            return f"maintenance {first.maintenance_rate:.2%}, initial {1 / first.max_leverage:.2%}, both + " + (
+                f"{first.size_rate:.6%} for each coin of the position"
+            )
         return f"{len(value)} tiers, maintenance {rates}, at most {first.max_leverage:g}x"
     if is_dataclass(value):
         return ", ".join(
@@ -215,6 +219,8 @@ def _print_symbol(rules: "VenueRules", symbol: str, as_json: bool) -> None:
     ]
     heads = ("notional from", "maintenance rate", "largest leverage", "maintenance amount")
     output.table(heads, rows, right=heads)
+    if table.tiers[0].size_rate:
+        output.line(f"and {table.tiers[0].size_rate:.6%} for each coin of the position, of initial margin too")
     fact = in_force(rules.facts.tiers.get(symbol, ()), rules.as_of)
     if fact is not None and fact.source in rules.sources:
         output.line()
