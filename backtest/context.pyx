@@ -34,8 +34,9 @@ cdef class Context:
     """
 
     def __init__(self, *, World world, list states, OrderStore store, Agenda venue_agenda, Agenda local_agenda,
-                 Journal journal, list infos, list assets, list accounts, list account_venues, list account_assets,
-                 list order_latency, list taker_fees, list slippage, int reporting, history, universe):
+                 Journal journal, list infos, list assets, list accounts, list account_venues, list margin_modes,
+                 list account_assets, list order_latency, list taker_fees, list slippage, int reporting, history,
+                 universe):
         cdef int32_t i, j, n = len(infos), m = len(accounts)
         self.world = world
         self.states = states
@@ -47,6 +48,7 @@ cdef class Context:
         self.assets = assets
         self.accounts = accounts
         self.account_venues = account_venues
+        self.margin_modes = margin_modes
         self.account_assets = account_assets
         self.reporting = reporting
         self.history = history
@@ -200,6 +202,7 @@ cdef class Context:
                 if asset < 0:
                     continue
                 state.balances[asset] = m.balances[k]
+                state.session_profit[asset] = m.session_profit[k]
                 state.earmarked[asset] = m.earmarked[k]
                 self.locked[m.account][asset] = m.locked[k]
             if m.has_position:

@@ -33,6 +33,7 @@ class LoopState:
         premium_scales: list[Any],
         rate_scales: list[Any],
         mark_formulas: list[Any],
+        announced: list[Any],
         path_rule: int,
         on_ruin: int,
         on_gap: int,

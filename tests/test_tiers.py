@@ -18,7 +18,8 @@ SHIPPED = [
     for symbol in venues.get(venue).facts.tiers
     for one in venues.get(venue).tier_tables(symbol)
 ]
-WHOLE_VALUE = {("bybit", "BTC/USDT:USDT", 0)}  # the rate of a tier held for the whole value: it jumps by rule
+# the rate of a tier holds for the whole value: it jumps by rule
+WHOLE_VALUE = {("bybit", "BTC/USDT:USDT", 0)} | {row for row in SHIPPED if row[0] == "bitmex"}
 
 
 def shipped(venue: str, symbol: str, valid_from: int) -> TierBox:

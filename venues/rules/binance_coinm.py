@@ -34,20 +34,7 @@ def facts() -> VenueFacts:
                 ),
             )
         },
-        instruments={
-            "BTC/USD:BTC": (
-                Instrument(
-                    "BTC/USD:BTC",
-                    contract="inverse",
-                    contract_size=100.0,
-                    tick_size=0.1,
-                    lot_size=1.0,
-                    min_quantity=1.0,
-                    source="exchange-info",
-                    unverified=("valid_from",),
-                ),
-            )
-        },
+        instruments=_instruments(),
         # 207 of 207 closing rows and 589 of 589 fees of a real account
         rounding=(Fact(RoundingRules(), "accounts"),),
         orders=(Fact(binance.ORDERS, "exchange-info", is_unverified=True),),
@@ -70,7 +57,25 @@ def facts() -> VenueFacts:
             ),
         },
         ranks_adl=binance.ADL,
+        delivery={"": binance.DELIVERY},
     )
+
+
+def _instruments() -> Mapping[str, tuple[Instrument, ...]]:
+    return {
+        "BTC/USD:BTC": (
+            Instrument(
+                "BTC/USD:BTC",
+                contract="inverse",
+                contract_size=100.0,
+                tick_size=0.1,
+                lot_size=1.0,
+                min_quantity=1.0,
+                source="exchange-info",
+                unverified=("valid_from",),
+            ),
+        )
+    }
 
 
 def _fee_levels() -> Mapping[str, Dated[tuple[FeeLevel, ...]]]:

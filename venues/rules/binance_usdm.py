@@ -67,6 +67,7 @@ def facts() -> VenueFacts:
             ),
         ),
         ranks_adl=binance.ADL,
+        delivery={"": binance.DELIVERY},
     )
 
 
