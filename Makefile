@@ -23,7 +23,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 # Without the directory of the command on sys.path: tests import what is installed, never what happens to lie around.
 PYTEST = PYTHONSAFEPATH=1 $(BIN)/pytest -n auto --maxprocesses 8
 
-.PHONY: help setup build demo test test-all lint format wheel bench trace clean
+.PHONY: help setup build demo test test-all lint format wheel bench conformance trace clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -95,6 +95,9 @@ wheel: $(VENV)/.tools  ## sdist, and from it the wheel, in dist/
 
 bench: build  ## the quick form of the benchmarks
 	$(BIN)/python -m benchmarks.run --quick $(BENCH_ARGS)
+
+conformance: build  ## docs/conformance.md: worked cases of the venues, ours beside theirs
+	PYTHONPATH=tests $(BIN)/python tests/conformance.py
 
 trace: build  ## recompile with bounds checks, line tracing, debug symbols; back with make build FORCE=1
 	LINETRACE=1 $(BIN)/python -W ignore setup.py --quiet build_ext --build-lib . --force

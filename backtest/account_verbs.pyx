@@ -2,6 +2,7 @@
 
 from backtest.exposure cimport Exposure
 from libc.stdint cimport int32_t
+from venues.contract cimport OF_TIER
 
 from backtest.errors import OrderError
 from backtest.state_views import AccountView
@@ -15,6 +16,10 @@ cdef class AccountVerbs(Exposure):
         instrument, account = self.find(symbol)
         if not float(leverage) >= 1:
             raise OrderError(f"leverage must be at least 1, got {leverage!r} for {symbol}")
+        if self.context.world.contracts[instrument].initial_rule == OF_TIER:
+            raise OrderError(
+                f"{self.context.infos[instrument].address}: the venue has no leverage setting, its initial margin "
+                "follows from the size of the position; an order's own leverage= sets how large that is")
         self._ask("leverage", account, f"set_leverage({symbol!r}, {leverage!r})", instrument, float(leverage))
 
     def set_margin_mode(self, symbol, mode):
@@ -22,6 +27,10 @@ cdef class AccountVerbs(Exposure):
         instrument, account = self.find(symbol)
         if mode not in ("cross", "isolated"):
             raise OrderError(f"margin mode must be 'cross' or 'isolated', got {mode!r}")
+        if mode not in self.context.margin_modes[account]:
+            raise OrderError(
+                f"{self.context.infos[instrument].address}: the venue has only "
+                f"{' and '.join(self.context.margin_modes[account])} margin, got {mode!r}")
         self._ask("margin_mode", account, f"set_margin_mode({symbol!r}, {mode!r})", instrument, mode == "isolated")
 
     def add_margin(self, symbol, amount, *, position=None):

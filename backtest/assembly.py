@@ -150,6 +150,8 @@ class Assembly(VenueFigures):
         for run in self.instruments:
             if run.is_derivative and run.venue == venue.name:
                 state.configure(run.index, self.leverage(venue, run), venue.margin_mode == "isolated")
+        if venue.book.facts.session_hour:
+            state.keep_sessions()
         if venue.collateral == "multi":
             for row, asset in enumerate(self.assets):
                 if asset in venue.book.facts.collateral:
@@ -229,6 +231,7 @@ class Assembly(VenueFigures):
             assets=self.assets,
             accounts=self.account_names,
             account_venues=[venue.name for venue in self.venues],
+            margin_modes=[venue.book.facts.margin_modes for venue in self.venues],
             account_assets=[next(iter(venue.balances), self.reporting) for venue in self.venues],
             order_latency=[venue.latency_ns[0] for venue in self.venues],
             taker_fees=[[taker for _, taker in self._fees(venue)] for venue in self.venues],
@@ -326,6 +329,7 @@ class Assembly(VenueFigures):
             premium_scales=[run.premium_scale for run in self.instruments],
             rate_scales=[run.rate_scale for run in self.instruments],
             mark_formulas=[self._mark_formula(run) for run in self.instruments],
+            announced=[self._is_announced(run) for run in self.instruments],
             path_rule=PATHS[settings.bar_path],
             on_ruin=ON_RUIN[settings.on_ruin],
             on_gap=ON_GAP[settings.on_gap],

@@ -3,6 +3,7 @@
 import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from backtest.assembly import ON_GAP, ON_RUIN, PATHS, Assembly
@@ -17,8 +18,34 @@ from venues.config import Transfers, Venue
 if TYPE_CHECKING:
     from backtest.result import Result
     from backtest.strategy import Strategy
+    from backtest.what_if import WhatIf
 
 MINUTE_NS = 60_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is.
+
+    Attributes
+    ----------
+    share : float
+        Of simulated time, 0 to 1.
+    time : int
+        Simulated, ns.
+    events : int
+        So far.
+    equity : float
+        At the latest sample, reporting asset.
+    ratio : float
+        Highest margin ratio of all pools then; 1 = liquidation.
+    """
+
+    share: float
+    time: int
+    events: int
+    equity: float
+    ratio: float
 
 
 @suggesting(ConfigError)
@@ -98,6 +125,7 @@ class Backtest:
         self.venues = _venues(venues)
         self.cash_rate = float(cash_rate)
         self._loop: Any = None
+        self.was_stopped = False
         self.settings = self._settings(
             start, end, warmup, reporting, prices, mark, bar_path, seed, transfers, on_gap, on_ruin, limits
         )
@@ -173,6 +201,7 @@ class Backtest:
         assembly.decide()
         assembly.build(copies)
         check_hooks(assembly, copies)
+        self.was_stopped = False
         self._loop = assembly.loop
         try:
             assembly.loop.run()
@@ -188,10 +217,34 @@ class Backtest:
             )
         return outcome(assembly, config=self._config(copies), cash_rate=self.cash_rate)
 
-    def progress(self) -> float:
-        """Return the share of simulated time that the run in another thread has covered, 0 to 1."""
+    def what_if(self) -> "WhatIf":
+        """Run it as it is, and again with other fees, slippage, latency, funding and volume of bars.
+
+        Returns
+        -------
+        WhatIf
+            A result for each change, and a `table` of them all; for `Result.tear_sheet(path, what_if=...)` too.
+        """
+        from backtest.what_if import what_if
+
+        return what_if(self)
+
+    def stop(self) -> None:
+        """End the run that goes on in another thread, or in this one below a signal handler, after its present instant.
+
+        `run` then returns a result up to there; its findings say so. Without a run nothing happens.
+        """
+        if self._loop is not None:
+            self.was_stopped = True
+            self._loop.stop()
+
+    def progress(self) -> "Progress":
+        """Return how far the run in another thread is; all zero before it and after it."""
         loop, first = self._loop, self._first()
-        return 0.0 if loop is None else max(0.0, min(1.0, (loop.now - first) / (self.settings.end - first)))
+        if loop is None:
+            return Progress(0.0, first, 0, 0.0, 0.0)
+        share = (loop.now - first) / (self.settings.end - first)
+        return Progress(max(0.0, min(1.0, share)), max(first, loop.now), loop.events, loop.equity, loop.ratio)
 
     def _first(self) -> int:
         return self.settings.start - self.settings.warmup

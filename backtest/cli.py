@@ -17,7 +17,9 @@ from backtest.commands.demo import demo
 from backtest.commands.download import download
 from backtest.commands.fingerprint import fingerprint
 from backtest.commands.importing import import_files
+from backtest.commands.lab import lab
 from backtest.commands.margin import margin
+from backtest.commands.new import app as new
 from backtest.commands.record import record
 from backtest.commands.repair import repair
 from backtest.commands.replay import replay
@@ -27,6 +29,7 @@ from backtest.commands.validate import validate
 from backtest.commands.venues import venues
 from feeds.errors import LevdynError
 
+INTERRUPTED = 130  # what typer makes of Ctrl-C
 PACKAGES = ("feeds", "venues", "backtest", "strategies")
 
 app = typer.Typer(
@@ -38,6 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command()(demo)
+app.add_typer(new, name="new")
 app.command()(run)
 app.command()(compare)
 app.command()(download)
@@ -45,6 +49,7 @@ app.command()(record)
 app.command("import")(import_files)
 for command in (validate, coverage, repair, fingerprint, report, margin, venues, replay):
     app.command()(command)
+app.add_typer(lab, name="lab", short_help="Ask where a leveraged market breaks, and at what cost.")
 
 
 def _print_version(wanted: bool) -> None:
@@ -71,6 +76,7 @@ def _options(
       levdyn demo                       a position is closed by force, every cent explained
       levdyn run --example > my.toml    a configuration to begin with
       levdyn run my.toml --out result
+      levdyn new strategy my_trend      a strategy of your own, with a test
     """
 
 
@@ -87,6 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         app(args=[word for word in words if word != "--traceback"], prog_name="levdyn")
     except SystemExit as end:
+        if end.code == INTERRUPTED:
+            output.line("interrupted", errors=True)
         return end.code if isinstance(end.code, int) else output.CANNOT if end.code else output.DONE
     except LevdynError as error:
         if is_traced:

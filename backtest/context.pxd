@@ -17,6 +17,7 @@ cdef struct FundingView:     # of one instrument, as delivered
     int64_t interval         # seconds
     int64_t predicted        # rate units, from a predicted row
     int64_t predicted_ts
+    uint8_t is_announced     # it is the settled rate itself, published one interval ahead
     double estimate          # from premium samples so far; nan = none
     int32_t samples
 
@@ -37,6 +38,7 @@ cdef class Context:
     cdef readonly list assets                # names
     cdef readonly list accounts              # names: VENUE or VENUE/ACCOUNT
     cdef readonly list account_venues        # venue id of each account
+    cdef readonly list margin_modes          # those that each account's venue has
     cdef readonly list account_assets        # home asset of each account: where its first balance is
     cdef int64_t *order_latency              # ns, by account
     cdef int64_t *taker_fees                 # [account * n_instruments + instrument], 1e-10

@@ -23,6 +23,7 @@ class Context:
         assets: list[Any],
         accounts: list[Any],
         account_venues: list[Any],
+        margin_modes: list[Any],
         account_assets: list[Any],
         order_latency: list[Any],
         taker_fees: list[Any],
@@ -52,6 +53,8 @@ class Context:
     def accounts(self) -> list[Any]: ...
     @property
     def account_venues(self) -> list[Any]: ...
+    @property
+    def margin_modes(self) -> list[Any]: ...
     @property
     def account_assets(self) -> list[Any]: ...
     @property

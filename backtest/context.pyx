@@ -38,8 +38,8 @@ cdef class Context:
 
     def __init__(self, *, World world, list states, OrderStore store, Agenda venue_agenda, Agenda local_agenda,
                  Journal journal, list infos, list books, list assets, list accounts, list account_venues,
-                 list account_assets, list order_latency, list taker_fees, list slippage, int reporting, history,
-                 universe):
+                 list margin_modes, list account_assets, list order_latency, list taker_fees, list slippage,
+                 int reporting, history, universe):
         cdef int32_t i, j, n = len(infos), m = len(accounts)
         self.world = world
         self.states = states
@@ -52,6 +52,7 @@ cdef class Context:
         self.assets = assets
         self.accounts = accounts
         self.account_venues = account_venues
+        self.margin_modes = margin_modes
         self.account_assets = account_assets
         self.reporting = reporting
         self.history = history
@@ -277,6 +278,7 @@ cdef int take_over(AccountState state, const Message *m) except -1 nogil:
     for k in range(2):
         if m.assets[k] >= 0:
             state.balances[m.assets[k]] = m.balances[k]
+            state.session_profit[m.assets[k]] = m.session_profit[k]
             state.earmarked[m.assets[k]] = m.earmarked[k]
     if m.has_position:
         slot = state.slot(m.instrument, m.position.leg)

@@ -47,6 +47,11 @@ cdef class Loop(BarStretches):
         self.next_snapshot = min(self.end, self.now)
         self.snapshot(self.next_snapshot)
 
+    def stop(self):
+        """End the run after the present instant, from another thread or a signal handler."""
+        self.interrupted = True
+        self.stopped = True
+
     cdef int run_until(self, int64_t end) except -1 nogil:
         cdef int64_t t, burst = 0, rounds = 0
         while not self.stopped:

@@ -34,6 +34,11 @@ cdef struct Aggregator:      # bars of a timeframe made from trades or finer bar
     uint8_t is_open
     uint8_t from_trades
 
+cdef enum MarkFormula:
+    MEDIAN = 0
+    FAIR = 1
+    EMA = 2
+
 cdef struct FormulaMark:     # mark price by the venue's formula (binance.md section 2), on the venue's clock
     BasisAverage basis
     int64_t spacing          # ns between two samples of the basis; 0 = this instrument's mark comes from elsewhere
@@ -41,6 +46,10 @@ cdef struct FormulaMark:     # mark price by the venue's formula (binance.md sec
     int64_t rate_ts          # latest settled funding
     int64_t interval         # ns
     double rate
+    uint8_t rule             # MarkFormula
+    double bound             # share of the index that the mark may be away from it; 0 = any
+    double average           # EMA of price - index
+    int64_t average_at       # ns
 
 cdef class LoopState:
     cdef readonly Exchange exchange
@@ -77,6 +86,7 @@ cdef class LoopState:
     cdef PremiumAverage *premiums
     cdef int64_t *max_mark_age           # ns, by instrument
     cdef double *premium_divisors
+    cdef uint8_t *announces              # the next rate is public at a settlement
     cdef int32_t *rate_scales
     cdef uint8_t *has_formula
     # strategies
@@ -121,6 +131,9 @@ cdef class LoopState:
     cdef readonly int64_t now
     cdef readonly int64_t events
     cdef readonly bint stopped
+    cdef readonly bint interrupted       # stopped by whoever watches
+    cdef readonly double equity          # of the latest sample, reporting asset
+    cdef readonly double ratio           # highest margin ratio of all pools then
     cdef readonly list ruins             # (account, ns)
     cdef int on_ruin                     # 0 stop, 1 continue, 2 refill
     cdef int on_gap                      # 0 error, 1 skip, 2 warn

@@ -35,6 +35,7 @@ class LoopState:
         premium_scales: list[Any],
         rate_scales: list[Any],
         mark_formulas: list[Any],
+        announced: list[Any],
         path_rule: int,
         on_ruin: int,
         on_gap: int,
@@ -57,6 +58,12 @@ class LoopState:
     def events(self) -> int: ...
     @property
     def stopped(self) -> bool: ...
+    @property
+    def interrupted(self) -> bool: ...
+    @property
+    def equity(self) -> float: ...
+    @property
+    def ratio(self) -> float: ...
     @property
     def ruins(self) -> list[Any]: ...
     @property

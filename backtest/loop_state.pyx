@@ -6,7 +6,7 @@ from backtest.strategy cimport Strategy
 from backtest.tournament cimport Tournament
 from cpython.ref cimport PyObject
 from feeds.cursor cimport Cursor
-from feeds.events cimport BAR, MARK, MARK_BAR
+from feeds.events cimport BAR, Event, FUNDING, MARK, MARK_BAR
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint32_t, uint8_t
 from libc.stdlib cimport calloc, free
 from venues.funding cimport basis_reset
@@ -27,9 +27,10 @@ cdef class LoopState:
                  list assets_of_streams, list passive, list feeds_book, list mid_is_last, list response_latency,
                  list priced_asset, int reporting,
                  int64_t start, int64_t end, list formulas, list max_mark_age, list premium_scales, list rate_scales,
-                 list mark_formulas, int path_rule, int on_ruin, int on_gap):
+                 list mark_formulas, list announced, int path_rule, int on_ruin, int on_gap):
         cdef int32_t i, j, n = len(cursors), m = exchange.n_markets
         cdef Cursor cursor
+        cdef Event head
         self.exchange = exchange
         self.context = context
         self.hooks = hooks
@@ -71,6 +72,7 @@ cdef class LoopState:
         self.has_formula = <uint8_t *> calloc(m + 1, sizeof(uint8_t))
         self.max_mark_age = <int64_t *> calloc(m + 1, sizeof(int64_t))
         self.premium_divisors = <double *> calloc(m + 1, sizeof(double))
+        self.announces = <uint8_t *> calloc(m + 1, sizeof(uint8_t))
         self.rate_scales = <int32_t *> calloc(m + 1, sizeof(int32_t))
         self.python_orders = <uint8_t *> calloc(self.n_strategies + 1, sizeof(uint8_t))
         self.c_hooks = <uint32_t *> calloc(self.n_strategies + 1, sizeof(uint32_t))
@@ -82,6 +84,7 @@ cdef class LoopState:
                 or self.response_latency == NULL or self.priced_asset == NULL or self.formulas == NULL
                 or self.formula_marks == NULL or self.premiums == NULL or self.has_formula == NULL
                 or self.max_mark_age == NULL or self.premium_divisors == NULL or self.rate_scales == NULL
+                or self.announces == NULL
                 or self.c_hooks == NULL or self.python_orders == NULL or self.bound == NULL or self.infos == NULL):
             raise MemoryError("loop: no memory")
         for i in range(n):
@@ -105,13 +108,23 @@ cdef class LoopState:
             self.max_mark_age[i] = max_mark_age[i]
             self.premium_divisors[i] = 10.0 ** <int> premium_scales[i]
             self.rate_scales[i] = rate_scales[i]
+            self.announces[i] = announced[i]
             if mark_formulas[i] is not None:
-                points, self.formula_marks[i].spacing = mark_formulas[i]
+                (points, self.formula_marks[i].spacing, self.formula_marks[i].rule,
+                 self.formula_marks[i].bound) = mark_formulas[i]
                 basis_reset(&self.formula_marks[i].basis, points)
             if formulas[i] is not None:
                 self.has_formula[i] = 1
                 (self.formulas[i].interest_rate, self.formulas[i].clamp, self.formulas[i].cap, self.formulas[i].floor,
                  self.formulas[i].is_weighted) = formulas[i]
+        for i in range(n):
+            cursor = cursors[i]
+            if cursor.kind == FUNDING and cursor.next_ts != INT64_MAX and self.announces[cursor.instrument]:
+                # the first rate of the data was public one interval before it
+                cursor.peek(&head)
+                self.formula_marks[cursor.instrument].rate = <double> head.a / 10.0 ** self.rate_scales[head.instrument]
+                self.formula_marks[cursor.instrument].interval = head.b * 1000000000
+                self.formula_marks[cursor.instrument].rate_ts = head.ts - head.b * 1000000000
         self.bound_objects = []
         self.n_instruments = m
         for i in range(self.n_strategies):
@@ -149,6 +162,7 @@ cdef class LoopState:
         free(self.formula_marks)
         free(self.premiums)
         free(self.has_formula)
+        free(self.announces)
         free(self.max_mark_age)
         free(self.premium_divisors)
         free(self.rate_scales)

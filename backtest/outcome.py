@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from venues.config import Venue
 
 
+# What the words of a column of liquidations mean.
+COVERAGE_WORDS = {
+    "full": "all of them",
+    "sampled": "a part of them: venues throttle what they send",
+    "cm_proxy": "snapshots of coin-margined contracts, not all orders",
+    "unknown": "how many of them is not known",
+}
+
+
 def outcome(assembly: Assembly, *, config: dict[str, Any], cash_rate: float) -> Result:
     """Return the result of a run that has ended."""
     journal, postings = assembly.exchange.journal, assembly.exchange.ledger.postings
@@ -195,6 +204,8 @@ def _market_rows(assembly: Assembly, add: Any) -> None:
             "formula": "the venue's formula, last trade for mid",
         }[mark]
         add("mark", words, _some(symbols), mark != "feed")
+    for coverage, symbols in _forced_orders(assembly).items():
+        add("liquidations of others", f"{COVERAGE_WORDS[coverage]} (coverage {coverage})", _some(symbols), False)
     forced, paid = assembly.exchange.journal.liquidations.rows, assembly.exchange.journal.funding.rows
     for source, symbols in by_tiers.items():
         rests = (
@@ -212,6 +223,17 @@ def _market_rows(assembly: Assembly, add: Any) -> None:
     unverified = sorted({fact for venue in assembly.venues for fact in venue.book.unverified})
     if unverified:
         add("unverified rules", f"{len(unverified)} of the venues used", "levdyn venues NAME lists them")
+
+
+def _forced_orders(assembly: Assembly) -> dict[str, list[str]]:
+    """Return the symbols of the streams of forced orders by how many of these they hold (feeds.md section 2.9)."""
+    ours = {(run.venue, run.symbol) for run in assembly.instruments}
+    found: dict[str, list[str]] = {}
+    for stream in assembly.dataset.streams:
+        if stream.kind == "liquidations" and (stream.venue, stream.symbol) in ours:
+            for coverage in stream.words("coverage"):
+                found.setdefault(coverage, []).append(stream.symbol)
+    return found
 
 
 def _some(names: list[str]) -> str:
@@ -249,6 +271,10 @@ def warnings(assembly: Assembly) -> list[str]:
 def findings(assembly: Assembly) -> list[str]:
     """Return what makes a run end with exit code 1."""
     out = [f"{gap}" for gap in assembly.gaps]
+    if assembly.loop.interrupted:
+        settings = assembly.settings
+        share = (assembly.loop.now - settings.start) / (settings.end - settings.start)
+        out.append(f"stopped at {iso(assembly.loop.now)}, after {max(0.0, share):.1%} of the time asked for")
     for found in assembly.loop.findings:
         times = f" ({found['count']} times)" if found["count"] > 1 else ""
         out.append(f"{found['symbol']}: {found['what']} at {iso(found['time'])}: {found['text']}{times}")

@@ -1,26 +1,31 @@
 """The tear sheet: one HTML file that needs nothing else."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from backtest import report_overview as overview
 from backtest import report_trading as trading
 from backtest import statistics
+from backtest.report_axes import cap_of
 from backtest.report_charts import Line, chart
 from backtest.report_html import Html, document, element, join, section, table
 from backtest.report_series import cumulative, marks, pools
 from backtest.result_text import against_equity, decimals_of, money, percent
+from backtest.what_if import HEADS, cells, said
 
 if TYPE_CHECKING:
     from backtest.result import Result
+    from backtest.what_if import WhatIf
 
 
-def write(result: "Result", path: str | Path) -> Path:
+FRAME_HEIGHT = 900  # pixels in a notebook
+
+
+def write(result: "Result", path: str | Path, *, what_if: "WhatIf | None" = None) -> Path:
     """Write the tear sheet of a result.
 
     Parameters
@@ -28,6 +33,8 @@ def write(result: "Result", path: str | Path) -> Path:
     result : Result
     path : path
         Of the HTML file; its folder is made when missing.
+    what_if : WhatIf, optional
+        The same run with other costs.
 
     Returns
     -------
@@ -35,20 +42,23 @@ def write(result: "Result", path: str | Path) -> Path:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page(result), encoding="utf-8")
+    target.write_text(page(result, what_if), encoding="utf-8")
     return target
 
 
-def page(result: "Result") -> str:
+def framed(result: "Result") -> str:
+    """Return the first sections of the tear sheet as an HTML element that keeps its style to itself."""
+    short = [overview.assumptions(result), overview.headline(result), overview.attribution(result), _curves(result)]
+    return element("iframe", srcdoc=_document(result, short), width="100%", height=str(FRAME_HEIGHT), frameborder="0")
+
+
+def page(result: "Result", what_if: "WhatIf | None" = None) -> str:
     """Return the tear sheet as one HTML document; everything that came from the run is escaped."""
-    meta = result.meta
-    name = ", ".join(meta["strategies"]) or "Run"
-    span = f"{day(meta['start_ns'])} to {day(meta['end_ns'])}"
-    venues = sorted({row["venue"] for row in meta["accounts"] if row["role"] == "user"})
     sections = [
         overview.assumptions(result),
         overview.headline(result),
         overview.attribution(result),
+        None if what_if is None else _what_if(what_if),
         _curves(result),
         _leverage(result),
         trading.liquidations(result),
@@ -60,6 +70,14 @@ def page(result: "Result") -> str:
         trading.records(result, result.store),
         overview.provenance(result),
     ]
+    return _document(result, sections)
+
+
+def _document(result: "Result", sections: Sequence[Html | None]) -> str:
+    meta = result.meta
+    name = ", ".join(meta["strategies"]) or "Run"
+    span = f"{day(meta['start_ns'])} to {day(meta['end_ns'])}"
+    venues = sorted({row["venue"] for row in meta["accounts"] if row["role"] == "user"})
     return document(name, f"{span} UTC · {', '.join(venues)} · in {meta['reporting']}", sections)
 
 
@@ -98,6 +116,14 @@ def _curves(result: "Result") -> Html:
     )
 
 
+def _what_if(found: "WhatIf") -> Html:
+    """Return the runs with other costs."""
+    notes = [element("p", text, class_="note") for text in said(found)]
+    return section(
+        "What if", table(HEADS, cells(found)), *notes, note="The same run with other costs, each carried out anew."
+    )
+
+
 def _leverage(result: "Result") -> Html:
     """Return leverage, margin ratio and distance to liquidation of each margin pool."""
     meta = result.meta
@@ -111,7 +137,7 @@ def _leverage(result: "Result") -> Html:
             [Line(pool.name, pool.times, pool.leverage) for pool in found],
             form=lambda value: f"{value:,.4g}x",
             has_zero=True,
-            cap=_cap([pool.leverage for pool in found]),
+            cap=cap_of([pool.leverage for pool in found]),
             marks=happened,
             **span,
         ),
@@ -158,16 +184,6 @@ def _bounds(meta: Mapping[str, Any]) -> Html:
             ),
         )
     )
-
-
-def _cap(values: list[NDArray[np.float64]]) -> float:
-    """Return where an axis may end without hiding more than one sample in a thousand; infinity when nothing stands out.
-
-    Leverage of an account that is being wiped out grows without bound and would press the rest of the line flat.
-    """
-    known = np.concatenate([*(part[np.isfinite(part)] for part in values), np.zeros(1)])
-    usual = 1.5 * float(np.quantile(known, 0.999))
-    return usual if 0 < 2 * usual < float(known.max()) else math.inf
 
 
 def _legend_of_marks(kinds: set[str]) -> Html:

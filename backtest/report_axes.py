@@ -1,6 +1,7 @@
 """Axes of a chart: round values, round UTC times, and few enough points with the extremes kept."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +95,16 @@ def downsample(
     keep.append(_first_of(gaps, group[gaps]))
     rows = np.unique(np.concatenate(keep))
     return times[rows], values[rows]
+
+
+def cap_of(values: Sequence[NDArray[np.float64]]) -> float:
+    """Return where an axis may end without hiding more than one sample in a thousand; infinity when nothing stands out.
+
+    Leverage of an account that is being wiped out grows without bound and would press the rest of the line flat.
+    """
+    known = np.concatenate([*(part[np.isfinite(part)] for part in values), np.zeros(1)])
+    usual = 1.5 * float(np.quantile(known, 0.999))
+    return usual if 0 < 2 * usual < float(known.max()) else math.inf
 
 
 def _first_of(rows: NDArray[np.int64], group: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -16,6 +16,9 @@ from backtest.result_trades import round_trips, time_in_market
 
 if TYPE_CHECKING:
     import pandas as pd
+    from plotly.graph_objects import Figure
+
+    from backtest.what_if import WhatIf
 
 
 class Result:
@@ -69,11 +72,14 @@ class Result:
         """
         return save(self.store, path)
 
-    def tear_sheet(self, path: str | Path) -> Path:
-        """Write the report as one HTML file that needs nothing else, and return its path."""
+    def tear_sheet(self, path: str | Path, *, what_if: "WhatIf | None" = None) -> Path:
+        """Write the report as one HTML file that needs nothing else, and return its path.
+
+        `what_if` is what `Backtest.what_if()` found of the same run; its table becomes a section.
+        """
         from backtest.report import write
 
-        return write(self, path)
+        return write(self, path, what_if=what_if)
 
     # What is known about the run
 
@@ -253,6 +259,19 @@ class Result:
         daily = self.returns("1D")
         return statistics.plain(daily, float(self.meta["cash_rate"])) | statistics.library(daily)
 
+    def track_record(
+        self, *, trials: int = 1, variance: float | None = None, benchmark: float = 0.0, confidence: float = 0.95
+    ) -> dict[str, float]:
+        """Return what the Sharpe ratio of this run is worth, from its daily returns above cash.
+
+        Parameters and keys are those of `sharpe_ratio.track_record`; all ratios are per day.
+        """
+        from backtest.sharpe_ratio import track_record
+
+        cash = statistics.daily_cash(float(self.meta["cash_rate"]))
+        excess = np.asarray(self.returns("1D") - cash, dtype=np.float64)
+        return track_record(excess, trials=trials, variance=variance, benchmark=benchmark, confidence=confidence)
+
     def explained(self, by: str = "symbol") -> Attribution:
         """Return the attribution in exact fractions."""
         name = f"attribution by {by}"
@@ -279,6 +298,18 @@ class Result:
         if by not in BY:
             raise ConfigError(f"attribution(by={by!r}): allowed are {', '.join(repr(name) for name in BY)}")
         return asset_table(self._store) if by == "asset" else self.explained(by).frame()
+
+    def plot(self) -> "Figure":
+        """Return an interactive plotly figure: equity, drawdown, leverage, distance to liquidation, what happened."""
+        from backtest.result_plot import figure
+
+        return figure(self)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the first sections of the tear sheet in a frame of their own."""
+        from backtest.report import framed
+
+        return framed(self)
 
     def __str__(self) -> str:
         """Return one screen that begins with the assumptions."""

@@ -10,7 +10,7 @@ from backtest.attribution_moments import asset_prices
 from backtest.result_excursions import excursions
 from backtest.result_frames import names, scaled, times
 from backtest.result_storage import Store
-from backtest.tables import FORCED, LEGS
+from backtest.tables import FORCED, LEDGER_KINDS, LEGS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,9 +103,9 @@ def round_trips(store: Store) -> "pd.DataFrame":
     opened, closed = fills["time"][begin], np.where(is_open, 0, fills["time"][end])
     asset = store.settle[instrument]
     entry, exit_, shut = _averages(store, trips)
-    realized = _realized(store, trips, instrument, side, entry, exit_, shut)
+    realized = _realized(store, trips, instrument, side, entry, exit_, shut) + _paid_out(store, trips, opened)
     fees = _fees(store, trips, asset)
-    funding = _funding(store, trips, opened, closed)
+    funding = _funding(store, trips, opened)
     mae, mfe, distance = excursions(store, account, instrument, side, opened, closed, entry)
     largest = np.maximum.reduceat(np.abs(trips.held), trips.first) if len(begin) else np.zeros(0, dtype=np.int64)
     made = pd.DataFrame(
@@ -207,17 +207,40 @@ def _fees(store: Store, trips: Trips, asset: NDArray[np.int64]) -> NDArray[np.fl
     return trips.sums(fee)
 
 
-def _funding(store: Store, trips: Trips, opened: NDArray[np.int64], closed: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the funding of each trip: payments after its first fill, at or before its last (design.md section 4)."""
+def _funding(store: Store, trips: Trips, opened: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the funding of each trip: payments after its first fill, at or before its last (design.md section 4).
+
+    Where funding accrues, what a trip has accrued is paid after it has ended, to the same position.
+    """
     funding = store.columns("funding")
     amount = scaled(funding["amount"], store.asset_scales[funding["asset"]])
     key = keys(funding["account"], funding["instrument"], funding["leg"])
+    return _shared_out(trips, opened, key, funding["time"], amount)
+
+
+def _paid_out(store: Store, trips: Trips, opened: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return what daily settlements paid out to each trip; those venues have no hedge mode."""
+    ledger = store.columns("ledger")
+    rows = np.flatnonzero((ledger["kind"] == LEDGER_KINDS.index("settlement")) & (ledger["ref"] == 0))
+    amount = scaled(ledger["amount"][rows], store.asset_scales[ledger["asset"][rows]])
+    key = keys(ledger["account"][rows], ledger["instrument"][rows], np.zeros(len(rows), dtype=np.int64))
+    return _shared_out(trips, opened, key, ledger["time"][rows], amount)
+
+
+def _shared_out(
+    trips: Trips,
+    opened: NDArray[np.int64],
+    key: NDArray[np.int64],
+    time: NDArray[np.int64],
+    amount: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Add payments to the trips they belong to."""
     out = np.zeros(len(opened))
     # A payment at T goes to the position held before T's trades: the last trip of its key that began before T.
     for value in np.unique(trips.key).tolist():
         rows = np.flatnonzero(key == value)
         mine = np.flatnonzero(trips.key == value)
-        found = np.searchsorted(opened[mine], funding["time"][rows], side="left") - 1
+        found = np.searchsorted(opened[mine], time[rows], side="left") - 1
         known = found >= 0
         np.add.at(out, mine[found[known]], amount[rows[known]])
     return out

@@ -6,6 +6,7 @@ from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from backtest.deliveries import deliveries, sessions
 from backtest.errors import ConfigError
 from backtest.fee_levels import fees_by_volume, set_fees
 from backtest.rule_events import Event, RuleEvents
@@ -35,8 +36,10 @@ def rule_changes(assembly: "Assembly") -> RuleEvents:
     for name, venue in books.items():
         events += _rounding(assembly, name, venue)
         events += _margin(assembly, name, venue)
-    recorded, settlements = _venue_events(assembly)
+    recorded, settlements, ended = _venue_events(assembly)
     events += recorded
+    # The profit of the session is paid out before a contract ends with it.
+    settlements = [*sessions(assembly), *settlements, *deliveries(assembly, ended)]
     if assembly.settings.warmup:
         events.append((assembly.settings.start, lambda _: assembly.context.end_warmup()))
     return RuleEvents(events, settlements)
@@ -106,8 +109,8 @@ def _with_check(assembly: "Assembly", time: int, change: Callable[[], object]) -
     assembly.exchange.examine_all(time)
 
 
-def _venue_events(assembly: "Assembly") -> tuple[list[Event], list[Event]]:
-    """Return the recorded events of venues as changes, settlements apart.
+def _venue_events(assembly: "Assembly") -> tuple[list[Event], list[Event], set[int]]:
+    """Return the recorded events of venues as changes, settlements apart, and the instruments that are settled.
 
     Raises
     ------
@@ -116,6 +119,7 @@ def _venue_events(assembly: "Assembly") -> tuple[list[Event], list[Event]]:
     """
     events: list[Event] = []
     settlements: list[Event] = []
+    ended: set[int] = set()
     for row in assembly.dataset.venue_events:
         what, venue, symbol = row["what"], row["venue"], row["symbol"]
         if what not in WHAT:
@@ -142,6 +146,7 @@ def _venue_events(assembly: "Assembly") -> tuple[list[Event], list[Event]]:
                 raise ConfigError(f"venue event 'delisting' of {symbol}@{venue} needs value= its settlement price")
             for run in runs:
                 price = _units(value, run)
+                ended.add(run.index)
                 settlements.append(
                     (ts, lambda time, run=run, price=price: assembly.exchange.settle_at(run.index, price, time))  # type: ignore[misc]
                 )
@@ -149,7 +154,7 @@ def _venue_events(assembly: "Assembly") -> tuple[list[Event], list[Event]]:
             settlements.append((ts, _failure(assembly, number, row)))
         elif what == "adl":
             events += [(ts, _adl(assembly, run, value)) for run in runs]
-    return events, settlements
+    return events, settlements, ended
 
 
 def _overload(assembly: "Assembly", number: int, until: int, share: float, _: int) -> None:

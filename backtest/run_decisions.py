@@ -7,6 +7,7 @@ from backtest.errors import ConfigError
 from backtest.run_instruments import RunInstrument, resolve
 from backtest.run_streams import check_funding, check_gaps
 from feeds.dataset import Dataset
+from feeds.times import iso
 from venues.config import Transfers, Venue
 
 ATOM_SCALE = 8  # decimals of one atom, unless an asset's spot quantities need more
@@ -73,6 +74,8 @@ class Decisions:
         """Return the margin leverage that a contract starts with."""
         given = venue.leverage_of(run.symbol)
         most = run.tables[0].tiers[0].max_leverage if run.tables else DEFAULT_LEVERAGE
+        if not venue.book.facts.has_leverage:
+            return most
         if given is None:
             return min(DEFAULT_LEVERAGE, most)
         if given > most:
@@ -89,6 +92,10 @@ class Decisions:
         twice = {name for name in self.account_names if self.account_names.count(name) > 1}
         if twice:
             raise ConfigError(f"account {sorted(twice)[0]!r} is given twice in venues=; name one with account='...'")
+        for venue in self.venues:
+            closed = venue.book.facts.closed_at
+            if closed and self.settings.start >= closed:
+                raise ConfigError(f"{venue.name} closed at {iso(closed)}; the run starts at {iso(self.settings.start)}")
         self.instruments = resolve(self.dataset, self.venues, self.first, self.settings.end)
         self._assets()
         self._marks()
@@ -250,8 +257,8 @@ class Decisions:
             )
 
         found = [run for run in self.instruments if fits(run)]
-        order = {"spot": 0, "linear": 1, "inverse": 2}
+        order = {"spot": 0, "linear": 1, "inverse": 2, "quanto": 3}
         found.sort(
-            key=lambda run: (run.instrument.quote != self.reporting, order.get(run.instrument.contract, 3), run.index)
+            key=lambda run: (run.instrument.quote != self.reporting, order.get(run.instrument.contract, 4), run.index)
         )
         return found[0] if found else None

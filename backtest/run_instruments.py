@@ -227,6 +227,8 @@ def box(run: RunInstrument, venue: Venue, assets: Mapping[str, int], settle_scal
         rounding=rules.rounding(start) if rules.facts.rounding else RoundingRules(),
         fees=(fees.maker, fees.taker),
         clearance_fee=rules.clearance_fee(run.symbol, start) if run.is_derivative else None,
+        delivery_fee=rules.delivery(run.symbol, start).fee if run.instrument.expiry and run.is_derivative else 0,
+        funding_accrues=run.is_derivative and rules.is_funding_continuous(run.symbol, start),
         tiers=TierBox(run.tables[0].tiers, valid_from=run.tables[0].valid_from) if run.tables else None,
     )
 

@@ -59,12 +59,17 @@ class VenueFigures(Decisions):
             "is_at_once": rules.course == "at_once",
             "is_joint_at_once": rules.multi_assets_course == "at_once",
             "is_tiered": rules.isolated_course == "by_tier",
+            "is_cross_tiered": rules.course == "by_tier",
+            "cancels_contract": rules.cancels == "contract",
+            "has_no_limit": not rules.is_limited,
             "target": rules.target_ratio,
+            "round_time": int(rules.round_seconds * 1_000_000_000),
+            "round_share": rules.round_share,
             "has_limited_fund": any(venue.name == name and venue.insurance_fund is not None for venue in self.venues),
         }
 
-    def _mark_formula(self, run: RunInstrument) -> tuple[int, int] | None:
-        """Return samples and spacing (ns) of the basis in the venue's mark formula, None for other marks."""
+    def _mark_formula(self, run: RunInstrument) -> tuple[int, int, int, float] | None:
+        """Return samples and spacing (ns) of the basis, kind and bound of the mark formula, None for other marks."""
         if self.marks.get(run.index) != "formula":
             return None
         book = self._book(run.venue)
@@ -73,7 +78,15 @@ class VenueFigures(Decisions):
                 f"mark='formula' of {run.address} needs index points, the data have index bars; use mark='index'"
             )
         rules = book.mark_rules(self.settings.start)
-        return rules.points, int(rules.spacing_seconds * 1_000_000_000)
+        kind = ("median", "fair", "ema").index(rules.formula)
+        return rules.points, int(rules.spacing_seconds * 1_000_000_000), kind, rules.bound
+
+    def _is_announced(self, run: RunInstrument) -> bool:
+        """Return whether the venue publishes the rate of a settlement at the one before it."""
+        book = self._book(run.venue)
+        if not run.is_derivative or not run.stream("funding") or not book.facts.funding:
+            return False
+        return book.funding_rules(run.symbol, self.settings.start).is_announced
 
     def _formula(self, run: RunInstrument) -> tuple[float, float, float, float, bool] | None:
         """Return interest, clamp, cap, floor and weighting of the venue's funding formula, None without one."""
@@ -83,4 +96,7 @@ class VenueFigures(Decisions):
         rules = book.funding_rules(run.symbol, self.settings.start)
         cap = float("inf") if rules.cap is None else rules.cap
         floor = float("-inf") if rules.floor is None else rules.floor
+        if rules.is_continuous:
+            # the bounds are of 8 hours, the published rates of one hour
+            cap, floor = cap / rules.interval_hours, floor / rules.interval_hours
         return rules.interest_rate, rules.clamp, cap, floor, rules.is_weighted

@@ -6,7 +6,7 @@ from libc.stdint cimport int32_t, int64_t
 from venues.account cimport Account
 from venues.orders cimport Order
 from venues.position cimport unrealized
-from venues.records cimport EquityRow, ExposureRow
+from venues.records cimport EquityRow, ExposureRow, MarginRow
 from venues.state cimport PoolState, Slot
 
 from feeds.errors import FeedError
@@ -32,7 +32,9 @@ cdef class Samples(LoopState):
         cdef PoolState *pool
         cdef Slot *slot
         cdef int32_t i, j, k
+        cdef Py_ssize_t margins
         cdef double value
+        cdef double ratio = 0.0
         cdef bint exposures = time >= self.next_exposure
         self.next_sample = at + self.sample_interval
         if exposures:
@@ -52,6 +54,9 @@ cdef class Samples(LoopState):
                 value = (<Account> self.exchange.accounts[i]).state.unrealized(pool)
                 row.unrealized += value * self.value_of(pool.pool.legs[0].contract.settle)
                 (<Account> self.exchange.accounts[i]).periodic_sample(pool, at)
+                margins = self.exchange.journal.margin.rows
+                if margins > 0:
+                    ratio = max(ratio, (<MarginRow *> self.exchange.journal.margin.at(margins - 1)).ratio)
             for j in range((<Account> self.exchange.accounts[i]).state.n_slots):
                 slot = (<Account> self.exchange.accounts[i]).state.slots[j]
                 if slot.position.quantity == 0:
@@ -76,6 +81,8 @@ cdef class Samples(LoopState):
                 row.cash += self.venue_world.amount_value(
                     k, self.exchange.ledger.balance(self.exchange.ledger.in_transit, k)) * self.value_of(k)
         row.equity = row.cash + row.unrealized
+        self.equity = row.equity
+        self.ratio = ratio
         return 0
 
     cdef double value_of(self, int32_t asset) noexcept nogil:

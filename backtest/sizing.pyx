@@ -3,9 +3,10 @@
 import difflib
 
 from libc.math cimport floor, fmax, isnan
-from venues.contract cimport INVERSE, SPOT, Contract
-from venues.leg_margin cimport fee_to_close
+from venues.contract cimport INVERSE, OF_LEVERAGE, OF_TIER, QUANTO, SPOT, Contract
+from venues.leg_margin cimport fee_to_close, initial_rate
 from venues.state cimport AccountState, Slot
+from venues.tiers cimport max_leverage
 
 from backtest.errors import OrderError
 
@@ -25,6 +26,23 @@ cdef Size resolve_size(tuple sizes, bint signed) except *:
     return out
 
 
+cdef double affordable_notional(const Contract *c, double value, double rate, double price, double leverage) noexcept:
+    """The largest notional whose initial margin and fees are a value, where the margin's rate follows from the size."""
+    cdef double low = 0.0, high = value / rate if rate > 0.0 else value * max_leverage(c.tiers, 0.0), middle
+    cdef int _halving
+    if c.initial_rule == OF_TIER or c.tiers == NULL:
+        high = min(high, value * max_leverage(c.tiers, 0.0))
+    else:
+        high = min(high, value * leverage)
+    for _halving in range(100):
+        middle = 0.5 * (low + high)
+        if middle * (initial_rate(c, middle, price, leverage) + rate) <= value:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
 cdef int64_t to_units(Context context, int32_t account, int32_t instrument, Size size, int side,
                       int64_t price) except? -1:
     cdef const Contract *c = context.world.contracts[instrument]
@@ -34,6 +52,10 @@ cdef int64_t to_units(Context context, int32_t account, int32_t instrument, Size
         raise OrderError(
             f"{context.infos[instrument].address} has no price yet, so {NAMES[size.kind]}= cannot be turned into a "
             "quantity; wait for its first mark or trade, or use quantity=")
+    if c.kind == QUANTO and size.kind in (BY_DELTA, BY_NOTIONAL):
+        raise OrderError(
+            f"{context.infos[instrument].address} is a quanto contract, whose value is in {context.assets[c.settle]}: "
+            f"{NAMES[size.kind]}= has no meaning; use quantity=, value= or leverage=")
     rate = context.taker_fees[account * context.world.n_instruments + instrument] * 1e-10
     if size.kind == BY_DELTA:
         quantity = size.value * reference / c.multiplier if c.kind == INVERSE else size.value / c.multiplier
@@ -59,6 +81,8 @@ cdef int64_t to_units(Context context, int32_t account, int32_t instrument, Size
             leverage = context.state(account).leverage[instrument]
             rate += fee_to_close(c, 1.0, side if side != 0 else size.value, leverage)
             quantity = size.value * leverage / (1.0 + rate * leverage)
+            if c.initial_rule != OF_LEVERAGE:
+                quantity = affordable_notional(c, size.value, rate, reference, leverage)
             if c.kind == INVERSE:
                 quantity = quantity * reference / c.multiplier
             else:
@@ -105,6 +129,8 @@ cdef int64_t withdrawable_atoms(AccountState state, int32_t asset, int64_t locke
     if pool >= 0:
         profit = fmax(0.0, state.pools[pool].risk.unrealized)
         amount -= per_unit(state, asset, profit) if state.multi_assets else profit
+    # deribit.md section 2: the profit of a session is margin, but leaves only after its settlement
+    wallet -= max(<int64_t> 0, state.session_profit[asset])
     return max(<int64_t> 0, min(wallet, <int64_t> floor(amount * state.world.atoms[asset])))
 
 

@@ -4,7 +4,7 @@ from libc.math cimport INFINITY, NAN, fabs, isnan
 from libc.stdint cimport int32_t, int64_t
 from backtest.context cimport Context
 from backtest.sizing cimport free_amount, withdrawable_atoms
-from venues.contract cimport INVERSE, SPOT, Contract
+from venues.contract cimport INVERSE, QUANTO, SPOT, Contract
 from venues.margin cimport Leg, leg_notional, leg_unrealized, liquidation_price
 from venues.position cimport entry_price
 from venues.state cimport AccountState, PoolState, Slot
@@ -62,7 +62,7 @@ cdef class PositionView:
         if own.mark <= 0.0:
             return
         self.notional = leg_notional(own) if own.quantity > 0.0 else -leg_notional(own)
-        self.delta = self.notional if c.kind == INVERSE else own.quantity * c.multiplier
+        self.delta = self.notional if c.kind == INVERSE else own.quantity * c.multiplier * quanto_coins(context, c)
         self.unrealized_pnl = leg_unrealized(own)
         equity = context.equity(account)
         self.leverage = self.notional * context.asset_value(c.settle) / equity if equity > 0.0 else NAN
@@ -181,7 +181,7 @@ cdef class FundingInfo:
             self.last_annual = self.last_rate * YEAR_HOURS / self.interval_hours
         if f.predicted_ts and f.predicted_ts >= f.last_ts:
             self.prediction = f.predicted / divisor
-            self.source = "predicted row"
+            self.source = "announced rate" if f.is_announced else "predicted row"
         elif not isnan(f.estimate):
             self.prediction = f.estimate
             self.source = "premium so far"
@@ -209,6 +209,13 @@ cdef class FundingInfo:
         """Return the predicted rate x intervals a year; None without one."""
         self.asked()
         return None if self.prediction is None else self.prediction * YEAR_HOURS / self.interval_hours
+
+
+cdef double quanto_coins(Context context, const Contract *c) except? -1.0:
+    """Base coins that move as one settle coin a point does, for a quanto contract; 1 for others."""
+    if c.kind != QUANTO:
+        return 1.0
+    return context.asset_value(c.settle) / context.asset_value(c.quote)
 
 
 def equity_of(Context context):
@@ -246,7 +253,7 @@ def delta_of(Context context, int asset):
                 if context.price(slot.position.instrument) > 0.0:
                     sum += q * c.multiplier / context.price(slot.position.instrument)
             else:
-                sum += q * c.multiplier
+                sum += q * c.multiplier * quanto_coins(context, c)
         # Unrealised profit of inverse contracts is coin too.
         for i in range(state.n_pools):
             if state.pools[i].asset == asset:

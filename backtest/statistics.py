@@ -147,6 +147,11 @@ def longest_drawdown(times: NDArray[np.int64], worth: NDArray[np.float64]) -> fl
     return float(gaps.max(initial=0)) / 86_400e9
 
 
+def daily_cash(cash_rate: float) -> float:
+    """Return what cash earns a day at a yearly rate."""
+    return float((1.0 + cash_rate) ** (1.0 / PERIODS) - 1.0)
+
+
 def plain(daily: "pd.Series[float]", cash_rate: float = 0.0) -> dict[str, float]:
     """Return the figures that need no library.
 
@@ -155,7 +160,7 @@ def plain(daily: "pd.Series[float]", cash_rate: float = 0.0) -> dict[str, float]
     daily : Series of float64
         Simple returns per day.
     cash_rate : float
-        Per year; what cash would have earned, taken off in Sharpe and Sortino as (1 + rate)^(1/365) - 1 a day.
+        Per year; what cash would have earned, taken off in Sharpe and Sortino by the day.
 
     Returns
     -------
@@ -174,7 +179,7 @@ def plain(daily: "pd.Series[float]", cash_rate: float = 0.0) -> dict[str, float]
         out["cagr"] = float(np.prod(1.0 + values) ** (PERIODS / n) - 1.0)
     if n < 2:
         return out
-    excess = values - ((1.0 + cash_rate) ** (1.0 / PERIODS) - 1.0)
+    excess = values - daily_cash(cash_rate)
     spread = float(values.std(ddof=1))
     downside = math.sqrt(float(np.mean(np.minimum(excess, 0.0) ** 2)))
     out["volatility"] = spread * math.sqrt(PERIODS)

@@ -9,6 +9,7 @@ from venues.outbox cimport Message
 cdef class StrategyClock(VenueClock):
     cdef int deliver(self, int64_t time) except -1 nogil
     cdef int receive(self, const Event *event) except -1 nogil
+    cdef int announce(self, const Event *event) except -1 nogil
     cdef int receive_collateral(self, const Event *event) except -1 nogil
     cdef int push_pending(self, const Event *event, int64_t timeframe) except -1 nogil
     cdef int aggregate(self, const Event *event, int64_t timeframe, int64_t time) except -1 nogil

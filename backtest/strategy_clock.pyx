@@ -17,7 +17,7 @@ from feeds.events cimport (
     BAR, BOOK, Event, FUNDING, INDEX, LIQUIDATION, MARK, MARK_BAR, OPEN_INTEREST, PREMIUM, PREMIUM_BAR, QUOTE, TRADE,
 )
 from libc.math cimport NAN
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint32_t
 from libc.stdlib cimport realloc
 from venues.funding cimport predicted_rate, premium_add, premium_reset
 from venues.orders cimport TRAILING_STOP
@@ -225,9 +225,11 @@ cdef class StrategyClock(VenueClock):
             self.local_world.set_price(k, MARK_PRICE, event.a, event.delivered)
         elif event.kind == INDEX:
             self.local_world.set_price(k, INDEX_PRICE, event.a, event.delivered)
-            if self.exchange.mark_from_index[k]:
+            if self.exchange.mark_from_index[k] and (
+                    event.delivered != event.ts or not self.exchange.world.contracts[k].expiry):
                 self.local_world.set_price(k, MARK_PRICE, event.a, event.delivered)
-            elif self.formula_marks[k].spacing > 0 and event.delivered == event.ts:
+            elif event.delivered == event.ts and (
+                    self.formula_marks[k].spacing > 0 or self.exchange.mark_from_index[k]):
                 # The venue publishes its mark beside the index; with a delay it is not known here which one it was.
                 self.local_world.set_price(k, MARK_PRICE, self.venue_world.prices[k].mark, event.delivered)
         elif event.kind == BAR:
@@ -250,6 +252,8 @@ cdef class StrategyClock(VenueClock):
                 self.context.funding[k].samples = 0
                 self.context.funding[k].estimate = NAN
                 premium_reset(&self.premiums[k])
+                if self.announces[k]:
+                    self.announce(event)
             elif event.d == 1:
                 self.context.funding[k].predicted = event.a
                 self.context.funding[k].predicted_ts = event.delivered
@@ -260,6 +264,18 @@ cdef class StrategyClock(VenueClock):
         if self.context.trailing > 0:
             with gil:
                 self.hooks.follow(event, is_mark)
+        return 0
+
+    cdef int announce(self, const Event *event) except -1 nogil:
+        """The rate of the next settlement is public with this one: the next row of the stream, where it has one."""
+        cdef Event following
+        if (<Cursor> self.cursor[event.stream]).next_delivery == INT64_MAX:
+            return 0
+        (<Cursor> self.cursor[event.stream]).head_of_local(&following)
+        if following.d == 0 and following.ts <= event.ts + event.b * 1000000000:
+            self.context.funding[event.instrument].predicted = following.a
+            self.context.funding[event.instrument].predicted_ts = event.delivered
+            self.context.funding[event.instrument].is_announced = True
         return 0
 
     cdef int receive_collateral(self, const Event *event) except -1 nogil:

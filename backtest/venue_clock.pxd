@@ -9,6 +9,7 @@ cdef class VenueClock(BookMessages):
     cdef int look_at_margin(self, int64_t time) except -1 nogil
     cdef int settle_funding(self, const Event *event, int64_t time) except -1 nogil
     cdef int formula_mark(self, int32_t instrument, int64_t time) except -1 nogil
+    cdef int set_formula_mark(self, int32_t instrument, double mark, int64_t time) except -1 nogil
     cdef int look_for_ruin(self, int64_t time) except -1 nogil
     cdef int arrivals(self, int64_t time) except -1 nogil
     cdef int flush(self, int64_t time) except -1 nogil

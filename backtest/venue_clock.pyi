@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from backtest.bar_paths import BarPaths
+from backtest.book_messages import BookMessages
 
-class VenueClock(BarPaths):
+class VenueClock(BookMessages):
     """Applies market data and requests to the venues."""
     def open_books(self) -> Any: ...
     def ruined(self, account: int, time: int) -> Any: ...

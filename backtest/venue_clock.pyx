@@ -3,14 +3,14 @@
 from backtest.agenda cimport ANSWER, CANCEL_ARRIVES, Entry, ORDER_ARRIVES, ORDER_EXPIRES, TRANSFER_ARRIVES
 from backtest.bar_paths cimport collateral_value
 from backtest.book_messages cimport BookMessages
-from backtest.loop_state cimport FormulaMark
+from backtest.loop_state cimport EMA, FAIR, FormulaMark
 from feeds.cursor cimport Cursor
 from feeds.events cimport BAR, BOOK, Event, FUNDING, INDEX, MARK, MARK_BAR, QUOTE, TRADE
-from libc.math cimport isnan, rint
+from libc.math cimport exp, isnan, rint
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, int8_t, uint8_t
 from libc.stdlib cimport realloc
 from venues.account cimport Account
-from venues.funding cimport basis_add, basis_mean, mark_price
+from venues.funding cimport basis_add, basis_mean, bounded_price, fair_price, mark_price
 from venues.outbox cimport Message
 from venues.state cimport Slot
 
@@ -50,7 +50,7 @@ cdef class VenueClock(BookMessages):
 
     cdef int venue_event(self, int64_t time) except -1 nogil:
         cdef int32_t s = self.venue.best
-        cdef Event event
+        cdef Event event, head
         cdef uint8_t kind = self.kind[s]
         if self.passive[s]:
             # Nothing of it reaches the market: finer data of the same kind do, or it is told to strategies only.
@@ -92,6 +92,11 @@ cdef class VenueClock(BookMessages):
                     self.formula_marks[event.instrument].interval = event.b * 1000000000
                     self.formula_marks[event.instrument].rate = (
                         <double> event.a / 10.0 ** self.rate_scales[event.instrument])
+                    if self.announces[event.instrument] and self.venue.times[s] != INT64_MAX:
+                        # what is left to pay is the rate of the next settlement, public now
+                        (<Cursor> self.cursor[s]).peek(&head)
+                        self.formula_marks[event.instrument].rate = (
+                            <double> head.a / 10.0 ** self.rate_scales[event.instrument])
                     self.settle_funding(&event, time)
         self.venue.moved(s)
         return self.look_at_margin(time)
@@ -105,21 +110,45 @@ cdef class VenueClock(BookMessages):
         return 0
 
     cdef int formula_mark(self, int32_t instrument, int64_t time) except -1 nogil:
-        """The mark from index, last funding rate and basis; the last trade stands for the mid, unknown on a tape."""
+        """The mark from index, last funding rate and basis; the last trade stands for the mid, unknown on a tape.
+
+        A "fair" mark (bitmex.md section 2) is index and rate alone, taken anew at most once a spacing; an "ema" mark
+        (deribit.md section 2) is the index and an exponential average of the basis, within a bound.
+        """
         cdef FormulaMark *f = &self.formula_marks[instrument]
         cdef double index = self.venue_world.prices[instrument].index_value
         cdef double last = self.venue_world.price_value(instrument, self.venue_world.prices[instrument].last)
-        cdef double left, mark
+        cdef double left, mark, basis
         if last <= 0.0:
             last = index                 # nothing has traded yet
+        if f.rule == FAIR and time < f.next_sample:
+            return 0                     # taken anew by the minute
+        if f.rule == EMA:
+            basis = last - index
+            if f.average_at > 0:
+                f.average += (basis - f.average) * (1.0 - exp(-<double> (time - f.average_at) / <double> f.spacing))
+            else:
+                f.average = basis
+            f.average_at = time
+            return self.set_formula_mark(instrument, bounded_price(index, f.average, f.bound), time)
         if time >= f.next_sample:
             basis_add(&f.basis, last - index)
             f.next_sample = (time // f.spacing + 1) * f.spacing
         left = 0.0
         if f.rate_ts > 0 and f.interval > 0:
             left = max(0.0, <double> (f.rate_ts + f.interval - time) / HOUR)
-        mark = mark_price(index, f.rate, left, max(<double> f.interval / HOUR, 1.0), basis_mean(&f.basis), last)
-        self.exchange.mark(instrument, <int64_t> rint(mark * self.venue_world.divisors[instrument]), time)
+        if f.rule == FAIR:
+            mark = fair_price(index, f.rate, left, max(<double> f.interval / HOUR, 1.0))
+        else:
+            mark = mark_price(index, f.rate, left, max(<double> f.interval / HOUR, 1.0), basis_mean(&f.basis), last)
+        return self.set_formula_mark(instrument, mark, time)
+
+    cdef int set_formula_mark(self, int32_t instrument, double mark, int64_t time) except -1 nogil:
+        cdef int64_t units = <int64_t> rint(mark * self.venue_world.divisors[instrument])
+        cdef int64_t index = self.venue_world.prices[instrument].index
+        cdef int64_t walked = self.exchange.walked(instrument, index, time)
+        # in the window before the expiry of a dated contract its basis is gone
+        self.exchange.mark(instrument, units if walked == index else walked, time)
         return self.mark_changed(instrument, time)
 
     cdef int look_for_ruin(self, int64_t time) except -1 nogil:
@@ -158,7 +187,7 @@ cdef class VenueClock(BookMessages):
         for i in range(self.exchange.n_accounts):
             for leg in range(-1, 2):
                 slot = (<Account> self.exchange.accounts[i]).state.find(event.instrument, <int8_t> leg)
-                if slot != NULL and slot.position.quantity != 0:
+                if slot != NULL and (slot.position.quantity != 0 or slot.accrued.lo != 0):
                     held = True
         if held:
             if mark == 0:
@@ -173,7 +202,8 @@ cdef class VenueClock(BookMessages):
                     self.finding(
                         "old mark at funding", event.instrument, time,
                         f"the mark is {(time - self.venue_world.prices[event.instrument].mark_ts) / 1e9:.0f} s old")
-            self.exchange.funding(event.instrument, mark, event.a, self.rate_scales[event.instrument], time)
+            self.exchange.funding(event.instrument, mark, event.a, self.rate_scales[event.instrument],
+                                  event.b * 1000000000, time)
         return 0
 
     cdef int arrivals(self, int64_t time) except -1 nogil:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from feeds.findings import Finding
 from feeds.schema import BAR_KINDS, SETTLED
-from feeds.tables import ints
+from feeds.tables import ints, whole
 from feeds.times import day_text, iso
 
 if TYPE_CHECKING:
@@ -143,10 +143,9 @@ def _groups(name: Int64s, has_name: Bools) -> tuple[Int64s | None, Int64s]:
     if rows.size < 2:
         return None, nothing
     values = name if rows.size == name.size else name[rows]
-    steps = np.diff(values)
-    if np.all(steps > 0):
+    if np.all(values[1:] > values[:-1]):
         return None, nothing
-    order = rows if np.all(steps >= 0) else rows[np.argsort(values, kind="stable")]
+    order = rows if np.all(values[1:] >= values[:-1]) else rows[np.argsort(values, kind="stable")]
     ordered = name[order]
     is_first = np.concatenate(([True], ordered[1:] != ordered[:-1]))
     if is_first.all():
@@ -170,7 +169,7 @@ def _compare(table: "pa.Table", order: Int64s, first: Int64s) -> tuple[Bools, "p
             fill = np.arange(table.num_rows)
             useful = empty[leaders] & ~empty[order]
             fill[leaders[useful][::-1]] = order[useful][::-1]  # backwards: the earliest repeat is written last
-            source = table.column(column).combine_chunks()
+            source = whole(table.column(column))
             table = table.set_column(place, table.schema.field(place), source.take(pa.array(fill)))
     return equal, table
 
@@ -224,7 +223,7 @@ def _codes(column: "pa.ChunkedArray") -> tuple[Int64s, Bools]:
     """Return integers that are equal where the cells are equal, and which cells are empty."""
     import pyarrow as pa
 
-    array = column.combine_chunks()
+    array = whole(column)
     empty = np.asarray(array.is_null()) if array.null_count else np.zeros(len(array), dtype=bool)
     if not pa.types.is_integer(array.type):
         array = array.dictionary_encode().indices

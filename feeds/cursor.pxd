@@ -46,6 +46,7 @@ cdef class Cursor:
     cdef int start(self) except -1
     cdef int take(self, Event *out) except -1 nogil          # the row of next_ts, and on
     cdef void peek(self, Event *out) noexcept nogil          # the row of next_ts, which must exist
+    cdef void head_of_local(self, Event *out) noexcept nogil     # the row of next_delivery, which must exist
     cdef int deliver(self, Event *out) except -1 nogil       # the row of next_delivery, and on
     cdef void fill(self, const Columns *columns, Py_ssize_t row, Event *out) noexcept nogil
     cdef void set_delivery(self) noexcept nogil

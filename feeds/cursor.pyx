@@ -146,6 +146,9 @@ cdef class Cursor:
     cdef void peek(self, Event *out) noexcept nogil:
         self.fill(&self.venue_batch.columns, self.venue_row, out)
 
+    cdef void head_of_local(self, Event *out) noexcept nogil:
+        self.fill(&self.local_batch.columns, self.local_row, out)
+
     cdef int take(self, Event *out) except -1 nogil:
         self.fill(&self.venue_batch.columns, self.venue_row, out)
         self.taken += 1

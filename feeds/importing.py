@@ -139,10 +139,11 @@ def import_file(
     kind : str, optional
         Selects one kind of a file with several; says what the rows of format "csv" are.
     columns : mapping of str to str, optional
-        Means format "csv": canonical column (`ts, open, high, low, close, volume, price, quantity, side, id, rate,
-        interval_hours, mark, symbol`) to header name. Times without a zone are UTC.
+        Means format "csv": canonical column (of bars, trades, funding, mark, index, premium, quotes, open_interest,
+        book, liquidations; `interval_hours` and `symbol` beside them) to header name. Times without a zone are UTC.
     valid_from : str, datetime or int ns, optional
-        For tables of tiers: since when they hold. For positions whose file has no time: when they were.
+        For tables of tiers and instruments without a column of that name: since when they hold. For positions whose
+        file has no time: when they were.
     account : {"binance-export"}, optional
         The files are the export of a user's own account: others in a folder are left out and listed.
 

@@ -232,6 +232,14 @@ class Stream:
         """Return the last ts inside the bounds (0 without rows)."""
         return self._span[2]
 
+    def words(self, column: str) -> tuple[str, ...]:
+        """Return the distinct words of a column of text inside the bounds, sorted; of few rows, all are read."""
+        found: set[str] = set()
+        for part in self.parts:
+            for batch in part.batches((column,), DEFAULT_BATCH, *self._cut(part)):
+                found |= {word for word in batch.column(0).unique().to_pylist() if word is not None}
+        return tuple(sorted(found))
+
     @cached_property
     def fingerprint(self) -> str:
         """Return the hash (hex) of what the stream is and holds; independent of how it is read."""

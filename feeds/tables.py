@@ -105,11 +105,15 @@ def check(table: "pa.Table", kind: str, timeframe_ns: int = 0) -> None:
 
 def ints(table: Any, name: str) -> _scales.Int64s:
     """Return an integer column of a table or record batch as one contiguous int64 array, nulls as 0."""
-    column = table.column(name)
-    array = column
-    if hasattr(column, "num_chunks"):
-        array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-    return plain(array).astype(np.int64, copy=False)
+    return plain(whole(table.column(name))).astype(np.int64, copy=False)
+
+
+def whole(column: Any) -> "pa.Array":
+    """Return a column of a table or record batch as one array; Arrow would copy one that is in one piece already."""
+    if not hasattr(column, "num_chunks"):
+        array: pa.Array = column
+        return array
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def rescale_table(table: "pa.Table", kind: str, timeframe_ns: int, scales: Mapping[str, int]) -> "pa.Table":
@@ -152,7 +156,7 @@ def content_sha256(table: "pa.Table") -> str:
     digest.update(f"{table.num_rows}|{sorted(scales.items())}".encode())
     for field, column in zip(table.schema, table.columns, strict=True):
         digest.update(f"|{field.name}:{field.type}|".encode())
-        array = column.combine_chunks()
+        array = whole(column)
         if array.null_count:
             digest.update(nulls(array).astype(np.uint8).tobytes())
         if pa.types.is_integer(field.type):

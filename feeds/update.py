@@ -72,7 +72,7 @@ def join(
         holes = sorted({*gaps, *grid_gaps(table, kind, timeframe_ns)})
         word = "conflict" if _is_fatal(found) else status
         return Joined(table, table.slice(0, 0), sources, found, holes, word, new.num_rows)
-    before, after = _alike(old.table(), new, kind, timeframe_ns)
+    before, after = alike(old.table(), new, kind, timeframe_ns)
     merged = merge(before, after, kind, timeframe_ns)
     table = _finish(_ordered(merged.table, kind), kind, timeframe_ns)
     found += merged.findings
@@ -113,7 +113,7 @@ def _finish(table: "pa.Table", kind: str, timeframe_ns: int) -> "pa.Table":
     return strip_scales(table.combine_chunks(), kind, timeframe_ns)
 
 
-def _alike(old: "pa.Table", new: "pa.Table", kind: str, timeframe_ns: int) -> tuple["pa.Table", "pa.Table"]:
+def alike(old: "pa.Table", new: "pa.Table", kind: str, timeframe_ns: int) -> tuple["pa.Table", "pa.Table"]:
     """Return both tables with the same columns and scales."""
     import pyarrow as pa
 

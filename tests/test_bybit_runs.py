@@ -3,9 +3,9 @@
 from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
-from random import Random
 
 import pytest
+import worked
 from engine_data import (
     MINUTE,
     USER_COIN,
@@ -24,10 +24,9 @@ from engine_data import (
     user_coin,
 )
 from test_pitfalls_liquidation import totals
-from test_rules_bybit import GOLDEN
+from venue_storms import Gambler, walk
 
 import venues
-from backtest import Strategy
 
 BYBIT = "bybit"
 TIERS = [
@@ -70,7 +69,9 @@ def audited(data, strategy, account):
     return result
 
 
-@pytest.mark.parametrize("case", next(c for c in GOLDEN if c["id"] == "9")["positions"], ids=lambda p: p["asset"])
+@pytest.mark.parametrize(
+    "case", next(c for c in worked.cases("bybit") if c["id"] == "9")["positions"], ids=lambda p: p["asset"]
+)
 def test_a_position_pays_the_published_funding(case):
     """Case 9."""
     symbol = case["symbol"]
@@ -173,37 +174,6 @@ def test_the_margin_rules_of_2026_hold_from_their_day_on():
     assert balance(result, name=BYBIT) == Decimal("0.9")
 
 
-class Gambler(Strategy):
-    """Takes random positions, large ones too, every three minutes."""
-
-    def __init__(self, seed, symbol):
-        super().__init__()
-        self.seed, self.symbol = seed, symbol
-
-    def on_start(self):
-        self.random = Random(self.seed)
-        self.every("3m", name="act")
-
-    def on_timer(self, timer):
-        if self.random.random() < 0.8:
-            self.target(self.symbol, leverage=self.random.uniform(-9, 9))
-        else:
-            self.close(self.symbol)
-
-
-def walk(seed, symbol):
-    """Return half a day of a market with leaps, and funding every 100 minutes."""
-    random = Random(seed)
-    prices = [100.0]
-    while len(prices) < 720:
-        leap = random.choice([0.03, 0.1]) if random.random() < 0.01 else 0.003
-        prices.append(round(max(20.0, prices[-1] * (1 + random.gauss(0, leap))), 3))
-    times = [ns("00:00") + i * MINUTE for i in range(len(prices))]
-    data = marks(list(zip(times, prices, strict=True)), symbol, BYBIT)
-    data += trades([(t + MINUTE // 2, p, 1000) for t, p in zip(times, prices, strict=True)], symbol, BYBIT)
-    return data + funding([(times[i], random.choice([0.002, -0.002])) for i in range(100, 720, 100)], symbol, BYBIT)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["cross", "isolated"])
 @pytest.mark.parametrize("contract", ["linear", "inverse"])
@@ -214,7 +184,7 @@ def test_whatever_happens_money_is_conserved_and_nothing_is_left_that_the_venue_
     kinds = Counter()
     for seed in range(20):
         own = account(rules, {asset: deposit}, leverage=10, margin_mode=mode, fees=(0, 0.001), slippage=5)
-        result = audited(walk(seed, symbol), Gambler(seed, symbol), own)
+        result = audited(walk(seed, symbol, BYBIT), Gambler(seed, symbol), own)
         assert balance(result, asset, name=BYBIT) >= 0
         assert result.margin[result.margin["flags"] != "extreme"]["ratio"].iloc[-1] < 1
         kinds.update(result.liquidations["what"])

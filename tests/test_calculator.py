@@ -1,35 +1,23 @@
 """The account calculator: published cases, pools, modes, forced closing step by step, populations."""
 
-import json
 import math
 import pickle
 from decimal import Decimal
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from worked.binance import with_tiers
 
 import venues
 from venues.errors import VenueError
 from venues.position import ExactPosition
 
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "binance.json").read_text())["cases"]
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 USDM = venues.get("binance_usdm", as_of="2024-10-24")
 COINM = venues.get("binance_coinm")
-
-
-def golden(*kinds):
-    cases = [case for case in GOLDEN if case["kind"] in kinds]
-    return pytest.mark.parametrize("case", cases, ids=lambda case: case["id"])
-
-
-def with_tiers(rules, symbol, rows, **more):
-    tiers = [venues.Tier(floor=f, maintenance_rate=r, max_leverage=lever, amount=a) for f, r, lever, a in rows]
-    return rules.with_instrument(venues.Instrument(symbol, contract="linear", tiers=tiers, **more))
 
 
 def btc(quantity=1.0, entry_price=60_000.0, **more):
@@ -37,57 +25,6 @@ def btc(quantity=1.0, entry_price=60_000.0, **more):
 
 
 # Worked cases
-
-
-@golden("isolated")
-def test_a_real_isolated_row_has_its_published_prices(case):
-    """Cases 1 and 2; the wallet is the isolated margin less unrealized profit (section 1)."""
-    rules = with_tiers(USDM, case["symbol"], case["tiers"])
-    side = case["side"]
-    position = {"quantity": case["quantity"], "entry_price": case["entry_price"], "side": side}
-    position_mode = "one_way" if side is None else "hedge"
-
-    def risk(wallet):
-        one = venues.Position(case["symbol"], margin_mode="isolated", isolated_wallet=wallet, **position)
-        account = venues.Account(rules, position_mode=position_mode, balances={"USDT": 0}, positions=[one])
-        return account.risk(marks={case["symbol"]: case["mark"]}).positions[one.key]
-
-    profit = risk(0.0).unrealized_pnl
-    wallet = case["isolated_margin"] - profit
-    expected, tolerance = case["expected"], case["tolerance"]
-    assert profit == pytest.approx(expected["unrealized_pnl"], abs=tolerance["unrealized_pnl"])
-    assert wallet == pytest.approx(expected["wallet"], abs=tolerance["wallet"])
-    assert risk(wallet).liquidation_price == pytest.approx(
-        expected["liquidation_price"], abs=tolerance["liquidation_price"]
-    )
-
-
-@golden("cross")
-def test_published_cross_accounts_have_their_figures(case):
-    """Cases 3 and 4."""
-    rules = USDM
-    for row in case["positions"]:
-        rules = with_tiers(rules, row["symbol"], row["tiers"])
-    positions = [
-        venues.Position(row["symbol"], quantity=row["quantity"], entry_price=row["entry_price"])
-        for row in case["positions"]
-    ]
-    account = venues.Account(rules, balances={"USDT": case["wallet"]}, positions=positions)
-    risk = account.risk(marks={row["symbol"]: row["mark"] for row in case["positions"]})
-    for symbol, expected in case["expected"].items():
-        for name, value in expected.items():
-            assert getattr(risk.positions[symbol], name) == pytest.approx(value, abs=case["tolerance"][name])
-
-
-@golden("maintenance")
-def test_maintenance_by_hand_from_the_shipped_tables(case):
-    """Cases 6 and 9."""
-    symbol = case["symbol"]
-    position = venues.Position(symbol, quantity=case["quantity"], entry_price=case["mark"])
-    account = venues.Account(venues.get(case["venue"]), positions=[position])
-    figures = account.risk(marks={symbol: case["mark"]}).positions[symbol]
-    for name, value in case["expected"].items():
-        assert getattr(figures, name) == pytest.approx(value, abs=case["tolerance"])
 
 
 def test_an_isolated_ten_times_long_by_hand():

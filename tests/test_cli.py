@@ -29,6 +29,7 @@ def test_help_lists_every_command_with_a_whole_sentence(levdyn) -> None:
         "margin",
         "venues",
         "replay",
+        "lab",
     ):
         line = next(line for line in listed.splitlines() if line.strip().startswith(f"{name} "))
         assert line.endswith(".")
@@ -37,8 +38,21 @@ def test_help_lists_every_command_with_a_whole_sentence(levdyn) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["demo", "run", "import", "validate", "coverage", "repair", "fingerprint", "report", "margin", "venues", "replay"],
-)
+    [
+        "demo",
+        "run",
+        "import",
+        "validate",
+        "coverage",
+        "repair",
+        "fingerprint",
+        "report",
+        "margin",
+        "venues",
+        "replay",
+        "lab",
+    ],
+)  # fmt: skip
 def test_help_of_a_command_has_examples_that_fit_80_columns(levdyn, name: str) -> None:
     done = levdyn(name, "--help")
     assert done.code == 0

@@ -142,3 +142,9 @@ def test_replay_of_a_folder_without_an_export_says_what_is_missing(levdyn, tmp_p
     assert done.code == 2
     assert done.err.startswith("error: ")
     assert "Traceback" not in done.err
+
+
+def test_rates_that_grow_with_the_position_say_by_how_much(levdyn):
+    assert "0.005000% for each coin of the position" in " ".join(levdyn("venues", "deribit").out.split())
+    shown = levdyn("venues", "deribit", "--symbol", "BTC/USD:BTC").out
+    assert "and 0.005000% for each coin of the position, of initial margin too" in shown

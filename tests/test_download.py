@@ -148,15 +148,21 @@ def test_days_of_a_past_month_come_from_one_file(exchange, tmp_path):
     assert list(statuses(tmp_path).values()) == ["complete"] * 31
 
 
-def test_second_run_asks_for_nothing_that_is_complete(exchange, tmp_path):
+def test_second_run_asks_for_nothing_that_is_complete_but_its_checksums(exchange, tmp_path):
     options = {"kinds": ["trades", "bars:1m", "funding"], "start": "2026-10-30", "end": "2026-11-05"}
     fetched(exchange, tmp_path, **options)
     before = bytes_below(tmp_path)
     exchange.requests.clear()
     report = fetched(exchange, tmp_path, **options)
-    assert {each.path for each in exchange.requests} == {"/fapi/v1/exchangeInfo", "/fapi/v1/fundingRate"}
+    asked = {each.path for each in exchange.requests}
+    sums = {path for path in asked if path.endswith(".CHECKSUM")}
+    assert len(sums) == 6 + 6 + 1
+    assert asked - sums == {"/fapi/v1/exchangeInfo", "/fapi/v1/fundingRate"}
     assert bytes_below(tmp_path) == before
     assert [stream.kept for stream in report.streams] == [6, 6, 1]
+    exchange.requests.clear()
+    fetched(exchange, tmp_path, check_revisions=False, **options)
+    assert {each.path for each in exchange.requests} == {"/fapi/v1/exchangeInfo", "/fapi/v1/fundingRate"}
 
 
 def test_running_day_is_completed_by_a_later_run(exchange, tmp_path):
@@ -232,6 +238,26 @@ def test_changed_facts_hold_from_the_day_they_were_seen(exchange, tmp_path, monk
         (Decimal("0.1"), LOW * NS),
         (Decimal("0.01"), ms("2026-11-13") * NS),
     ]
+
+
+@pytest.mark.parametrize("fault", ["", "half_page", "empty_list", "500_html", "truncated_json"])
+def test_volatility_index_of_deribit_is_bars_of_an_index(exchange, tmp_path, fault):
+    if fault:
+        exchange.fault(fault, "get_volatility_index_data")
+    report = fetched(exchange, tmp_path, "deribit", "BTCDVOL/USD", kinds="index:1h", start="2026-11-08")
+    assert report.exit_code == 0, str(report)
+    slots = exchange.world.slots(ms("2026-11-08"), exchange.world.now, MS_HOUR)
+    assert [
+        (row["ts"] // NS, float(row["close"])) for row in stored(tmp_path, "index:1h", "deribit", "BTCDVOL/USD")
+    ] == [(at, round(float(exchange.world.candle(at, "index")[3]) / 500, 2)) for at in slots]
+
+
+def test_price_index_of_deribit_is_refused_with_the_way_to_it(exchange, tmp_path):
+    report = fetched(exchange, tmp_path, "deribit", INVERSE, kinds="index:1h", start=START)
+    assert report.exit_code == 2
+    assert "volatility indices only, as BTCDVOL/USD" in report.streams[0].problems[0]
+    with pytest.raises(FeedError, match="index:5m: deribit has 1m, 1h, 12h, 1d only"):
+        fetched(exchange, tmp_path, "deribit", "BTCDVOL/USD", kinds="index:5m", start=START)
 
 
 def test_unknown_symbol_is_an_error_of_its_stream_only(exchange, tmp_path):

@@ -25,7 +25,7 @@ def test_every_way_has_a_host_a_fact_and_a_date():
     for row in rows:
         assert "2026-11" in row["fact"] or "4.5.90" in row["fact"]
         assert row["look-back"]
-        assert row["source"].split()[0] in ("archive", "rest")
+        assert row["source"].split()[0] in ("archive", "rest", "tardis")
 
 
 def test_archives_come_first():
@@ -40,7 +40,10 @@ def test_refusal_names_all_kinds_at_once_with_what_to_do():
     with pytest.raises(FeedError) as caught:
         capabilities.checked("deribit", ["mark", "trades", "tiers", "quotes"])
     text = str(caught.value)
-    assert all(word in text for word in ("mark: its REST", "tiers: its margin is a formula", "quotes: not downloaded"))
+    assert all(
+        word in text
+        for word in ("mark: its REST", "tiers: its margin is a formula", "quotes: no venue gives past quotes")
+    )
     assert "\ntrades" not in text
 
 

@@ -274,7 +274,8 @@ def test_hole_between_two_days_of_an_archive_makes_the_later_suspect(exchange, t
     fetched(exchange, tmp_path, kinds="trades", start=DAY, end="2026-11-06")
     real = exchange.world.trades(ms("2026-11-06"), ms("2026-11-07"))
     exchange.world.trades = lambda low, high: real[2:]
-    report = fetched(exchange, tmp_path, kinds="trades", start=DAY, end="2026-11-07")
+    # The file of the day before has other rows now too; that is another matter (C2).
+    report = fetched(exchange, tmp_path, kinds="trades", start=DAY, end="2026-11-07", check_revisions=False)
     assert statuses(tmp_path) == {("trades", DAY): "complete", ("trades", "2026-11-06"): "suspect"}
     assert report.streams[0].gaps[0].detail == f"ids {real[0].id} to {real[1].id}"
 

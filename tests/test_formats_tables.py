@@ -124,6 +124,30 @@ def test_a_derivative_ticker_gives_mark_index_and_open_interest(tmp_path: Path) 
     assert result.findings == ()
 
 
+def test_a_derivative_ticker_gives_the_last_rate_received_in_the_minute_before_each_funding_time(
+    tmp_path: Path,
+) -> None:
+    header = (
+        "exchange,symbol,timestamp,local_timestamp,funding_timestamp,funding_rate,predicted_funding_rate,"
+        "open_interest,last_price,index_price,mark_price\n"
+    )
+    day = US // 86_400_000_000 * 86_400_000_000
+    times = [day + hours * 3_600_000_000 for hours in (8, 16, 24, 32)]
+    rows = [
+        (times[0] - 50_000_000, times[0], "0.0001"),
+        (times[0] - 1_000_000, times[0], "0.00012345"),
+        (times[0] + 5, times[0], "0.5"),  # received after the settlement: no rate of it any more
+        (times[0] + 9, times[1], "-0.0002"),
+        (times[1] - 2, times[1], "-0.0003"),
+        (times[2] - 90_000_000, times[2], "0.0007"),  # too long before to be the one that was settled
+        (times[3] - 2, times[3], "0.0004"),
+    ]
+    text = "".join(f"bybit,BTCUSDT,{at - 1},{at},{due},{rate},,,99,100,100.5\n" for at, due, rate in rows)
+    stream = stream_of(import_file(write(tmp_path, "x.csv", header + text)), "funding")
+    assert values(stream, "ts") == [times[0] * 1000, times[1] * 1000, times[3] * 1000]
+    assert values(stream, "rate") == [Decimal("0.00012345"), Decimal("-0.0003"), Decimal("0.0004")]
+
+
 # --- freqtrade and ccxt ---
 
 

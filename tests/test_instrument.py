@@ -199,7 +199,10 @@ def test_an_instrument_changes_its_limits_only():
         ({"assets": {"X": 0}}, "asset 'USDT' is not in the run's table of assets: X"),
         ({"fees": (0.00001234567, 0)}, "maker fee=.* needs 11 decimals"),
         ({"one": instrument(maker_fee=None)}, r"no fees are known; give fees=\(maker, taker\)"),
-        ({"one": instrument(contract="quanto")}, "quanto contracts have no arithmetic here yet"),
+        (
+            {"one": instrument(contract="option", strike=1, right="call", expiry="2025-12-26")},
+            "option contracts have no arithmetic here yet",
+        ),
     ],
 )
 def test_a_box_that_cannot_be_is_refused(changed, message):

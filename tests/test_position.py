@@ -342,7 +342,7 @@ def test_a_leg_of_hedge_mode_does_not_turn() -> None:
         (lambda: linear().fill(1, 100.05), "price may have at most 1 decimals, got 100.05"),
         (lambda: linear().fill(1, float("nan")), "price must be finite"),
         (lambda: inverse().fill(1, 0), "must be above zero, got 0"),
-        (lambda: linear(kind="quanto"), "kind must be one of spot, linear, inverse, got 'quanto'"),
+        (lambda: linear(kind="option"), "kind must be one of spot, linear, inverse, quanto, got 'option'"),
         (lambda: linear(entry_scale=19), r"entry_scale must be in 0\.\.18, got 19"),
         (lambda: linear(size=0), "size must be above zero"),
     ],

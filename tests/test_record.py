@@ -97,6 +97,33 @@ def test_rows_of_every_kind_are_those_that_were_sent(tmp_path, rest, sockets):
     )
 
 
+def test_coin_margined_contracts_of_binance_have_a_host_and_words_of_their_own(tmp_path, rest, sockets):
+    kinds = ["trades", "liquidations", "mark", "funding", "book"]
+    at = now_ms()
+    where, native = {"venue": "binance_coinm", "symbols": "BTC/USD:BTC"}, {"symbol": "BTCUSD_PERP"}
+    names = [f"btcusd_perp@{name}" for name in ("aggTrade", "forceOrder", "markPrice@1s", "depth@100ms")]
+    with recording(tmp_path, rest, sockets, kinds, **where) as handle:
+        listening(handle, sockets, *names)
+        sockets.send(names[0], aggregate(7, at, "30000.1", "25", **native))
+        sockets.send(names[1], forced(at, "BUY", "30100.5", "12", **native))
+        sockets.send(names[2], mark(at, "30001.25", "-0.00005000", **native))
+        sockets.send(names[3], change(1001, 1000, at, [["30000.1", "0"]], [["30000.3", "40"]], **native))
+        until(lambda: all(handle.heard(kind) for kind in kinds) and handle.heard("book") == 5)
+    assert handle.report.exit_code == 0, str(handle.report)
+    where = {"venue": "binance_coinm", "symbol": "BTC/USD:BTC"}
+    (trade,) = stored(tmp_path, "trades", **where)
+    assert (trade["id"], trade["quantity"], trade["side"], trade["flags"]) == (7, 25, -1, 16)  # contracts
+    (order,) = stored(tmp_path, "liquidations", **where)
+    assert (order["side"], order["quantity"], order["coverage"]) == (1, 12, "sampled")
+    assert [row["price"] for row in stored(tmp_path, "mark", **where)] == [Decimal("30001.25")]
+    (rate,) = stored(tmp_path, "funding", **where)
+    assert (rate["rate"], rate["interval_s"], rate["kind"]) == (Decimal("-0.00005"), 28_800, 1)
+    assert {row["is_snapshot"] for row in stored(tmp_path, "book", **where)} == {0, 1}
+    assert {part.ledger["sources"][0]["name"] for part in feeds.Catalog(tmp_path).partitions()} == {
+        "recorded from dstream.binance.com"
+    }
+
+
 def test_ledger_says_from_where_and_until_when_it_was_recorded(tmp_path, rest, sockets):
     at = now_ms()
     with recording(tmp_path, rest, sockets, "mark") as handle:

@@ -1,9 +1,7 @@
 """The rule book of Binance: dates, sources, lookups, rules by themselves, refusals."""
 
-import json
 import pickle
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -12,14 +10,9 @@ from venues.checks import time_ns
 from venues.errors import VenueError
 from venues.facts import LATEST, Fact, in_force
 
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "binance.json").read_text())["cases"]
 BTC, ETH, XRP = "BTC/USDT:USDT", "ETH/USDT:USDT", "XRP/USDT:USDT"
 USDM, COINM, SPOT = (venues.get(name) for name in ("binance_usdm", "binance_coinm", "binance_spot"))
 ALL = pytest.mark.parametrize("rules", [USDM, COINM, SPOT], ids=lambda rules: rules.name)
-
-
-def golden(kind):
-    return pytest.mark.parametrize("case", [c for c in GOLDEN if c["kind"] == kind], ids=lambda case: case["id"])
 
 
 def dated_facts(rules):
@@ -208,7 +201,8 @@ def test_fees_by_level_date_and_settle_asset():
     assert USDM.fees() == (0.0002, 0.0005)
     assert USDM.fees(at="2023-06-01") == (0.0002, 0.0004)
     assert USDM.fees(symbol="BTC/USDC:USDC") == (0, 0.0004)
-    assert COINM.fees() == (0.0001, 0.0005)
+    assert COINM.fees(at="2025-05-01") == (0.0001, 0.0005)
+    assert COINM.fees() == (0.0002, 0.0005)
     assert USDM.fees(("0.0001", 0)) == (0.0001, 0)
     assert [fact.value.taker for fact in USDM.fee_changes(symbol=BTC)] == [0.0004, 0.0005, 0.0005]
     with pytest.raises(
@@ -263,14 +257,6 @@ def test_order_limits():
 # Rules by themselves
 
 
-@golden("order_cost")
-def test_cost_of_an_order(case):
-    """Case 7."""
-    cost = USDM.order_cost(symbol=BTC, **case["order"])
-    for name, value in case["expected"].items():
-        assert getattr(cost, name) == pytest.approx(value, abs=case["tolerance"])
-
-
 @pytest.mark.parametrize(
     ("order", "price", "loss"),
     [
@@ -294,13 +280,6 @@ def test_an_inverse_order_costs_coin():
     """100 contracts of 100 USD bought at 50,000 with mark 40,000, 10x: 0.02 coin, and 0.25 - 0.2 of loss."""
     cost = COINM.order_cost(symbol="BTC/USD:BTC", side="buy", quantity=100, price=50_000, mark=40_000, leverage=10)
     assert (cost.initial_margin, cost.open_loss) == pytest.approx((0.02, 0.05))
-
-
-@golden("auto_exchange")
-def test_auto_exchange_sells_the_deficit_over_the_ratio(case):
-    """Case 8."""
-    sold = USDM.auto_exchange(deficit=case["deficit"], ratio=case["ratio"])
-    assert sold == pytest.approx(case["expected"], abs=case["tolerance"])
 
 
 def test_adl_ranks_longs_and_shorts_apart_by_leveraged_profit():

@@ -1,9 +1,7 @@
-"""Bybit: its worked cases by id, the fee to close inside margins, isolated positions at their entry, refusals."""
+"""Bybit: the fee to close inside margins, isolated positions at their entry, refusals."""
 
-import json
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,73 +13,11 @@ from venues.errors import VenueError
 from venues.instrument import Instrument, MarginRules, Tier
 from venues.pool import PoolBox
 
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "bybit.json").read_text())["cases"]
 BTC, INVERSE = "BTC/USDT:USDT", "BTC/USD:BTC"
 BYBIT = venues.get("bybit")
 
 
-def golden(kind):
-    return pytest.mark.parametrize("case", [c for c in GOLDEN if c["kind"] == kind], ids=lambda case: case["id"])
-
-
-def rules_of(case):
-    """Return the venue on the day of a case, with the one tier that the case names."""
-    tier = Tier(floor=0, maintenance_rate=case["maintenance_rate"], max_leverage=case["max_leverage"])
-    instrument = Instrument(case["symbol"], contract=case["contract"], tiers=[tier])
-    return venues.get("bybit", as_of=case["date"]).with_instrument(instrument)
-
-
-def isolated(rules, case, extra=0.0):
-    """Return an isolated leg whose wallet is its initial margin and what was added."""
-    box = rules.box(case["symbol"])
-    position = {name: case[name] for name in ("quantity", "entry_price", "leverage")}
-    mark = case.get("mark", case["entry_price"])
-    bare = PoolBox(0.0, isolated=True)
-    bare.add(box, mark=mark, **position)
-    pool = PoolBox(bare.leg(0).initial + extra, isolated=True)
-    pool.add(box, mark=mark, **position)
-    return pool
-
-
-# Worked cases
-
-
-@golden("isolated")
-def test_isolated_positions_have_their_published_figures(case):
-    leg = isolated(rules_of(case), case).leg(0)
-    for name, value in case["expected"].items():
-        assert getattr(leg, name) == pytest.approx(value, abs=case["tolerance"][name])
-
-
-@golden("isolated_2026")
-def test_extra_margin_counts_less_the_fee_of_closing_by_the_page_of_2026(case):
-    pool = isolated(venues.get("bybit", as_of=case["date"]), case, case["extra"])
-    assert pool.leg(0).liquidation_price == pytest.approx(case["expected"], abs=case["tolerance"])
-
-
-@golden("order_cost")
-def test_an_order_costs_initial_margin_and_both_fees(case):
-    cost = venues.get("bybit", as_of=case["date"]).order_cost(**case["order"])
-    assert cost.cost == pytest.approx(case["expected"], abs=case["tolerance"])
-
-
-@golden("cross_bankruptcy")
-def test_bankruptcy_in_cross_leaves_the_fee_to_close(case):
-    rules = venues.get("bybit", as_of=case["date"])
-    position = venues.Position(case["symbol"], quantity=case["quantity"], entry_price=case["entry_price"])
-    account = venues.Account(rules, balances={"BTC": case["wallet"]}, positions=[position])
-    found = account.risk(marks={case["symbol"]: case["entry_price"]}).positions[case["symbol"]].bankruptcy_price
-    assert found == pytest.approx(case["expected"], abs=case["tolerance"])
-
-
-@golden("order_loss")
-def test_the_loss_of_orders_lowers_what_margin_is_measured_against(case):
-    pool = PoolBox(case["balance"])
-    rate = case["maintenance"] / 100_000
-    pool.add(plain(rate, fee=0), quantity=1, entry_price=100_000, mark=100_000, open_loss=case["order_loss"])
-    risk = pool.risk()
-    assert risk.maintenance == pytest.approx(case["maintenance"])
-    assert risk.maintenance / risk.equity == pytest.approx(case["expected"], abs=case["tolerance"])
+# What is not built
 
 
 @pytest.mark.parametrize(

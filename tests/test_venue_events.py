@@ -1,7 +1,7 @@
 """Recorded events of venues: what is refused while they last, what settles, and the draws of an overload."""
 
 import pytest
-from engine_data import LINEAR, USDM, Listener, account, constant, marks, ns, reasons, run, trades
+from engine_data import LINEAR, USDM, Listener, account, constant, funding, marks, ns, reasons, run, trades
 
 import venues
 from backtest import ConfigError
@@ -103,6 +103,24 @@ def test_a_delisting_settles_the_position_and_refuses_orders():
     closing = result.fills.iloc[-1]
     assert (closing["price"], closing["quantity"]) == (59_000, 0.1)
     assert result.summary["end_equity"] == pytest.approx(10_000 - 100, abs=1e-9)
+
+
+def test_a_perpetual_that_is_delisted_with_an_open_short_settles_and_leaves_the_universe():
+    listed = {}
+
+    def short(strategy):
+        strategy.sell(LINEAR, quantity=0.1)
+        listed["before"] = strategy.universe(USDM, quote="USDT")
+
+    script = Listener(("00:30", short), ("03:00", lambda s: listed.update(after=s.universe(USDM, quote="USDT"))))
+    data = flat() + funding([("01:00", 0.001), ("02:30", 0.001), ("03:30", 0.001)])
+    result = run(data + event("delisting", "02:00", value=59_000, symbol=LINEAR), script)
+    assert listed == {"before": [LINEAR], "after": []}
+    closing = result.fills.iloc[-1]
+    assert (closing["forced"], closing["price"], closing["side"]) == ("settlement", 59_000, 1)
+    # one payment while it lived: 0.1 x 60,000 x 0.1 %, received by the short, and 1,000 of profit a coin
+    assert result.funding["amount"].tolist() == [6.0]
+    assert result.summary["end_equity"] == pytest.approx(10_000 + 6 + 100, abs=1e-9)
 
 
 def test_recorded_adl_reduces_only_a_winning_position_of_an_account_that_asked_for_it():

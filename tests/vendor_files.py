@@ -440,4 +440,22 @@ SAMPLES: dict[str, Sample] = {
         venue="binance_usdm",
         symbol="BTC/USDT:USDT",
     ),
+    "eight-hour-table": table(
+        "all.csv",
+        "exchange,pair,contract,open,high,low,close,volume,funding_rate,time_utc",
+        lambda i: f"binance,BTCUSDT,perpetual,100,110,90,105,5,0.0001,2024-01-0{1 + i // 3} {i % 3 * 8:02d}:00:00",
+    ),
+    "instruments-table": table(
+        "instruments.csv",
+        "symbol,kind,base,quote,settle,contract,contract_size,quantity_unit,tick_size,lot_size,valid_from",
+        lambda i: f"BTCUSDT,perpetual,BTC,USDT,USDT,linear,1,base,0.{i + 1},0.001,2024-01-{i + 1:02d}",
+        venue="binance_usdm",
+    ),
+    "tiers-table": table(
+        "tiers.csv",
+        "symbol,valid_from,floor,maintenance_rate,max_leverage,amount",
+        lambda i: f"BTCUSDT,2024-01-{i + 1:02d},0,0.00{i + 1},50,0",
+        rows=9,
+        venue="binance_usdm",
+    ),
 }

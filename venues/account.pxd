@@ -23,5 +23,7 @@ cdef class Account(MarginWatch):
     cdef int record_forced(self, Slot *slot, PoolState *pool, int64_t quantity, int64_t price, int64_t cost,
                            Forced forced, int64_t time) except -1 nogil
     cdef int64_t available_atoms(self, int32_t asset) noexcept nogil
-    cdef int pay_funding(self, int32_t instrument, int64_t mark, int64_t rate, int32_t rate_scale,
+    cdef int accrue(self, Slot *slot, int64_t time) except -1 nogil
+    cdef int pay_funding(self, int32_t instrument, int64_t mark, int64_t rate, int32_t rate_scale, int64_t interval,
                          int64_t time) except -1 nogil
+    cdef int pay_profit(self, int32_t instrument, int64_t time) except -1 nogil

@@ -1,21 +1,21 @@
 """One account at a venue: fills, fees and funding become postings, records and messages here."""
 
-from libc.math cimport ceil, floor
+from libc.math cimport ceil, fabs, floor
 from libc.stdint cimport int8_t
-from venues.contract cimport SPOT, Contract, notional, quote_notional
-from venues.leg_margin cimport initial_margin
+from venues.contract cimport OF_LEVERAGE, QUANTO, SPOT, Contract, notional, quote_notional
+from venues.leg_margin cimport fee_to_close, initial_rate
 from venues.ledger cimport COUNTERPARTIES, INSURANCE_FUND_ACCOUNT, VENUE_FEES, PostingContext
 from venues.margin_watch cimport MarginWatch
 from venues.orders cimport Order
-from venues.outbox cimport DELEVERAGED, FILLED_PART, FUNDING_PAID, LIQUIDATED, Message
-from venues.position cimport FillEffect, apply_fill, fee, funding_payment
+from venues.outbox cimport DELEVERAGED, FILLED_PART, FUNDING_PAID, LIQUIDATED, STATE_ONLY, Message
+from venues.position cimport FillEffect, accrued_payment, apply_fill, entry_value, fee, funding_payment, pay_out
 from venues.records cimport (
     ADL_PROFIT, BY_ADL, BY_LIQUIDATION, BY_SETTLEMENT, BY_TAKEOVER, FEE, FUNDING_PAYMENT, INSURANCE, LIQUIDATION_FEE,
     OWN_ORDER, SETTLEMENT_PROFIT, SPOT_TRADE, TRADE_PROFIT, ExposureRow, FillRow, Forced, FundingRow,
     LiquidationRow, PostingKind,
 )
 from venues.state cimport PoolState, Slot
-from venues.units cimport int128_t
+from venues.units cimport add, int128_t, join, mul, split, widen
 
 
 cdef class Account(MarginWatch):
@@ -74,6 +74,8 @@ cdef class Account(MarginWatch):
         cdef int64_t before = slot.position.quantity
         cdef PostingKind profit = TRADE_PROFIT
         cdef PoolState *pool
+        if c.funding_accrues:
+            self.accrue(slot, context.time)
         apply_fill(&slot.position, c, order.side * quantity, price, effect)
         if effect.closed > 0 and (slot.position.quantity == 0 or effect.opened > 0):
             self.closed_instrument = order.instrument
@@ -95,6 +97,9 @@ cdef class Account(MarginWatch):
         self.post(context, self.ledger.pseudo(self.venue, COUNTERPARTIES), c.settle, profit, effect.realized, slot)
         if forced == OWN_ORDER:
             fee(c, quantity, price, rate, cost)
+            self.post(context, self.ledger.pseudo(self.venue, VENUE_FEES), c.settle, FEE, -cost[0], slot)
+        elif forced == BY_SETTLEMENT and c.delivery_fee != 0 and context.time >= c.expiry:
+            fee(c, quantity, price, c.delivery_fee, cost)
             self.post(context, self.ledger.pseudo(self.venue, VENUE_FEES), c.settle, FEE, -cost[0], slot)
         elif forced == BY_LIQUIDATION or (forced == BY_TAKEOVER and self.fee_on_forced):
             # binance.md section 5: min(rate x filled notional, what the margin holds above zero), and no trading fee;
@@ -119,6 +124,7 @@ cdef class Account(MarginWatch):
         """What a fill moves between the isolated and the cross wallet."""
         cdef const Contract *c = self.world.contracts[slot.position.instrument]
         cdef int64_t opening, closing, stays, whole = before if before > 0 else -before
+        cdef double price_value, leverage, value
         if forced == BY_TAKEOVER and slot.position.quantity == 0:
             # Taken over at zero equity: what rounding left is the fund's, not the cross wallet's.
             self.post(context, self.ledger.pseudo(self.venue, INSURANCE_FUND_ACCOUNT), c.settle, INSURANCE,
@@ -138,11 +144,14 @@ cdef class Account(MarginWatch):
             self.earmark(slot, -closing)
         if effect.opened > 0:
             # A value within 1e-15 of an atom is on it: floats must not cost an atom.
+            price_value = self.world.price_value(slot.position.instrument, price)
+            leverage = slot.position.leverage
+            if c.initial_rule != OF_LEVERAGE:        # the rate is that of the whole position
+                leverage = 1.0 / initial_rate(c, fabs(entry_value(&slot.position, c)), price_value, leverage)
+            value = notional(c, self.world.quantity_value(slot.position.instrument, effect.opened), price_value)
             opening = <int64_t> ceil(
-                initial_margin(
-                    c, notional(c, self.world.quantity_value(slot.position.instrument, effect.opened),
-                                self.world.price_value(slot.position.instrument, price)),
-                    slot.position.quantity, slot.position.leverage) * self.world.atoms[c.settle] * (1.0 - 1e-15))
+                (value / leverage + fee_to_close(c, value, slot.position.quantity, leverage))
+                * self.world.atoms[c.settle] * (1.0 - 1e-15))
             if effect.closed == 0:
                 opening += cost              # the wallet is the initial margin after its fee
             # A fill beyond the price that it was margined at may need more than there is: the leg gets what there is.
@@ -165,7 +174,7 @@ cdef class Account(MarginWatch):
         row.realized_pnl = effect.realized
         if forced == OWN_ORDER:
             price_value = self.world.price_value(order.instrument, price)
-            dollars = self.world.asset_usd[c.quote]
+            dollars = self.world.asset_usd[c.settle if c.kind == QUANTO else c.quote]
             self.volume += quote_notional(c, self.world.quantity_value(order.instrument, quantity), price_value) * (
                 dollars if dollars > 0.0 else 1.0)
         # A resident stop was decided at its trigger, whatever the price was when it was sent.
@@ -238,14 +247,25 @@ cdef class Account(MarginWatch):
         cdef double free = floor(self.state.available(asset) * self.world.atoms[asset] * (1.0 + 1e-15))
         return max(<int64_t> 0, min(<int64_t> free, self.state.balances[asset] - self.state.earmarked[asset]))
 
-    cdef int pay_funding(self, int32_t instrument, int64_t mark, int64_t rate, int32_t rate_scale,
+    cdef int accrue(self, Slot *slot, int64_t time) except -1 nogil:
+        """Count what a position has held since it was last looked at, quantity x time."""
+        cdef int128_t held
+        if slot.accrued_from == 0:
+            slot.accrued_from = time
+        mul(widen(slot.position.quantity), widen(time - slot.accrued_until), &held)
+        add(join(slot.accrued), held, &held)
+        slot.accrued = split(held)
+        slot.accrued_until = time
+        return 0
+
+    cdef int pay_funding(self, int32_t instrument, int64_t mark, int64_t rate, int32_t rate_scale, int64_t interval,
                          int64_t time) except -1 nogil:
         cdef const Contract *c = self.world.contracts[instrument]
         cdef Slot *slot
         cdef FundingRow *row
         cdef Message *m
         cdef PostingContext context
-        cdef int64_t amount = 0, own
+        cdef int64_t amount = 0, own, quantity
         cdef int leg
         context.time = time
         context.ref = 0
@@ -254,10 +274,25 @@ cdef class Account(MarginWatch):
         context.tag = -1
         for leg in range(-1, 2):
             slot = self.state.find(instrument, <int8_t> leg)
-            if slot == NULL or slot.position.quantity == 0:
+            if slot == NULL:
                 continue
-            funding_payment(c, slot.position.quantity, mark, c.price_scale, rate, rate_scale, &amount)
-            slot.position.funding += amount
+            quantity = slot.position.quantity
+            if c.funding_accrues:
+                # deribit.md section 8: rate x position x time; what was held for a part of the interval pays that part
+                self.accrue(slot, time)
+                # where rows are missing, what was held since the last one counts on average
+                accrued_payment(c, join(slot.accrued), max(interval, time - slot.accrued_from), mark, c.price_scale,
+                                rate, rate_scale, &quantity, &amount)
+                slot.accrued = split(widen(0))
+                slot.accrued_from = time
+                if quantity == 0 and amount == 0:
+                    continue
+            elif quantity == 0:
+                continue
+            else:
+                funding_payment(c, quantity, mark, c.price_scale, rate, rate_scale, &amount)
+            if slot.position.quantity != 0:
+                slot.position.funding += amount
             own = amount
             if c.funding_from_available and slot.position.margin_mode == 1:
                 # venues/bybit.md section 9: the available balance first, what it lacks from the position's margin
@@ -267,7 +302,7 @@ cdef class Account(MarginWatch):
             self.post(&context, self.ledger.pseudo(self.venue, COUNTERPARTIES), c.settle, FUNDING_PAYMENT, own, slot)
             row = <FundingRow *> self.journal.funding.append()
             row.time = time
-            row.quantity = slot.position.quantity
+            row.quantity = quantity
             row.mark = mark
             row.rate = rate
             row.amount = amount
@@ -279,4 +314,28 @@ cdef class Account(MarginWatch):
             m = self.message(FUNDING_PAID, time, slot, c.settle)
             m.row = self.journal.funding.rows - 1
             self.flag(self.state.pool_of(slot))          # one leg of hedge mode may receive what the other pays
+        return 0
+
+    cdef int pay_profit(self, int32_t instrument, int64_t time) except -1 nogil:
+        """Daily settlement: profit up to the mark moves into the balance; the position counts from there on."""
+        cdef Slot *slot
+        cdef PostingContext context
+        cdef int64_t amount = 0
+        cdef int leg
+        context.time = time
+        context.ref = 0
+        context.instrument = instrument
+        context.strategy = -1
+        context.tag = -1
+        for leg in range(-1, 2):
+            slot = self.state.find(instrument, <int8_t> leg)
+            if slot == NULL or slot.position.quantity == 0:
+                continue
+            pay_out(&slot.position, self.world.contracts[instrument], self.world.prices[instrument].mark, &amount)
+            self.state.refresh(slot)
+            if amount != 0:
+                self.post(&context, self.ledger.pseudo(self.venue, COUNTERPARTIES),
+                          self.world.contracts[instrument].settle, SETTLEMENT_PROFIT, amount, slot)
+            self.flag(self.state.pool_of(slot))
+            self.message(STATE_ONLY, time, slot, self.world.contracts[instrument].settle)
         return 0

@@ -182,6 +182,10 @@ class Account:
         choice(self.margin_mode, "margin_mode", ("cross", "isolated"))
         choice(self.position_mode, "position_mode", ("one_way", "hedge"))
         choice(self.collateral, "collateral", ("single", "multi"))
+        for name in ("margin_mode", "position_mode"):
+            allowed = getattr(self.rules.facts, f"{name}s")
+            if getattr(self, name) not in allowed:
+                raise VenueError(f"{self.rules.name} has {name} {' or '.join(allowed)} only")
         balances = {asset: number(amount, f"balances[{asset!r}]") for asset, amount in self.balances.items()}
         _set(self, "balances", balances)
         _set(self, "positions", tuple(self.positions))

@@ -181,6 +181,15 @@ class Venue:
                 raise VenueError(f"{where}: {rules.name} has no multi-assets mode; collateral must be 'single'")
             if self.margin_mode == "isolated":
                 raise VenueError(f"{where}: multi-assets mode is cross only; margin_mode must be 'cross'")
+        for name in ("margin_mode", "position_mode"):
+            allowed = getattr(rules.facts, f"{name}s")
+            if getattr(self, name) not in allowed:
+                raise VenueError(f"{where}: {rules.name} has {name} {' or '.join(allowed)} only")
+        if self.leverage is not None and not rules.facts.has_leverage:
+            raise VenueError(
+                f"{where}: {rules.name} has no leverage setting, initial margin follows from the size of a position; "
+                "leave leverage= out"
+            )
         if rules.contracts != ("spot",):
             return
         # what has no effect on a spot account is refused, not ignored

@@ -8,7 +8,7 @@ cdef enum ContractKind:
     SPOT = 0
     LINEAR = 1       # profit = quantity x size x (exit - entry), in the quote asset
     INVERSE = 2      # profit = contracts x size x (1/entry - 1/exit), in the base asset
-    QUANTO = 3
+    QUANTO = 3       # linear in another asset: profit = contracts x size x (exit - entry), in the settle asset
     OPTION = 4
 
 cdef enum EntryRule:
@@ -20,6 +20,11 @@ cdef enum IsolatedRule:
     AT_MARK = 0          # margins of an isolated leg are valued at the mark
     AT_ENTRY = 1         # at the entry value, whatever the mark
     AT_PRICE = 2         # initial margin at the entry value, maintenance at the mark, fee to close fixed
+
+cdef enum InitialRule:
+    OF_LEVERAGE = 0      # initial rate = 1 / leverage set
+    OF_TIER = 1          # what the tier of the whole position asks
+    OF_LARGER = 2        # the larger of both
 
 cdef struct Contract:
     int32_t index            # row in the run's table of instruments
@@ -49,6 +54,7 @@ cdef struct Contract:
     int64_t maker_fee        # rate in 1e-10; negative = rebate
     int64_t taker_fee
     int64_t clearance_fee    # rate in 1e-10, on notional closed by force
+    int64_t delivery_fee     # rate in 1e-10, on notional settled at expiry
     double price_unit        # 10^-price_scale
     double quantity_unit     # 10^-quantity_scale
     double multiplier        # contract size
@@ -58,6 +64,10 @@ cdef struct Contract:
     uint8_t reserves_fee     # close_fee follows the taker fee
     uint8_t order_loss_in_equity     # of a cross pool
     uint8_t funding_from_available   # an isolated leg's funding: the cross wallet first
+    uint8_t cross_at_entry   # margins of a cross leg too are at the entry value, whatever the mark
+    uint8_t initial_rule     # InitialRule
+    uint8_t close_fee_is_wide        # the fee to close is that of value and initial margin together
+    uint8_t funding_accrues  # by the part of an interval that a position was held
     const TierTable *tiers   # owned by the rule book; swapped on its date; NULL = none
 
 # abs(quantity) x size x price (linear, spot) or abs(quantity) x size / price (inverse); settle asset
@@ -68,7 +78,7 @@ cdef double quote_notional(const Contract *c, double quantity, double price) noe
 
 # Owns the memory of one Contract. Python:
 #   ContractBox(instrument, *, index, assets, price_scale, quantity_scale, settle_scale=8, rounding=None, fees=None,
-#               clearance_fee=None, tiers=None, margin=None)
+#               clearance_fee=None, tiers=None, margin=None, delivery_fee=0, funding_accrues=False)
 #     instrument: venues.Instrument; assets: {asset: row in the run's table of assets}, holds base, quote and settle;
 #     price_scale, quantity_scale: decimals of the run's mantissas (tick and lot must fit into them, else VenueError);
 #     rounding: venues.instrument.RoundingRules (None = exact entry value, everything toward zero);
@@ -76,7 +86,7 @@ cdef double quote_notional(const Contract *c, double quantity, double price) noe
 #     clearance_fee: rate, None = the instrument's own, 0 without one;
 #     margin: venues.instrument.MarginRules (None = no fee to close, everything at the mark);
 #     tiers: TierBox, sequence of venues.Tier, or None = the instrument's own.
-#   Quanto and option contracts are refused: their arithmetic is not built.
+#   Option contracts are refused: their arithmetic is not built.
 cdef class ContractBox:
     cdef Contract *contract              # never NULL; the address stays the same as long as the box lives
     cdef Contract value

@@ -57,9 +57,11 @@ cdef uint8_t _kind(object instrument) except 255:
         return LINEAR
     if instrument.contract == "inverse":
         return INVERSE
+    if instrument.contract == "quanto":
+        return QUANTO
     raise VenueError(
         f"{instrument.symbol}: {instrument.contract} contracts have no arithmetic here yet; "
-        "allowed: spot, linear, inverse"
+        "allowed: spot, linear, inverse, quanto"
     )
 
 
@@ -81,7 +83,7 @@ cdef class ContractBox:
     Parameters
     ----------
     instrument : venues.Instrument
-        Spot, linear or inverse.
+        Spot, linear, inverse or quanto.
     index : int
         Row in the run's table of instruments.
     assets : dict of str to int
@@ -100,6 +102,10 @@ cdef class ContractBox:
         None: the instrument's own.
     margin : MarginRules, optional
         None: no fee to close inside the margins, everything at the mark.
+    delivery_fee : float, optional
+        Rate on the notional settled at expiry.
+    funding_accrues : bool, optional
+        Funding is paid for the part of an interval that a position was held.
 
     Raises
     ------
@@ -110,7 +116,7 @@ cdef class ContractBox:
 
     def __cinit__(
         self, instrument, *, index, dict assets, price_scale, quantity_scale, settle_scale=8, rounding=None, fees=None,
-        clearance_fee=None, tiers=None, margin=None
+        clearance_fee=None, tiers=None, margin=None, delivery_fee=0, bint funding_accrues=False
     ):
         cdef str symbol = instrument.symbol
         memset(&self.value, 0, sizeof(Contract))
@@ -129,6 +135,8 @@ cdef class ContractBox:
         self.value.size = mantissa(instrument.contract_size, self.value.size_scale, f"{symbol}: contract_size")
         self.value.multiplier = instrument.contract_size
         self.value.expiry = 0 if instrument.expiry is None else instrument.expiry
+        self.value.delivery_fee = mantissa(delivery_fee, RATE_SCALE, f"{symbol}: delivery fee")
+        self.value.funding_accrues = funding_accrues
         self._limits(instrument)
         self.set_rounding(RoundingRules() if rounding is None else rounding)
         self.set_margin(MarginRules() if margin is None else margin)
@@ -190,6 +198,9 @@ cdef class ContractBox:
         c.reserves_fee = margin.reserves_fee_to_close
         c.order_loss_in_equity = margin.order_loss == "equity"
         c.funding_from_available = margin.isolated_funding == "available"
+        c.cross_at_entry = margin.cross == "entry"
+        c.initial_rule = {"leverage": OF_LEVERAGE, "tier": OF_TIER, "larger": OF_LARGER}[margin.initial]
+        c.close_fee_is_wide = margin.fee_to_close == "conservative"
         return self._reserve()
 
     cpdef int set_clearance_fee(self, object rate) except -1:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from venues.checks import Number, Time, day, did_you_mean, number, time_ns
 from venues.errors import VenueError
@@ -10,6 +10,7 @@ from venues.facts import (
     LATEST,
     AutoExchange,
     Dated,
+    DeliveryRules,
     Fact,
     FeeLevel,
     Fees,
@@ -24,6 +25,8 @@ from venues.facts import (
 from venues.instrument import Instrument, MarginRules, RoundingRules, Tier, complete_tiers, parse_symbol
 
 T = TypeVar("T")
+_HOUR_NS: Final = 3_600_000_000_000
+_DAY_NS: Final = 24 * _HOUR_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,11 @@ class DatedRules:
         if parts["strike"]:
             raise VenueError(f"{self.name}: {symbol} is an option; options are not built, allowed: {self.contracts}")
         contract, size = self.facts.describe(parts["base"], parts["quote"], parts["settle"])
-        return Instrument(symbol, contract=contract, contract_size=size, source="rule of the venue")
+        made = Instrument(symbol, contract=contract, contract_size=size, source="rule of the venue")
+        if made.expiry is None or not self.facts.delivery:
+            return made
+        hour = self.delivery(symbol, made.expiry).hour_utc
+        return replace(made, expiry=made.expiry - made.expiry % _DAY_NS + hour * _HOUR_NS)
 
     def with_instrument(self, instrument: Instrument) -> Self:
         """Return rules that also know an instrument of the user.
@@ -164,6 +171,11 @@ class DatedRules:
                 and (not is_inverse or asked.settle == parts["settle"])
             ):
                 chosen.append(next((t for t in reversed(tables) if t.valid_from <= now), tables[0]).tiers)
+        if any(row.size_rate for table in chosen for row in table):
+            raise VenueError(
+                f"{self.name}: rates grow with the coins of a position, of each coin differently, so no other table "
+                f"stands in for that of {symbol}; give missing_tiers=[Tier(..., size_rate=...)]"
+            )
         if not chosen:
             raise VenueError(
                 f"{self.name} ships no tier table settled in {asked.settle}; "
@@ -271,6 +283,15 @@ class DatedRules:
         if instrument is not None and instrument.funding_interval_hours is not None:
             return replace(found, interval_hours=instrument.funding_interval_hours)
         return found
+
+    def delivery(self, symbol: str, at: Time | None = None) -> DeliveryRules:
+        """Return how a dated contract settles."""
+        return self.need(of_symbol(self.facts.delivery, symbol), at, f"delivery of {symbol}")
+
+    def is_funding_continuous(self, symbol: str, at: Time | None = None) -> bool:
+        """Return whether funding accrues every moment; a venue without funding rules charges it at its times."""
+        fact = in_force(of_symbol(self.facts.funding, symbol), self.moment(at))
+        return fact is not None and fact.value.is_continuous
 
     def mark_rules(self, at: Time | None = None) -> MarkRules:
         """Return the moving average inside the venue's mark price formula."""

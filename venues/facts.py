@@ -9,6 +9,12 @@ from venues.instrument import Instrument, MarginRules, RoundingRules, Tier
 
 T = TypeVar("T")
 LATEST: Final = (1 << 63) - 1
+# fields of VenueFacts that hold dated rules, by themselves and by key
+SINGLE: Final = (
+    "rounding", "margin", "orders", "mark", "liquidation", "exchange", "ranks_adl", "session_hour", "scores_adl",
+    "index_cap", "order_rates", "amend_keeps_place",
+)  # fmt: skip
+KEYED: Final = ("fees", "fee_levels", "funding", "clearance_fees", "collateral", "delivery", "tiers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,10 @@ class FundingRules:
         Spacing of premium samples.
     impact_margin : float
         Quote currency; impact notional = impact_margin x largest leverage.
+    is_continuous : bool
+        Funding accrues every moment: who held a position for a part of an interval pays that part of its rate.
+    is_announced : bool
+        The rate of the next settlement is published at the one before it.
     """
 
     interval_hours: float
@@ -125,14 +135,49 @@ class FundingRules:
     is_weighted: bool
     sample_seconds: float
     impact_margin: float
+    is_continuous: bool = False
+    is_announced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkRules:
-    """Moving average of mid - index inside the mark price formula: how many samples, how far apart."""
+    """How the mark price is made.
+
+    Parameters
+    ----------
+    points, spacing_seconds : int, float
+        Moving average of price - index: how many samples, how far apart.
+    formula : {"median", "fair", "ema"}
+        "median": of the index with the funding left, the index with the average, and the price. "fair": the index with
+        the funding left, taken anew every `spacing_seconds`. "ema": index + exponential average of price - index, whose
+        time constant is `spacing_seconds`.
+    bound : float
+        "ema": the mark stays within +-bound of the index, as a fraction; 0 = none.
+    """
 
     points: int
     spacing_seconds: float
+    formula: str = "median"
+    bound: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRules:
+    """How a dated contract ends.
+
+    Parameters
+    ----------
+    window_minutes : float
+        It settles at the time average of the index over so many minutes before its expiry.
+    fee : float
+        Rate of the settled notional.
+    hour_utc : int
+        Hour of the day of a symbol's date.
+    """
+
+    window_minutes: float
+    fee: float = 0.0
+    hour_utc: int = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +188,7 @@ class LiquidationRules:
     ----------
     cancels_orders : bool
         All open orders of the pool are cancelled first and the ratio is looked at again.
-    course, multi_assets_course : {"stepwise", "at_once"}
+    course, multi_assets_course : {"stepwise", "by_tier", "at_once"}
         "stepwise": one immediate-or-cancel order reduces a position as far as needed, then the test is repeated.
         "at_once": every position is offered at joint zero-equity prices.
     isolated_course : {"stepwise", "by_tier"}
@@ -156,6 +201,14 @@ class LiquidationRules:
         Which position of a cross pool is closed first.
     charges_trading_fee : bool
         Whether forced fills pay the trading fee beside the clearance fee.
+    cancels : {"pool", "contract"}
+        Whose open orders are cancelled: of all contracts of the pool, or of the one that is closed.
+    round_seconds : float
+        Stepwise closing offers one part of a position and waits so long before the next; 0: all that is needed at once.
+    round_share : float
+        With rounds: that part, as a share of the position.
+    is_limited : bool
+        Orders of stepwise closing are limited by the bankruptcy price; else they take any price.
     """
 
     cancels_orders: bool
@@ -166,6 +219,10 @@ class LiquidationRules:
     charges_trading_fee: bool
     isolated_course: str = "stepwise"
     target_ratio: float = 1.0
+    cancels: str = "pool"
+    round_seconds: float = 0.0
+    round_share: float = 1.0
+    is_limited: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +269,20 @@ class VenueFacts:
         At most two: how many orders an account may send in each window of so many seconds since the epoch.
     amend_keeps_place : bool
         An order whose quantity is lowered at the same price keeps its place in the queue.
+    delivery : mapping of symbol to dated rules
+        Of dated contracts; "" holds for all others.
+    session_hour : dated hour of the day, UTC
+        When unrealised profit is paid out each day and positions are valued anew; empty: never.
+    scores_adl : dated bool
+        Its ranking for auto-deleveraging is profit x effective leverage, by bankruptcy values.
+    index_cap : dated float
+        Prices inside the index are cut to +-that share of their median.
+    margin_modes, position_modes : tuple of str
+        What an account may choose.
+    has_leverage : bool
+        An account may set its margin leverage.
+    closed : ns or time
+        When the venue closed for good; 0 = it is open.
     """
 
     name: str
@@ -235,13 +306,29 @@ class VenueFacts:
     fee_levels: Mapping[str, Dated[tuple[FeeLevel, ...]]] = field(default_factory=dict)
     order_rates: Dated[tuple[tuple[int, float], ...]] = ()
     amend_keeps_place: Dated[bool] = ()
+    delivery: Mapping[str, Dated[DeliveryRules]] = field(default_factory=dict)
+    session_hour: Dated[int] = ()
+    scores_adl: Dated[bool] = ()
+    index_cap: Dated[float] = ()
+    margin_modes: tuple[str, ...] = ("cross", "isolated")
+    position_modes: tuple[str, ...] = ("one_way", "hedge")
+    has_leverage: bool = True
+    closed: Time = 0
+
+    def __post_init__(self) -> None:
+        """Read the date of closing."""
+        object.__setattr__(self, "closed", time_ns(self.closed, "closed"))
+
+    @property
+    def closed_at(self) -> int:
+        """Ns at which it closed for good; 0 = it is open."""
+        return int(self.closed)  # type: ignore[arg-type]
 
     def unverified(self) -> Iterator[tuple[str, int]]:
         """Yield the name and first ns of every fact that no source seen confirms."""
-        for name in ("rounding", "margin", "orders", "mark", "liquidation", "exchange", "ranks_adl", "order_rates",
-                     "amend_keeps_place"):  # fmt: skip
+        for name in SINGLE:
             yield from ((name, fact.since) for fact in getattr(self, name) if fact.is_unverified)
-        for name in ("fees", "fee_levels", "tiers", "funding", "clearance_fees", "collateral"):
+        for name in KEYED:
             for key, facts in getattr(self, name).items():
                 text = " ".join(key).strip() if isinstance(key, tuple) else key or "by default"
                 yield from ((f"{name} {text}", fact.since) for fact in facts if fact.is_unverified)

@@ -38,6 +38,10 @@ cdef void basis_reset(BasisAverage *average, int32_t points) noexcept nogil
 cdef void basis_add(BasisAverage *average, double basis) noexcept nogil
 # 0 without a sample
 cdef double basis_mean(const BasisAverage *average) noexcept nogil
+# index x (1 + rate x time left / interval): BitMEX
+cdef double fair_price(double index, double rate, double hours_left, double interval_hours) noexcept nogil
+# index + mean basis, within +-bound of the index (0 = any): Deribit
+cdef double bounded_price(double index, double average, double bound) noexcept nogil
 # median(index x (1 + last rate x time left / interval), index + mean basis, contract price)
 cdef double mark_price(
     double index, double last_rate, double hours_left, double interval_hours, double basis, double contract_price

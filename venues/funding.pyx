@@ -85,6 +85,18 @@ cdef double mark_price(
     return min(max(contract_price, low), high)
 
 
+cdef double fair_price(double index, double rate, double hours_left, double interval_hours) noexcept nogil:
+    # BitMEX fairPriceMarking (bitmex.md section 2): the funding basis, what is left of the rate
+    return index * (1.0 + rate * hours_left / interval_hours)
+
+
+cdef double bounded_price(double index, double average, double bound) noexcept nogil:
+    # Deribit (deribit.md section 2): index + EMA of price - index
+    if bound <= 0.0:
+        return index + average
+    return min(max(index + average, index * (1.0 - bound)), index * (1.0 + bound))
+
+
 cdef FundingFormula _formula(
     double interest_rate, double clamp, object cap, object floor, bint is_weighted
 ) except *:
@@ -162,6 +174,42 @@ def formula_mark(
     if not 0.0 <= hours_left <= interval_hours:
         raise VenueError(f"hours_left must be in [0, interval_hours={interval_hours:g}], got {hours_left:g}")
     return mark_price(index, last_rate, hours_left, interval_hours, basis, contract_price)
+
+
+def ema_mark(*, double index, double average, double bound=0.0):
+    """Return the mark price that is the index and a moving average of price - index, within +-bound of the index.
+
+    Parameters
+    ----------
+    index, average : float
+        Quote currency; index above 0.
+    bound : float
+        Share of the index; 0 = none.
+    """
+    if not index > 0.0 or not bound >= 0.0:
+        raise VenueError(f"index must be above 0 and bound at least 0, got {index} and {bound}")
+    return bounded_price(index, average, bound)
+
+
+def fair_mark(*, double index, double last_rate, double hours_left, double interval_hours):
+    """Return the mark price of a perpetual that is the index with the funding left.
+
+    Parameters
+    ----------
+    index : float
+        Quote currency, above 0.
+    last_rate : float
+        Rate that will be paid at the next funding time, for one interval.
+    hours_left : float
+        Until that time, in [0, interval_hours].
+    interval_hours : float
+    """
+    _hours(interval_hours)
+    if not index > 0.0:
+        raise VenueError(f"index must be above 0, got {index}")
+    if not 0.0 <= hours_left <= interval_hours:
+        raise VenueError(f"hours_left must be in [0, interval_hours={interval_hours:g}], got {hours_left:g}")
+    return fair_price(index, last_rate, hours_left, interval_hours)
 
 
 cdef class FundingEstimator:

@@ -33,12 +33,16 @@ class Tier:
         Largest margin leverage that may be set for a position in this tier, >= 1.
     amount : float, optional
         Maintenance amount, settle asset. None: the amount that keeps maintenance continuous, from the rows before it.
+    size_rate : float
+        Added to the maintenance rate, and to the initial rate where tiers give it, for each base coin of the position:
+        the requirement grows with the square of the size. Only of a table of one row.
     """
 
     floor: float
     maintenance_rate: float
     max_leverage: float
     amount: float | None = None
+    size_rate: float = 0.0
 
     def __post_init__(self) -> None:
         """Read and check every field."""
@@ -47,6 +51,7 @@ class Tier:
         _set(self, "max_leverage", number(self.max_leverage, "max_leverage", low=1.0))
         if self.amount is not None:
             _set(self, "amount", number(self.amount, "amount"))
+        _set(self, "size_rate", number(self.size_rate, "size_rate", low=0.0))
 
 
 def complete_tiers(tiers: Iterable[Tier], where: str = "tiers") -> tuple[Tier, ...]:
@@ -92,6 +97,8 @@ def complete_tiers(tiers: Iterable[Tier], where: str = "tiers") -> tuple[Tier, .
                 amount = float(exact(row.floor) * step + exact(amounts[-1]))
         amounts.append(0.0 if amount is None else amount)
         done.append(replace(row, amount=amounts[-1]))
+    if len(done) > 1 and any(row.size_rate for row in done):
+        raise VenueError(f"{where}: size_rate needs a table of one row, got {len(done)} rows")
     return tuple(done)
 
 
@@ -138,23 +145,37 @@ class MarginRules:
     isolated : {"mark", "entry", "price"}
         How an isolated position is valued. "mark": like a cross one. "entry": all margins at the entry value. "price":
         initial margin at the entry value, maintenance at the mark, the fee to close fixed by the position's wallet.
+    cross : {"mark", "entry"}
+        The same of a cross position: margins at the mark, or all of them at the entry value.
     order_loss : {"margin", "equity"}
         The loss that an order worse than the mark would start with is added to order margin, or taken from the equity
         of a cross pool.
     isolated_funding : {"position", "available"}
         Whose wallet pays and receives the funding of an isolated position first.
+    initial : {"leverage", "tier", "larger"}
+        Initial rate: 1 / leverage set, what the tier of the whole position asks (1 / its max_leverage, and size_rate),
+        or the larger of both. Where the tier has a say, orders reserve the growth of that margin and none is refused
+        for its tier alone.
+    fee_to_close : {"bankruptcy", "conservative"}
+        The fee to close is that at the bankruptcy price, or that of the value and the initial margin together.
     """
 
     reserves_fee_to_close: bool = False
     isolated: str = "mark"
+    cross: str = "mark"
     order_loss: str = "margin"
     isolated_funding: str = "position"
+    initial: str = "leverage"
+    fee_to_close: str = "bankruptcy"
 
     def __post_init__(self) -> None:
         """Check every field."""
         choice(self.isolated, "isolated", ("mark", "entry", "price"))
+        choice(self.cross, "cross", ("mark", "entry"))
         choice(self.order_loss, "order_loss", ("margin", "equity"))
         choice(self.isolated_funding, "isolated_funding", ("position", "available"))
+        choice(self.initial, "initial", ("leverage", "tier", "larger"))
+        choice(self.fee_to_close, "fee_to_close", ("bankruptcy", "conservative"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +189,7 @@ class Instrument:
         from it.
     contract : {"spot", "linear", "inverse", "quanto", "option"}
     contract_size : float
-        What one unit of quantity is worth: base coins (linear), USD (inverse).
+        What one unit of quantity is worth: base coins (linear), USD (inverse), settle coins per point (quanto).
     tick_size, lot_size : float, optional
         None: not known; a run then takes the finest decimals of its data.
     tiers : sequence of Tier
@@ -256,7 +277,8 @@ class Instrument:
         self._check_dates(where, parts)
         unit = self.quantity_unit
         if unit is None:
-            unit = "contracts" if self.contract == "inverse" or self.contract_size != 1.0 else "base"
+            is_counted = self.contract in ("inverse", "quanto") or self.contract_size != 1.0
+            unit = "contracts" if is_counted else "base"
         _set(self, "quantity_unit", choice(unit, f"{where}: quantity_unit", ("base", "contracts")))
         _set(self, "unverified", tuple(self.unverified))
 
@@ -282,6 +304,8 @@ class Instrument:
             raise VenueError(
                 f"{where}: {self.contract} contracts settle in {expected[self.contract]}, got {self.settle}"
             )
+        if self.contract == "quanto" and self.settle in (self.base, self.quote):
+            raise VenueError(f"{where}: quanto contracts settle in a third asset, got {self.settle}")
 
     def _check_dates(self, where: str, parts: dict[str, str]) -> None:
         _set(self, "valid_from", time_ns(self.valid_from, f"{where}: valid_from"))

@@ -3,65 +3,106 @@
 A contract without a close_fee, valued at the mark, is Binance's case: everything here is then zero or the plain rule.
 Bybit (venues/bybit.md section 3): fee to close = value at the bankruptcy price x taker rate, inside initial and
 maintenance margin; of an isolated leg it is fixed, and maintenance may be that of the entry value whatever the mark.
+BitMEX (venues/bitmex.md section 3): that fee is of value and initial margin together, the initial rate at least what
+the risk limit asks. Deribit (venues/deribit.md section 4): both rates grow with the position in coins.
 """
 
 from libc.math cimport fabs
-from venues.contract cimport AT_ENTRY, AT_MARK, INVERSE, Contract, notional
+from venues.contract cimport AT_ENTRY, AT_MARK, INVERSE, OF_LEVERAGE, OF_TIER, Contract, notional
 from venues.margin cimport Leg, Pool
-from venues.tiers cimport maintenance
+from venues.tiers cimport maintenance, max_leverage
 
 cdef inline double shrinks(const Contract *c, double side) noexcept nogil:
     """+1 where the notional falls while the leg loses (linear longs, inverse shorts), else -1."""
     return 1.0 if (side > 0.0) != (c.kind == INVERSE) else -1.0
 
+cdef inline double profit_of(const Leg *leg) noexcept nogil:
+    # linear q x size x mark - entry value; inverse entry value - q x size / mark
+    if leg.quantity == 0.0:
+        return 0.0
+    if leg.contract.kind == INVERSE:
+        return leg.entry_value - leg.quantity * leg.contract.multiplier / leg.mark
+    return leg.quantity * leg.contract.multiplier * leg.mark - leg.entry_value
+
+cdef inline double shrinks_at_close(const Contract *c, double side) noexcept nogil:
+    """The same for the fee to close that margins reserve."""
+    return -1.0 if c.close_fee_is_wide else shrinks(c, side)
+
 cdef inline double fee_to_close(const Contract *c, double value, double side, double leverage) noexcept nogil:
     """Fee to close at the price where value / leverage is lost."""
     if c.close_fee == 0.0:
         return 0.0
-    return value * (1.0 - shrinks(c, side) / leverage) * c.close_fee
+    return value * (1.0 - shrinks_at_close(c, side) / leverage) * c.close_fee
 
-cdef inline double initial_margin(const Contract *c, double value, double side, double leverage) noexcept nogil:
-    return value / leverage + fee_to_close(c, value, side, leverage)
+cdef inline double size_rate(const Contract *c, double value, double price) noexcept nogil:
+    """What the size of a position, in coins, adds to its rates."""
+    if c.tiers == NULL or c.tiers.size_rate == 0.0:
+        return 0.0
+    return c.tiers.size_rate * (value if c.kind == INVERSE else value / price)
 
-cdef inline bint _is_isolated(const Pool *pool, const Leg *leg) noexcept nogil:
-    return pool.isolated and leg.contract.isolated_rule != AT_MARK
+cdef inline double initial_rate(const Contract *c, double value, double price, double leverage) noexcept nogil:
+    """Initial margin of a position of that value, without fees, as a share of it."""
+    cdef double asked
+    if c.initial_rule == OF_LEVERAGE or c.tiers == NULL:
+        return 1.0 / leverage
+    asked = 1.0 / max_leverage(c.tiers, value) + size_rate(c, value, price)
+    return asked if c.initial_rule == OF_TIER else max(asked, 1.0 / leverage)
+
+cdef inline double initial_margin(
+    const Contract *c, double value, double price, double side, double leverage
+) noexcept nogil:
+    cdef double rate
+    if c.initial_rule == OF_LEVERAGE:
+        return value / leverage + fee_to_close(c, value, side, leverage)
+    rate = initial_rate(c, value, price, leverage)
+    return value * rate + fee_to_close(c, value, side, 1.0 / rate)
+
+cdef inline bint _is_at_entry(const Pool *pool, const Leg *leg) noexcept nogil:
+    """Whether initial margin and fee to close are those of the entry value."""
+    return leg.contract.isolated_rule != AT_MARK if pool.isolated else leg.contract.cross_at_entry
 
 cdef inline bint is_fixed(const Pool *pool, const Leg *leg) noexcept nogil:
     """Whether maintenance is that of the entry value, whatever the mark."""
-    return pool.isolated and leg.contract.isolated_rule == AT_ENTRY
+    return leg.contract.isolated_rule == AT_ENTRY if pool.isolated else leg.contract.cross_at_entry
 
 cdef inline double leg_initial(const Pool *pool, const Leg *leg) noexcept nogil:
     cdef double value = notional(leg.contract, leg.quantity, leg.mark)
-    if _is_isolated(pool, leg):
+    if _is_at_entry(pool, leg):
         value = fabs(leg.entry_value)
-    return initial_margin(leg.contract, value, leg.quantity, leg.leverage)
+    return initial_margin(leg.contract, value, leg.mark, leg.quantity, leg.leverage)
 
 cdef inline double floating_fee(const Pool *pool, const Leg *leg) noexcept nogil:
     """Fee to close inside maintenance, per unit of notional at the mark."""
-    if leg.contract.close_fee == 0.0 or _is_isolated(pool, leg):
+    if leg.contract.close_fee == 0.0 or _is_at_entry(pool, leg):
         return 0.0
-    return (1.0 - shrinks(leg.contract, leg.quantity) / leg.leverage) * leg.contract.close_fee
+    return (1.0 - shrinks_at_close(leg.contract, leg.quantity) / leg.leverage) * leg.contract.close_fee
 
 cdef inline double fixed_fee(const Pool *pool, const Leg *leg) noexcept nogil:
     """Fee to close inside maintenance that does not move with the mark."""
     cdef double value = fabs(leg.entry_value)
     cdef double sign = shrinks(leg.contract, leg.quantity)
     cdef double rate = leg.contract.close_fee
-    if rate == 0.0 or leg.quantity == 0.0 or not _is_isolated(pool, leg):
+    if rate == 0.0 or leg.quantity == 0.0 or not _is_at_entry(pool, leg):
         return 0.0
-    if leg.contract.isolated_rule == AT_ENTRY:
-        return fee_to_close(leg.contract, value, leg.quantity, leg.leverage)
+    if is_fixed(pool, leg):
+        return fee_to_close(
+            leg.contract, value, leg.quantity, 1.0 / initial_rate(leg.contract, value, leg.mark, leg.leverage))
     # At the price where the wallet is gone after that fee (page of 2026-05: extra margin / (1 +- taker rate))
     return max(0.0, (value - sign * pool.wallet) / (1.0 - sign * rate)) * rate
 
 cdef inline double margin_required(const Pool *pool, const Leg *leg) noexcept nogil:
     """Maintenance margin of a leg, settle asset."""
     cdef double value = notional(leg.contract, leg.quantity, leg.mark)
-    if leg.contract.close_fee == 0.0 and not _is_isolated(pool, leg):
-        return maintenance(leg.contract.tiers, value)
+    if leg.contract.close_fee == 0.0 and not _is_at_entry(pool, leg):
+        return maintenance(leg.contract.tiers, value) + value * size_rate(leg.contract, value, leg.mark)
     if is_fixed(pool, leg):
         return maintenance(leg.contract.tiers, fabs(leg.entry_value)) + fixed_fee(pool, leg)
-    return maintenance(leg.contract.tiers, value) + value * floating_fee(pool, leg) + fixed_fee(pool, leg)
+    return (maintenance(leg.contract.tiers, value)
+            + value * (size_rate(leg.contract, value, leg.mark) + floating_fee(pool, leg)) + fixed_fee(pool, leg))
+
+cdef inline bint has_fixed_fee(const Pool *pool, const Leg *leg) noexcept nogil:
+    """Whether the fee to close that is held back does not follow the price of the close."""
+    return leg.contract.close_fee_is_wide and is_fixed(pool, leg)
 
 cdef inline double order_fees(const Leg *leg, double bids, double asks) noexcept nogil:
     """Fee to open and fee to close of what orders add, the dearer side (Order Cost: value / L + both fees)."""

@@ -17,7 +17,12 @@ cdef struct Course:                  # of a venue
     uint8_t is_joint_at_once         # the same of the pool of multi-assets mode
     uint8_t has_limited_fund         # it may be exhausted
     uint8_t is_tiered                # an isolated leg steps down a tier once, then it is taken over
+    uint8_t is_cross_tiered          # the same of a leg of a cross pool
+    uint8_t cancels_contract         # only orders in the contract that is closed are cancelled
+    uint8_t has_no_limit             # forced orders of stepwise closing take any price
     double target                    # ratio below which stepwise closing aims
+    int64_t round_time               # ns between two parts; 0 = all that is needed at once
+    double round_share               # part of a position that a round closes
 
 cdef class Liquidator:
     cdef World world
@@ -33,9 +38,11 @@ cdef class Liquidator:
     cdef readonly int64_t next_deadline      # earliest of all pools; INT64_MAX = none
 
     cdef int proceed(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
-    cdef int cancel_orders(self, int32_t account, PoolState *pool, uint8_t forced, int64_t time) except -1 nogil
+    cdef int cancel_orders(self, int32_t account, PoolState *pool, uint8_t forced, int32_t only,
+                           int64_t time) except -1 nogil
+    cdef bint cancel_contract(self, int32_t account, PoolState *pool, int32_t leg, int64_t time) except -1 nogil
     cdef int64_t quantity_to_close(self, int32_t account, PoolState *pool, int32_t leg) noexcept nogil
-    cdef int step_or_take(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
+    cdef int step_or_take(self, int32_t account, PoolState *pool, int32_t leg, int64_t time) except -1 nogil
     cdef double worst_price(self, int32_t account, const Leg *leg) noexcept nogil
     cdef bint is_offered(self, int32_t account, PoolState *pool) noexcept nogil
     cdef int offer(self, int32_t account, PoolState *pool, int32_t at, int64_t quantity, double limit,

@@ -10,8 +10,10 @@ the test is repeated.
 At once (a multi-assets account of 2025-10-10, R): every position is offered whole at prices at which the pool is worth
 zero.
 
-By tiers (Bybit, isolated): one fill-or-kill order for the difference to a lower tier that suffices; in the lowest tier,
-or when the order did not help, the position is taken over.
+In rounds (deribit.md section 6): the same, a part of the position at a time.
+
+By tiers (Bybit isolated, BitMEX): one fill-or-kill order for the difference to a lower tier that suffices; in the
+lowest tier, or when the order did not help, the position is taken over.
 
 After the time limit, in steps also when the equity is gone, the rest is taken over at prices at which the pool is then
 worth zero.
@@ -55,15 +57,16 @@ cdef class Liquidator:
     def __dealloc__(self):
         free(self.courses)
 
-    cdef int cancel_orders(self, int32_t account, PoolState *pool, uint8_t forced, int64_t time) except -1 nogil:
-        """Cancel the owner's orders of a pool, or the venue's own forced ones."""
+    cdef int cancel_orders(self, int32_t account, PoolState *pool, uint8_t forced, int32_t only,
+                           int64_t time) except -1 nogil:
+        """Cancel the owner's orders of a pool, or the venue's own forced ones; of one contract when `only` >= 0."""
         cdef int32_t i, row, following
         cdef Slot *leg = NULL
         cdef Order *order
         if pool.isolated >= 0:
             leg = (<Account> self.accounts[account]).state.slots[pool.isolated]
         for i in range(self.n_markets):
-            if (<Market> self.markets[i]).active == 0:
+            if (<Market> self.markets[i]).active == 0 or (only >= 0 and i != only):
                 continue
             if leg != NULL:
                 if leg.position.instrument != i:
@@ -93,7 +96,9 @@ cdef class Liquidator:
             pool.has_stepped = False
             if pool.deadline < self.next_deadline:
                 self.next_deadline = pool.deadline
-            self.cancel_orders(account, pool, False, time)
+            pool.next_round = 0
+            if not course.cancels_contract:
+                self.cancel_orders(account, pool, False, -1, time)
         while guard < 1000:
             guard += 1
             (<Account> self.accounts[account]).state.look(pool)
@@ -112,31 +117,45 @@ cdef class Liquidator:
                 return 0                     # it takes the next price, even if the mark has come back
             if (<Account> self.accounts[account]).state.ratio(pool) < 1.0:
                 return self.finish(account, pool, time)
-            if at_once:
-                self.offer_all(account, pool, time)
-                continue
-            if course.is_tiered and pool.isolated >= 0:
-                self.step_or_take(account, pool, time)
-                continue
             worst = largest(pool)
             if worst < 0:
                 return self.finish(account, pool, time)
+            if course.cancels_contract and self.cancel_contract(account, pool, worst, time):
+                continue
+            if at_once:
+                self.offer_all(account, pool, time)
+                continue
+            if course.is_tiered if pool.isolated >= 0 else course.is_cross_tiered:
+                self.step_or_take(account, pool, worst, time)
+                continue
+            if time < pool.next_round:
+                return 0
             self.offer(account, pool, worst, self.quantity_to_close(account, pool, worst),
-                       bankruptcy_price(&pool.pool, worst), time)
+                       0.0 if course.has_no_limit else bankruptcy_price(&pool.pool, worst), time)
+            if course.round_time > 0:
+                pool.next_round = time + course.round_time
+                self.next_deadline = min(self.next_deadline, pool.next_round)
         return 0
 
-    cdef int step_or_take(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
+    cdef bint cancel_contract(self, int32_t account, PoolState *pool, int32_t leg, int64_t time) except -1 nogil:
+        """Cancel the owner's orders in the contract of a leg; returns 1 when there were any."""
+        cdef Slot *slot = (<Account> self.accounts[account]).state.slots[pool.slots[leg]]
+        cdef int32_t before = slot.open_orders
+        self.cancel_orders(account, pool, False, slot.position.instrument, time)
+        return slot.open_orders < before
+
+    cdef int step_or_take(self, int32_t account, PoolState *pool, int32_t at, int64_t time) except -1 nogil:
         """Offer the difference to a lower tier that suffices, once; else the position is taken over."""
-        cdef Leg *leg = &pool.pool.legs[0]
-        cdef double limit = bankruptcy_price(&pool.pool, 0)
-        cdef double needed = step_down(&pool.pool, 0, self.worst_price(account, leg), leg.contract.close_fee)
+        cdef Leg *leg = &pool.pool.legs[at]
+        cdef double limit = bankruptcy_price(&pool.pool, at)
+        cdef double needed = step_down(&pool.pool, at, self.worst_price(account, leg), leg.contract.close_fee)
         cdef int64_t lot = max(<int64_t> 1, leg.contract.lot)
         cdef int64_t quantity = <int64_t> ceil(needed / leg.contract.quantity_unit / lot - 1e-9) * lot
         cdef Order *order
         if pool.has_stepped or quantity >= whole_units(leg):
             return self.take_over(account, pool, time)
         pool.has_stepped = True
-        order = self.forced(account, pool, 0, quantity, limit, time)
+        order = self.forced(account, pool, at, quantity, limit, time)
         order.tif = FOK
         return (<Market> self.markets[order.instrument]).add(order, time)
 
@@ -181,9 +200,11 @@ cdef class Liquidator:
         cdef Leg *leg = &pool.pool.legs[at]
         cdef double price = self.worst_price(account, leg)
         cdef double rate = <double> leg.contract.clearance_fee * 1e-10 + leg.contract.close_fee
-        cdef double needed = reduction(
-            &pool.pool, at, price, rate, self.courses[(<Account> self.accounts[account]).venue].target)
+        cdef Course *course = &self.courses[(<Account> self.accounts[account]).venue]
+        cdef double needed = reduction(&pool.pool, at, price, rate, course.target)
         cdef int64_t lot = max(<int64_t> 1, leg.contract.lot)
+        if course.round_time > 0:
+            needed = min(needed, course.round_share * fabs(leg.quantity))
         # The next lot up: exactly `needed` would leave the pool on its requirement, which still triggers.
         return min(whole_units(leg), (<int64_t> (needed / leg.contract.quantity_unit) // lot + 1) * lot)
 
@@ -228,7 +249,7 @@ cdef class Liquidator:
         cdef Risk risk
         cdef int64_t price, quantity, mark
         cdef LiquidationRow *row
-        self.cancel_orders(account, pool, True, time)
+        self.cancel_orders(account, pool, True, -1, time)
         fund = self.ledger.pseudo((<Account> self.accounts[account]).venue, INSURANCE_FUND_ACCOUNT)
         risk = pool.risk                 # at the takeover: every leg gives up the same share of its notional
         while pool.pool.count > 0:
@@ -355,9 +376,10 @@ cdef class Liquidator:
         return 0
 
     cdef int finish(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
-        self.cancel_orders(account, pool, True, time)
+        self.cancel_orders(account, pool, True, -1, time)
         pool.condition = NORMAL
         pool.episode = 0
+        pool.next_round = 0
         (<Account> self.accounts[account]).examine(pool, time)
         (<Account> self.accounts[account]).sample(pool, time, 2)
         return self.tell(account, pool.asset, time)

@@ -1,21 +1,21 @@
 """Margin of a pool of positions: equity, requirement, liquidation and bankruptcy prices. Pure functions on structs.
 
 Everything here is affine, piece by piece, in x = price (linear) or x = 1/price (inverse): with n = abs(quantity) x size
-the notional is n x, profit is +-n x + constant, and within one risk tier maintenance is n x rate - amount.
+the notional is n x, profit is +-n x + constant, and within one risk tier maintenance is n x rate - amount. Where the
+rate grows with the position in coins, maintenance of an inverse contract has a square of x too: equity less maintenance
+is then a concave curve, of a linear contract (whose coins do not move with the price) still a line.
 """
 
 from libc.math cimport INFINITY, fabs
 from libc.stdint cimport int32_t
 
-from venues.contract cimport INVERSE, Contract, notional
+from venues.contract cimport INVERSE, OF_LEVERAGE, Contract, notional
 from venues.leg_margin cimport (
-    backing, fixed_fee, floating_fee, is_fixed, leg_initial, loss_reduces_equity, margin_required, order_fees, shrinks,
+    backing, fixed_fee, floating_fee, has_fixed_fee, initial_rate, is_fixed, leg_initial, loss_reduces_equity,
+    margin_required, order_fees, profit_of, shrinks, size_rate,
 )
-from venues.tiers cimport Tier, TierTable, maintenance, tier_at
-
-cdef enum:
-    UP = 1
-    DOWN = -1
+from venues.lines cimport DOWN, UP, Group, Line, border_of, group_of, line_of, per_x, price_of, value_at, zero_of
+from venues.tiers cimport TierTable, maintenance, tier_at
 
 cdef extern from *:
     """
@@ -29,12 +29,7 @@ cdef extern from *:
 
 
 cdef double leg_unrealized(const Leg *leg) noexcept nogil:
-    # linear q x size x mark - entry value; inverse entry value - q x size / mark
-    if leg.quantity == 0.0:
-        return 0.0
-    if leg.contract.kind == INVERSE:
-        return leg.entry_value - leg.quantity * leg.contract.multiplier / leg.mark
-    return leg.quantity * leg.contract.multiplier * leg.mark - leg.entry_value
+    return profit_of(leg)
 
 
 cdef double leg_notional(const Leg *leg) noexcept nogil:
@@ -45,9 +40,20 @@ cdef double leg_maintenance(const Pool *pool, const Leg *leg) noexcept nogil:
     return margin_required(pool, leg)
 
 
+cdef inline double _growth(const Leg *leg, double before, double after) noexcept nogil:
+    """By how much the initial margin of a position grows with its value, at the rate of the whole."""
+    return max(0.0, after * initial_rate(leg.contract, after, leg.mark, leg.leverage)
+               - before * initial_rate(leg.contract, before, leg.mark, leg.leverage))
+
+
 cdef double order_margin(const Leg *leg) noexcept nogil:
     # One-way: max(|position + bids|, |position - asks|) / leverage less the position's part. Hedge: the opening side.
     cdef double size, long_side, short_side
+    if leg.side != 0 and leg.contract.initial_rule != OF_LEVERAGE:
+        size = leg_notional(leg)
+        long_side = leg.bids if leg.side > 0 else 0.0
+        short_side = leg.asks if leg.side < 0 else 0.0
+        return _growth(leg, size, size + long_side + short_side) + order_fees(leg, long_side, short_side)
     if leg.side > 0:
         return leg.bids / leg.leverage + order_fees(leg, leg.bids, 0.0)
     if leg.side < 0:
@@ -57,6 +63,9 @@ cdef double order_margin(const Leg *leg) noexcept nogil:
         size = -size
     long_side = fabs(size + leg.bids)
     short_side = fabs(size - leg.asks)
+    if leg.contract.initial_rule != OF_LEVERAGE:
+        return _growth(leg, fabs(size), max(long_side, short_side)) + order_fees(
+            leg, long_side - fabs(size), short_side - fabs(size))
     return (max(long_side, short_side) - fabs(size)) / leg.leverage + order_fees(
         leg, long_side - fabs(size), short_side - fabs(size))
 
@@ -87,6 +96,9 @@ cdef void standard_risk(const Pool *pool, Risk *out) noexcept nogil:
         else:
             out.orders += (order_margin(leg) + leg.open_loss) * leg.conversion
         out.maintenance += margin_required(pool, leg) * leg.conversion
+        if has_fixed_fee(pool, leg):
+            out.close_fees += fixed_fee(pool, leg) * leg.conversion
+            continue
         fee = size * leg.contract.close_fee * leg.conversion
         out.close_fees += fee
         out.signed_close_fees += shrinks(leg.contract, leg.quantity) * fee
@@ -94,164 +106,49 @@ cdef void standard_risk(const Pool *pool, Risk *out) noexcept nogil:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The legs of one contract as a function of its own price
+# Prices at which a pool meets a threshold
 
-cdef struct Line:              # threshold x equity - maintenance = constant + slope x, within one segment of tiers
-    double constant
-    double slope
-    double gross               # sum of the absolute values behind constant
-    double gross_slope
-
-
-cdef struct Group:             # the legs of one contract inside a pool
-    const Pool *pool
-    const Contract *contract
-    int32_t first
-    int32_t last
-    double x                   # at the present mark
-    double threshold           # weight of equity
-    double others              # threshold x (wallet + profit of the others) - their maintenance
-    double others_gross
-
-
-cdef inline double _per_x(const Leg *leg) noexcept nogil:
-    return fabs(leg.quantity) * leg.contract.multiplier
-
-
-cdef inline bint _in_group(const Group *group, const Leg *leg) noexcept nogil:
-    return leg.contract == group.contract and leg.quantity != 0.0
-
-
-cdef Group _group(const Pool *pool, int32_t index, double threshold, bint with_maintenance) noexcept nogil:
-    cdef Group group
-    cdef const Leg *leg
-    cdef double unrealized, required
-    cdef int32_t other
-    group.pool = pool
-    group.contract = pool.legs[index].contract
-    group.first = index
-    group.last = index
-    group.x = pool.legs[index].mark
-    if group.contract.kind == INVERSE:
-        group.x = 1.0 / group.x
-    group.threshold = threshold
-    group.others = threshold * backing(pool)
-    group.others_gross = fabs(group.others)
-    for other in range(pool.count):
-        leg = &pool.legs[other]
-        if leg.contract == group.contract:
-            group.first = min(group.first, other)
-            group.last = max(group.last, other)
-            continue
-        unrealized = threshold * leg_unrealized(leg) * leg.conversion
-        required = leg_maintenance(pool, leg) * leg.conversion if with_maintenance else 0.0
-        group.others += unrealized - required
-        group.others_gross += threshold * (fabs(leg.entry_value) + leg_notional(leg)) * leg.conversion + required
-    return group
-
-
-cdef Line _line(const Group *group, double x, bint with_maintenance) noexcept nogil:
-    """The line of the segment that begins at x (a border of tiers belongs to the segment above it)."""
-    cdef Line line
-    cdef const Leg *leg
-    cdef const TierTable *table
-    cdef const Tier *tier
-    cdef double size, direction, weight, fee
-    cdef int32_t index, row
-    line.constant = group.others
-    line.gross = group.others_gross
-    line.slope = 0.0
-    line.gross_slope = 0.0
-    direction = -1.0 if group.contract.kind == INVERSE else 1.0
-    for index in range(group.first, group.last + 1):
-        leg = &group.pool.legs[index]
-        if not _in_group(group, leg):
-            continue
-        size = _per_x(leg) * leg.conversion
-        weight = group.threshold * leg.conversion
-        line.constant -= direction * weight * leg.entry_value
-        line.gross += weight * fabs(leg.entry_value)
-        line.slope += direction * weight * leg.quantity * leg.contract.multiplier
-        line.gross_slope += size * group.threshold
-        table = leg.contract.tiers
-        if not with_maintenance:
-            line.slope -= size * leg.contract.close_fee
-            continue
-        if is_fixed(group.pool, leg):
-            line.constant -= margin_required(group.pool, leg) * leg.conversion
-            line.gross += margin_required(group.pool, leg) * leg.conversion
-            continue
-        fee = floating_fee(group.pool, leg)
-        line.constant -= fixed_fee(group.pool, leg) * leg.conversion
-        line.slope -= size * fee
-        line.gross_slope += size * fee
-        if table == NULL:
-            continue
-        row = 0
-        while row + 1 < table.count and table.rows[row + 1].floor / _per_x(leg) <= x:
-            row += 1
-        tier = &table.rows[row]
-        line.constant += tier.amount * leg.conversion
-        line.gross += fabs(tier.amount) * leg.conversion
-        line.slope -= size * tier.maintenance_rate
-        line.gross_slope += size * tier.maintenance_rate
-    return line
-
-
-cdef double _border(const Group *group, double x, int direction) noexcept nogil:
-    """The nearest border of tiers above x (infinite without one) or below it (0 without one)."""
-    cdef const Leg *leg
-    cdef const TierTable *table
-    cdef double border
-    cdef double nearest = INFINITY if direction == UP else 0.0
-    cdef int32_t index, row
-    for index in range(group.first, group.last + 1):
-        leg = &group.pool.legs[index]
-        table = leg.contract.tiers
-        if not _in_group(group, leg) or table == NULL or is_fixed(group.pool, leg):
-            continue
-        for row in range(1, table.count):
-            border = table.rows[row].floor / _per_x(leg)
-            if direction == UP and x < border < nearest:
-                nearest = border
-            elif direction == DOWN and nearest < border < x:
-                nearest = border
-    return nearest
-
-
-cdef inline double _price(const Group *group, double x) noexcept nogil:
-    if group.contract.kind == INVERSE:
-        return 1.0 / x
-    return x
+cdef void _nearer(const Group *group, double root, double *found) noexcept nogil:
+    """Keep the price of a root where it is nearer to the mark than what was found."""
+    cdef double mark = price_of(group, group.x)
+    cdef double price
+    # beyond a million million times the mark, or under that part of it, is rounding, not a price
+    if group.x * ROUNDING < root < group.x / ROUNDING:
+        price = price_of(group, root)
+        if found[0] == 0.0 or fabs(price - mark) < fabs(found[0] - mark):
+            found[0] = price
 
 
 cdef double _nearest_root(const Group *group, bint with_maintenance) noexcept nogil:
     """Price at which the group's line meets zero, the nearest to the mark; 0 = none."""
     cdef Line line
-    cdef double start, end, root, price
+    cdef double start, end, root
     cdef double found = 0.0
-    cdef double mark = _price(group, group.x)
     cdef bint positive, positive_end
     cdef bint before = True
+    cdef int direction
     start = 0.0
     while start < INFINITY:
-        line = _line(group, start, with_maintenance)
-        end = _border(group, start, UP) if with_maintenance else INFINITY
-        positive = line.constant + line.slope * start > 0.0
+        line = line_of(group, start, with_maintenance)
+        end = border_of(group, start, UP) if with_maintenance else INFINITY
+        positive = value_at(&line, start) > 0.0
         if end < INFINITY:
-            positive_end = line.constant + line.slope * end > 0.0
+            positive_end = value_at(&line, end) > 0.0
+        elif line.curve > 0.0:
+            positive_end = False
         else:
             positive_end = line.slope > 0.0 or (line.slope == 0.0 and positive)
-        root = -1.0
         if start > 0.0 and positive != before:
-            root = start                         # a table that jumps at a border crosses zero there
-        if positive != positive_end:
+            _nearer(group, start, &found)        # a table that jumps at a border crosses zero there
+        if line.curve > 0.0:
+            # concave: it may rise above zero and fall again inside one segment
+            for direction in range(DOWN, UP + 1, 2):
+                root = zero_of(&line, direction)
+                if start <= root <= end:
+                    _nearer(group, root, &found)
+        elif positive != positive_end:
             root = min(max(-line.constant / line.slope, start), end)
-        # beyond a million million times the mark, or under that part of it, is rounding, not a price
-        if group.x * ROUNDING < root < group.x / ROUNDING:
-            price = _price(group, root)
-            if found == 0.0 or fabs(price - mark) < fabs(found - mark):
-                found = price
+            _nearer(group, root, &found)
         before = positive_end
         start = end
     return found
@@ -262,7 +159,7 @@ cdef double liquidation_price(const Pool *pool, int32_t leg) noexcept nogil:
     cdef Group group
     if pool.legs[leg].quantity == 0.0:
         return 0.0
-    group = _group(pool, leg, 1.0, True)
+    group = group_of(pool, leg, 1.0, True)
     return _nearest_root(&group, True)
 
 
@@ -314,7 +211,7 @@ cdef double bankruptcy_price(const Pool *pool, int32_t leg) noexcept nogil:
     cdef Group group
     if pool.legs[leg].quantity == 0.0:
         return 0.0
-    group = _group(pool, leg, 1.0, False)
+    group = group_of(pool, leg, 1.0, False)
     return _nearest_root(&group, False)
 
 
@@ -342,12 +239,21 @@ cdef double _safe_reach(const Group *group, int direction) noexcept nogil:
     cdef double start = group.x
     cdef double end, value
     while True:
-        end = _border(group, start, direction)
-        line = _line(group, start if direction == UP else end, True)
+        end = border_of(group, start, direction)
+        line = line_of(group, start if direction == UP else end, True)
         line.constant -= ROUNDING * line.gross
         line.slope -= ROUNDING * line.gross_slope
-        if line.constant + line.slope * start <= 0.0:
+        line.curve *= 1.0 + ROUNDING
+        if value_at(&line, start) <= 0.0:
             return start
+        if line.curve > 0.0:
+            value = zero_of(&line, direction)
+            if direction == UP and value < end or direction == DOWN and value > end:
+                return value
+            if end == 0.0:
+                return end
+            start = end
+            continue
         value = line.slope if end == INFINITY else line.constant + line.slope * end
         if value < 0.0:
             return -line.constant / line.slope
@@ -358,7 +264,7 @@ cdef double _safe_reach(const Group *group, int direction) noexcept nogil:
 
 cdef double _contract_slack(const Pool *pool, const Risk *risk, double threshold, Band *bands) noexcept nogil:
     """Exact bands of a pool whose legs are all of one contract."""
-    cdef Group group = _group(pool, 0, threshold, True)
+    cdef Group group = group_of(pool, 0, threshold, True)
     cdef double near = _safe_reach(&group, DOWN)
     cdef double far = _safe_reach(&group, UP)
     cdef Band band
@@ -389,26 +295,33 @@ cdef double _leg_reach(
     cdef double limit = here * (1.0 + REACH) if direction == UP else here * (1.0 - REACH)
     cdef double gain = threshold if (leg.quantity > 0.0) != (leg.contract.kind == INVERSE) else -threshold
     cdef double fee = floating_fee(pool, leg)
-    cdef double base = gain * here - (maintenance(table, here) + here * fee)
+    cdef bint still = is_fixed(pool, leg)        # the requirement does not move with the mark
+    # the coins of a linear contract do not move with its price; those of an inverse one are its notional
+    cdef double curve = table.size_rate if table != NULL and leg.contract.kind == INVERSE and not still else 0.0
+    cdef double by_size = 0.0 if curve > 0.0 or still else size_rate(leg.contract, here, leg.mark)
+    cdef double base = gain * here - here * (fee + by_size + curve * here) - (
+        0.0 if still else maintenance(table, here))
     cdef double start = here
     cdef double end, rate, amount, loss, ratio
     cdef double worst = -INFINITY
     cdef int32_t row = 0
+    if still:
+        table = NULL
     if table != NULL:
         row = <int32_t> (tier_at(table, here) - table.rows)
     while True:
         end = limit
-        rate = fee
+        rate = fee + by_size
         amount = 0.0
         if table != NULL:
-            rate = table.rows[row].maintenance_rate + fee
+            rate += table.rows[row].maintenance_rate
             amount = table.rows[row].amount
             if direction == UP and row + 1 < table.count:
                 end = min(limit, table.rows[row + 1].floor)
             elif direction == DOWN:
                 end = max(limit, table.rows[row].floor)
         # a jump of the requirement where the segment begins counts at once: the loss at its start, then at its end
-        loss = base - (gain * start - (start * rate - amount))
+        loss = base - (gain * start - (start * (rate + curve * start) - amount))
         if fabs(start - here) > SHRINK * here:
             worst = max(worst, loss / fabs(start - here))
         elif loss > SHRINK * here:
@@ -416,12 +329,12 @@ cdef double _leg_reach(
             return here
         if loss >= slack:
             break
-        loss = base - (gain * end - (end * rate - amount))
+        loss = base - (gain * end - (end * (rate + curve * end) - amount))
         if fabs(end - here) > SHRINK * here:
             ratio = loss / fabs(end - here)
             if loss > slack:
-                # the segment is affine: stop where this leg alone has used up the slack
-                ratio = slack - (base - (gain * start - (start * rate - amount)))
+                # the loss is at most its chord (affine, or convex): stop where that has used up the slack
+                ratio = slack - (base - (gain * start - (start * (rate + curve * start) - amount)))
                 end = start + (end - start) * ratio / (loss - slack + ratio)
                 if fabs(end - here) <= SHRINK * here:
                     slope[0] = 0.0
@@ -464,7 +377,7 @@ cdef double standard_slack(const Pool *pool, const Risk *risk, double threshold,
             continue
         up = _leg_reach(pool, leg, threshold, slack / leg.conversion, UP, &slope_up)
         down = _leg_reach(pool, leg, threshold, slack / leg.conversion, DOWN, &slope_down)
-        size = _per_x(leg)
+        size = per_x(leg)
         if leg.contract.kind == INVERSE:
             # notional moves by size x (mark - price) / (mark x price), bounded at the end where the loss is larger
             band.low = size / up

@@ -30,6 +30,11 @@ cdef class Market:
     cdef readonly int32_t active
     cdef readonly bint closed        # delisted or settled
     cdef readonly Book book          # None = trades or bars alone
+    cdef int64_t settles_from        # ns: the index is averaged from here to the expiry; 0 = no dated contract
+    cdef int64_t expiry              # ns
+    cdef int64_t indexed_at          # ns of the latest index price
+    cdef int64_t indexed             # that price
+    cdef double index_sum            # price units x ns since settles_from
     # tape
     cdef int8_t last_side
     cdef int64_t run_price           # volume traded in an unbroken run at one price ...
@@ -54,6 +59,7 @@ cdef class Market:
             self.run_volume = quantity
         self.last_side = side
 
+    cdef int64_t walk(self, int64_t price, int64_t time) noexcept nogil     # the mark of a dated contract, by its index
     cdef bint reaches(self, const Order *order, int64_t time) noexcept nogil       # a limit that would take now
     cdef bint is_priced(self) noexcept nogil         # whether it can be said what a limit reaches
     cdef int add(self, Order *order, int64_t time) except -1 nogil

@@ -56,6 +56,23 @@ cdef class Market:
         self.share = share
         self.segment = 1
 
+    cdef int64_t walk(self, int64_t price, int64_t time) noexcept nogil:
+        """The settlement price to expect: what is known of the average, and the present index for what is left of it.
+
+        Before the window that is the index itself, at its end the settlement price (deribit.md section 2: U).
+        """
+        cdef int64_t since = max(self.indexed_at, self.settles_from)
+        if self.settles_from == 0:
+            return price
+        if time > since and self.indexed != 0:
+            self.index_sum += <double> self.indexed * <double> (time - since)
+        self.indexed_at = time
+        self.indexed = price
+        if time <= self.settles_from or time > self.expiry:
+            return price
+        return <int64_t> rint((self.index_sum + <double> price * <double> (self.expiry - time))
+                              / <double> (self.expiry - self.settles_from))
+
     # ------------------------------------------------------------------ the list of working orders
 
     cdef void unlink(self, Order *order) noexcept nogil:

@@ -2,7 +2,7 @@
 
 from libc.math cimport ceil, fabs
 from libc.stdint cimport int8_t
-from venues.contract cimport INVERSE, SPOT, Contract, notional
+from venues.contract cimport INVERSE, OF_LEVERAGE, SPOT, Contract, notional
 from venues.orders cimport (
     CLOSE_POSITION, FORCED_ORDER, INSUFFICIENT_BALANCE, INSUFFICIENT_MARGIN, LEVERAGE_ABOVE_TIER, NO_PRICE, NO_REASON,
     POSITION_LIMIT, REDUCE_ONLY, Order,
@@ -63,7 +63,7 @@ cdef class OrderMargin(Wallet):
         if self.falls_short(c.settle, before, after, value):
             self.hold(slot, order, value, loss, -1)
             return INSUFFICIENT_MARGIN
-        if self.limits and c.tiers != NULL:
+        if self.limits and c.tiers != NULL and c.initial_rule == OF_LEVERAGE:
             value = max(
                 fabs(self.signed_notional(slot, mark) + slot.bids), fabs(self.signed_notional(slot, mark) - slot.asks))
             if value > fabs(self.signed_notional(slot, mark)) and max_leverage(c.tiers, value) < slot.position.leverage:
@@ -183,7 +183,8 @@ cdef class OrderMargin(Wallet):
             slot = self.state.find(instrument, <int8_t> leg)
             if slot == NULL:
                 continue
-            if max_leverage(c.tiers, fabs(self.signed_notional(slot, mark)) + max(slot.bids, slot.asks)) < leverage:
+            if c.initial_rule == OF_LEVERAGE and max_leverage(
+                    c.tiers, fabs(self.signed_notional(slot, mark)) + max(slot.bids, slot.asks)) < leverage:
                 return LEVERAGE_ABOVE_TIER
             if slot.position.margin_mode == 1 and slot.position.quantity != 0 and leverage < old:
                 return INSUFFICIENT_MARGIN       # binance.md section 3 (U): an isolated position's leverage only rises

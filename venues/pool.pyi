@@ -72,3 +72,11 @@ def risk_arrays(
     wallet: NDArray[np.float64],
     out: NDArray[Any],
 ) -> None: ...
+def price_arrays(
+    boxes: list[ContractBox],
+    contract: NDArray[np.int32],
+    quantity: NDArray[np.float64],
+    entry_price: NDArray[np.float64],
+    wallet: NDArray[np.float64],
+    out: NDArray[Any],
+) -> None: ...

@@ -282,3 +282,51 @@ def risk_arrays(
     finally:
         PyMem_Free(contracts)
         PyMem_Free(legs)
+
+
+def price_arrays(
+    list boxes, const int32_t[::1] contract, const double[::1] quantity, const double[::1] entry_price,
+    const double[::1] wallet, double[:, ::1] out
+):
+    """Fill `out` with the liquidation and bankruptcy prices of many isolated positions, without the GIL.
+
+    Parameters
+    ----------
+    boxes : list of ContractBox
+    contract : ndarray of int32, shape (positions,)
+        Row in `boxes` of each position.
+    quantity, entry_price, wallet : ndarray of float64, shape (positions,)
+        Signed quantity; quote currency, above 0; settle asset.
+    out : ndarray of float64, shape (positions, 2)
+        Liquidation price, bankruptcy price; 0 where there is none; written.
+    """
+    cdef int64_t row
+    cdef int32_t index
+    cdef Pool pool
+    cdef Leg leg
+    cdef const Contract **contracts = <const Contract **> PyMem_Malloc(max(1, len(boxes)) * sizeof(Contract *))
+    if contracts == NULL:
+        raise MemoryError()
+    pool.isolated = True
+    pool.count = 1
+    pool.legs = &leg
+    leg.side = 0
+    leg.leverage = 1.0
+    leg.conversion = 1.0
+    leg.bids = 0.0
+    leg.asks = 0.0
+    leg.open_loss = 0.0
+    try:
+        for index in range(<int32_t> len(boxes)):
+            contracts[index] = (<ContractBox?> boxes[index]).contract
+        with nogil:
+            for row in range(quantity.shape[0]):
+                leg.contract = contracts[contract[row]]
+                leg.quantity = quantity[row]
+                leg.entry_value = _entry_value(leg.contract, quantity[row], entry_price[row])
+                leg.mark = entry_price[row]
+                pool.wallet = wallet[row]
+                out[row, 0] = liquidation_price(&pool, 0)
+                out[row, 1] = bankruptcy_price(&pool, 0)
+    finally:
+        PyMem_Free(contracts)

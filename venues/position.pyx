@@ -6,12 +6,13 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport INT64_MIN, int64_t
 from libc.string cimport memset
 
-from venues.contract cimport AVERAGE_DIGITS, AVERAGE_PRICE, EXACT_VALUE, INVERSE, LINEAR, SPOT, Contract
+from venues.contract cimport AVERAGE_DIGITS, AVERAGE_PRICE, EXACT_VALUE, INVERSE, LINEAR, QUANTO, SPOT, Contract
 from venues.errors import VenueError
 from venues.units cimport (
     CEILING, FLOOR, HALF_UP, TOWARD_ZERO, Rounding, add, int128_t, join, mul, mul_divide, narrow,
     power_of_ten, rescale, split, subtract, to_double, to_python, widen,
 )
+from venues.values cimport digits_of, entry_value_scale, product_at, ratio_at, value_of
 
 cdef extern from *:
     """
@@ -23,58 +24,8 @@ cdef extern from *:
     const double levdyn_tens[39]
 
 cdef enum:
-    VALUE_SCALE = 16               # least decimals of an entry value
     RATE_SCALE = 10                # fee rates are in 1e-10
-
-
-cdef int entry_value_scale(const Contract *c) noexcept nogil:
-    # A product of price and quantity is exact at the sum of their scales, but the part that a partial close takes out
-    # is not: with that sum alone 81 of 821 closing profits of a real account come out, with 16 decimals 689.
-    cdef int exact = c.price_scale + c.quantity_scale + c.size_scale
-    if c.kind == INVERSE or exact < VALUE_SCALE:
-        return VALUE_SCALE
-    return exact
-
-
-cdef int _product(
-    int128_t a, int128_t b, int from_scale, int to_scale, Rounding how, int128_t *out
-) except -1 nogil:
-    """Put a x b, which has from_scale decimals, at to_scale."""
-    cdef int128_t wide
-    if to_scale >= from_scale:
-        mul(a, b, &wide)
-        return rescale(wide, from_scale, to_scale, how, out)
-    if from_scale - to_scale > 38:
-        _bad_scales(from_scale, to_scale)
-    return mul_divide(a, b, power_of_ten(from_scale - to_scale), how, out)
-
-
-cdef int _ratio(
-    int128_t a, int128_t b, int128_t price, int from_scale, int to_scale, Rounding how, int128_t *out
-) except -1 nogil:
-    """Put a x b / price, which has from_scale decimals, at to_scale."""
-    cdef int128_t wide
-    cdef int shift = to_scale - from_scale
-    if price <= 0:
-        _bad_price(price)
-    if shift > 38 or shift < -38:
-        _bad_scales(from_scale, to_scale)
-    if shift < 0:
-        mul(price, power_of_ten(-shift), &wide)
-        return mul_divide(a, b, wide, how, out)
-    mul(a, b, &wide)
-    return mul_divide(wide, power_of_ten(shift), price, how, out)
-
-
-cdef int _value(
-    const Contract *c, int64_t quantity, int128_t price, int price_scale, int to_scale, Rounding how, int128_t *out
-) except -1 nogil:
-    """Signed value: quantity x size x price (linear), quantity x size / price (inverse), at to_scale."""
-    cdef int128_t size
-    mul(widen(quantity), widen(c.size), &size)
-    if c.kind == INVERSE:
-        return _ratio(size, widen(1), price, c.quantity_scale + c.size_scale - price_scale, to_scale, how, out)
-    return _product(size, price, c.quantity_scale + c.size_scale + price_scale, to_scale, how, out)
+    ACCRUED_DIGITS = 6
 
 
 cdef int _gain(
@@ -94,24 +45,12 @@ cdef int _gain(
     scale[0] = entry_value_scale(c)
     entry = part
     if c.entry_rule != EXACT_VALUE:
-        _value(c, quantity, join(p.average_entry), c.entry_scale, scale[0], HALF_UP, &entry)
-    _value(c, quantity, widen(price), c.price_scale, scale[0], HALF_UP, &leaving)
+        value_of(c, quantity, join(p.average_entry), c.entry_scale, scale[0], HALF_UP, &entry)
+    value_of(c, quantity, widen(price), c.price_scale, scale[0], HALF_UP, &leaving)
     # linear: exit - entry value; inverse: a coin bought with the contract's dollars, so entry - exit value
     if c.kind == INVERSE:
         return subtract(entry, leaving, out)
     return subtract(leaving, entry, out)
-
-
-cdef int _digits(int128_t a, int128_t b, int digits, int128_t *out) except -1 nogil:
-    """Put a / b, rounded half-up once, at no decimals and at most `digits` significant digits."""
-    cdef int128_t quotient, divisor
-    cdef int drop = 0
-    mul_divide(a, widen(1), b, TOWARD_ZERO, &quotient)
-    while digits + drop <= 38 and (quotient >= power_of_ten(digits + drop) or -quotient >= power_of_ten(digits + drop)):
-        drop += 1
-    mul(b, power_of_ten(drop), &divisor)
-    mul_divide(a, widen(1), divisor, HALF_UP, &quotient)
-    return mul(quotient, power_of_ten(drop), out)
 
 
 cdef int _close(Position *p, const Contract *c, int64_t quantity, int64_t price, FillEffect *out) except -1 nogil:
@@ -125,7 +64,7 @@ cdef int _close(Position *p, const Contract *c, int64_t quantity, int64_t price,
         mul_divide(join(p.entry_value), widen(quantity), widen(p.quantity), TOWARD_ZERO, &part)
     _gain(c, p, quantity, price, part, &profit, &scale)
     if c.entry_rule == AVERAGE_DIGITS:
-        _digits(profit, widen(1), c.entry_scale, &profit)
+        digits_of(profit, widen(1), c.entry_scale, &profit)
     rescale(profit, scale, c.settle_scale, <Rounding>c.profit_rounding, &profit)
     narrow(profit, &atoms)
     out.realized = atoms
@@ -136,6 +75,7 @@ cdef int _close(Position *p, const Contract *c, int64_t quantity, int64_t price,
         p.average_entry = split(widen(0))
         p.funding = 0
         p.realized = 0
+        p.paid_out = 0
         p.last_entry_price = 0
         p.entries = 0
         p.opened = 0
@@ -143,6 +83,8 @@ cdef int _close(Position *p, const Contract *c, int64_t quantity, int64_t price,
         return 0
     subtract(join(p.entry_value), part, &rest)
     p.entry_value = split(rest)
+    mul_divide(widen(p.paid_out), widen(p.quantity - quantity), widen(p.quantity), TOWARD_ZERO, &rest)
+    narrow(rest, &p.paid_out)
     p.quantity -= quantity
     add(widen(p.realized), profit, &rest)
     return narrow(rest, &p.realized)
@@ -160,20 +102,20 @@ cdef int _average(const Position *p, const Contract *c, int64_t quantity, int64_
         mul(widen(total), widen(c.size), &size)
         rescale(size, c.quantity_scale + c.size_scale, c.entry_scale, HALF_UP, &size)
         mul_divide(size, power_of_ten(entry_value_scale(c)), join(p.entry_value), HALF_UP, out)
-        return _digits(out[0], widen(1), c.entry_scale, out) if c.entry_rule == AVERAGE_DIGITS else 0
+        return digits_of(out[0], widen(1), c.entry_scale, out) if c.entry_rule == AVERAGE_DIGITS else 0
     # by quantity, from the rounded average so far
     mul(join(p.average_entry), widen(total - quantity), &held)
     mul(out[0], widen(quantity), &joined)
     add(held, joined, &worth)
     if c.entry_rule == AVERAGE_DIGITS:
-        return _digits(worth, widen(total), c.entry_scale, out)
+        return digits_of(worth, widen(total), c.entry_scale, out)
     return mul_divide(worth, widen(1), widen(total), HALF_UP, out)
 
 
 cdef int _open(Position *p, const Contract *c, int64_t quantity, int64_t price, FillEffect *out) except -1 nogil:
     """Add `quantity`, signed like the position or from flat, at `price`."""
     cdef int128_t value, total
-    _value(c, quantity, widen(price), c.price_scale, entry_value_scale(c), HALF_UP, &value)
+    value_of(c, quantity, widen(price), c.price_scale, entry_value_scale(c), HALF_UP, &value)
     add(join(p.entry_value), value, &total)
     p.entry_value = split(total)
     add(widen(p.quantity), widen(quantity), &total)
@@ -212,6 +154,28 @@ cdef int apply_fill(Position *p, const Contract *c, int64_t quantity, int64_t pr
     return 0
 
 
+cdef int pay_out(Position *p, const Contract *c, int64_t price, int64_t *out) except -1 nogil:
+    # deribit.md section 2: floating profit restarts from the settlement price, the average entry goes on. The entry
+    # value moves by just what is paid, so that rounding is not lost.
+    cdef Position after = p[0]
+    cdef int128_t profit, change, paid
+    cdef int scale
+    _gain(c, p, p.quantity, price, join(p.entry_value), &profit, &scale)
+    rescale(profit, scale, c.settle_scale, <Rounding>c.profit_rounding, &profit)
+    narrow(profit, out)
+    rescale(profit, c.settle_scale, entry_value_scale(c), TOWARD_ZERO, &change)
+    if c.kind == INVERSE:
+        change = -change
+    add(join(p.entry_value), change, &change)
+    after.entry_value = split(change)
+    add(widen(p.paid_out), profit, &paid)
+    narrow(paid, &after.paid_out)
+    add(widen(p.realized), profit, &paid)
+    narrow(paid, &after.realized)
+    p[0] = after
+    return 0
+
+
 cdef double entry_value(const Position *p, const Contract *c) noexcept nogil:
     return to_double(join(p.entry_value)) / levdyn_tens[entry_value_scale(c)]
 
@@ -223,6 +187,8 @@ cdef double entry_price(const Position *p, const Contract *c) noexcept nogil:
     if c.entry_rule != EXACT_VALUE:
         return to_double(join(p.average_entry)) / levdyn_tens[c.entry_scale]
     value = entry_value(p, c)
+    if p.paid_out != 0:                  # the average entry is that of the fills
+        value += (1.0 if c.kind == INVERSE else -1.0) * p.paid_out / levdyn_tens[c.settle_scale]
     if c.kind == INVERSE:
         return p.quantity * c.quantity_unit * c.multiplier / value if value != 0.0 else 0.0
     return value / (p.quantity * c.quantity_unit * c.multiplier)
@@ -247,10 +213,10 @@ cdef int _share(
     cdef int scale = c.quantity_scale + c.size_scale + rate_scale
     mul(widen(quantity), widen(c.size), &size)
     if c.kind == INVERSE:
-        _ratio(size, widen(rate), widen(price), scale - price_scale, c.settle_scale, how, &atoms)
+        ratio_at(size, widen(rate), widen(price), scale - price_scale, c.settle_scale, how, &atoms)
     else:
         mul(size, widen(price), &size)
-        _product(size, widen(rate), scale + price_scale, c.settle_scale, how, &atoms)
+        product_at(size, widen(rate), scale + price_scale, c.settle_scale, how, &atoms)
     return narrow(atoms, out)
 
 
@@ -266,14 +232,20 @@ cdef int funding_payment(
     return _share(c, -quantity, mark, mark_scale, rate, rate_scale, <Rounding>c.funding_rounding, out)
 
 
-cdef int _bad_price(int128_t price) except -1 with gil:
-    """Raise for a price that cannot divide."""
-    raise VenueError(f"price of an inverse contract must be above zero, got {to_python(split(price))} price units")
-
-
-cdef int _bad_scales(int from_scale, int to_scale) except -1 with gil:
-    """Raise for a change of scale beyond 128 bits."""
-    raise OverflowError(f"scales may differ by at most 38 decimals, got {from_scale} and {to_scale}")
+cdef int accrued_payment(
+    const Contract *c, int128_t accrued, int64_t interval, int64_t mark, int mark_scale, int64_t rate, int rate_scale,
+    int64_t *quantity, int64_t *out
+) except -1 nogil:
+    # the mean quantity has ACCRUED_DIGITS decimals more than a quantity: a contract held for a minute pays its minute
+    cdef Contract fine = c[0]
+    cdef int128_t held
+    cdef int64_t units
+    mul_divide(accrued, power_of_ten(ACCRUED_DIGITS), widen(interval), HALF_UP, &held)
+    narrow(held, &units)
+    fine.quantity_scale += ACCRUED_DIGITS
+    funding_payment(&fine, units, mark, mark_scale, rate, rate_scale, out)
+    rescale(held, ACCRUED_DIGITS, 0, HALF_UP, &held)
+    return narrow(held, quantity)
 
 
 cdef int _bad_fill(int leg, int64_t held, int64_t quantity) except -1 with gil:
@@ -284,7 +256,7 @@ cdef int _bad_fill(int leg, int64_t held, int64_t quantity) except -1 with gil:
     raise VenueError(f"a fill of {quantity} quantity units would turn the {name} leg that holds {held}")
 
 
-_KINDS = {"spot": SPOT, "linear": LINEAR, "inverse": INVERSE}
+_KINDS = {"spot": SPOT, "linear": LINEAR, "inverse": INVERSE, "quanto": QUANTO}
 _RULES = {"exact_value": EXACT_VALUE, "average_price": AVERAGE_PRICE, "average_digits": AVERAGE_DIGITS}
 _ROUNDINGS = {"toward_zero": TOWARD_ZERO, "half_up": HALF_UP, "floor": FLOOR, "ceiling": CEILING}
 _LEGS = {"one_way": 0, "long": 1, "short": -1}
@@ -321,11 +293,11 @@ cdef class ExactPosition:
 
     Parameters
     ----------
-    kind : {"linear", "inverse", "spot"}
+    kind : {"linear", "inverse", "quanto", "spot"}
     price_scale, quantity_scale : int
         Decimals of prices and of quantities (base coin for linear, contracts for inverse).
     size : int, str or Decimal
-        Contract size: base coin (linear) or quote currency (inverse) per unit of quantity.
+        Contract size: base coin (linear), quote currency (inverse), or settle asset per point of price (quanto).
     settle_scale : int
         Decimals of one atom of the settle asset.
     entry_rule : {"exact_value", "average_price", "average_digits"}
@@ -445,6 +417,23 @@ cdef class ExactPosition:
         funding_payment(self._contract, self._position.quantity, _mantissa("mark", mark, mark_scale), mark_scale,
                         _mantissa("rate", rate, rate_scale), rate_scale, &atoms)
         return _decimal(atoms, self._contract.settle_scale)
+
+    def pay_out(self, price):
+        """Pay out the profit at a settlement price and return it; profit counts from there on, the entry price stays.
+
+        Parameters
+        ----------
+        price : int, str, Decimal or float
+            Quote currency.
+        """
+        cdef int64_t atoms
+        pay_out(&self._position, self._contract, _mantissa("price", price, self._contract.price_scale), &atoms)
+        return _decimal(atoms, self._contract.settle_scale)
+
+    @property
+    def paid_out(self):
+        """Profit paid out so far of what is still held, settle asset."""
+        return _decimal(self._position.paid_out, self._contract.settle_scale)
 
     def unrealized(self, double mark) -> float:
         """Return the profit at a mark price above zero, settle asset."""

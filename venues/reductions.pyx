@@ -1,9 +1,9 @@
 """How much of a position a forced order closes: as much as is needed, or down to a lower risk tier."""
 
-from libc.math cimport fabs
+from libc.math cimport fabs, sqrt
 
 from venues.contract cimport INVERSE, notional
-from venues.leg_margin cimport floating_fee, is_fixed
+from venues.leg_margin cimport floating_fee, is_fixed, margin_required
 from venues.margin cimport Leg, Risk, leg_notional, leg_unrealized, standard_risk
 from venues.tiers cimport TierTable, maintenance, tier_at
 
@@ -14,11 +14,11 @@ cdef double reduction(const Pool *pool, int32_t leg, double price, double fee_ra
     cdef const Leg *one = &pool.legs[leg]
     cdef const TierTable *table = one.contract.tiers
     cdef double here = leg_notional(one)
-    cdef double ratio, cost, short_of, rate, amount, end, rest, left, need, fee
+    cdef double ratio, cost, short_of, rate, amount, end, rest, left, need, fee, curve
     cdef Risk risk
     cdef int32_t row
-    if one.quantity == 0.0 or table == NULL:
-        return fabs(one.quantity)
+    if one.quantity == 0.0 or table == NULL or is_fixed(pool, one):
+        return fabs(one.quantity)        # margins at the entry value go with tiers: `step_down`
     standard_risk(pool, &risk)
     short_of = (target * risk.equity - risk.maintenance) / one.conversion
     if short_of > 0.0:
@@ -29,7 +29,9 @@ cdef double reduction(const Pool *pool, int32_t leg, double price, double fee_ra
     cost += fee_rate * ratio
     cost *= target
     fee = floating_fee(pool, one)
-    need = maintenance(table, here) + here * fee
+    # of the rate that grows with the coins of the position: maintenance has a part curve x notional x notional
+    curve = table.size_rate if one.contract.kind == INVERSE else table.size_rate / one.mark
+    need = maintenance(table, here) + here * (fee + curve * here)
     row = <int32_t> (tier_at(table, here) - table.rows)
     rest = here
     # surplus(rest) = short_of - cost x (here - rest) + MM(here) - MM(rest); walk the tiers down from `here`
@@ -37,16 +39,24 @@ cdef double reduction(const Pool *pool, int32_t leg, double price, double fee_ra
         rate = table.rows[row].maintenance_rate + fee
         amount = table.rows[row].amount
         end = table.rows[row].floor
-        left = short_of - cost * (here - end) + need - (end * rate - amount)
+        left = short_of - cost * (here - end) + need - (end * (rate + curve * end) - amount)
         if left > 0.0:
-            # surplus is affine in `rest`, not positive at `rest`, positive at `end`
+            # surplus is affine in `rest` or a concave square, not positive at `rest`, positive at `end`
             left = short_of - cost * here + need + amount
-            rest = left / (rate - cost)
+            rate -= cost
+            rest = left / rate if curve == 0.0 else (sqrt(rate * rate + 4.0 * curve * left) - rate) / (2.0 * curve)
             return fabs(one.quantity) * min(max((here - rest) / here, 0.0), 1.0)
         rest = end
         if row == 0:
             return fabs(one.quantity)
         row -= 1
+
+
+cdef bint _leaps(const TierTable *table, int32_t row) noexcept nogil:
+    """Whether maintenance is larger just above a floor than at it."""
+    cdef double floor = table.rows[row].floor
+    cdef double below = floor * table.rows[row - 1].maintenance_rate - table.rows[row - 1].amount
+    return floor * table.rows[row].maintenance_rate - table.rows[row].amount > below * (1.0 + 1e-9)
 
 
 cdef double step_down(const Pool *pool, int32_t leg, double price, double fee_rate) noexcept nogil:
@@ -57,23 +67,26 @@ cdef double step_down(const Pool *pool, int32_t leg, double price, double fee_ra
     cdef Risk risk
     cdef const TierTable *table = one.contract.tiers
     cdef double whole = fabs(one.quantity)
-    cdef double value, kept, profit
+    cdef double value, kept, paid, equity, others, held
     cdef int32_t row
     if table == NULL or whole == 0.0:
         return whole
     value = fabs(one.entry_value) if is_fixed(pool, &one) else leg_notional(&one)
     at_price.mark = price
-    profit = leg_unrealized(&at_price)
+    paid = leg_unrealized(&at_price) - fee_rate * notional(one.contract, whole, price)
+    standard_risk(pool, &risk)
+    held = leg_unrealized(&one)
+    others = risk.maintenance - margin_required(pool, &one) * one.conversion
     row = <int32_t> (tier_at(table, value) - table.rows)
-    trial.count = 1
-    trial.legs = &one
     while row > 0:
         kept = table.rows[row].floor / value         # a value equal to a floor belongs to the row below it
+        if _leaps(table, row):
+            kept *= 1.0 - 1e-9           # rounding must not leave it on the wrong side of a leap
         one.quantity = pool.legs[leg].quantity * kept
         one.entry_value = pool.legs[leg].entry_value * kept
-        trial.wallet = pool.wallet + (1.0 - kept) * (profit - fee_rate * notional(one.contract, whole, price))
-        standard_risk(&trial, &risk)
-        if risk.maintenance < risk.equity:
+        trial.wallet = pool.wallet + (1.0 - kept) * paid * one.conversion
+        equity = risk.equity + (1.0 - kept) * (paid - held) * one.conversion
+        if others + margin_required(&trial, &one) * one.conversion < equity:
             return whole * (1.0 - kept)
         row -= 1
     return whole

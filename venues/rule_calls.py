@@ -59,7 +59,7 @@ def exact_fee(
     instrument = rules.instrument(symbol, at)
     if instrument is None:
         instrument = rules.default_instrument(symbol)
-    if instrument.contract not in ("spot", "linear", "inverse"):
+    if instrument.contract not in ("spot", "linear", "inverse", "quanto"):
         raise VenueError(f"{symbol}: {instrument.contract} contracts have no arithmetic here yet")
     position = ExactPosition(
         kind=instrument.contract,  # type: ignore[arg-type]
@@ -92,7 +92,7 @@ def plan_liquidation(
     if margin_ratio(risk.maintenance, risk.equity) < 1.0:
         return ()
     steps = [LiquidationStep(kind="cancel_orders")] if facts.cancels_orders else []
-    by_tier = facts.isolated_course == "by_tier" and work.pools[pool_key][2]
+    by_tier = (facts.isolated_course if work.pools[pool_key][2] else facts.course) == "by_tier"
     steps += _close(rules, pool, row, work.boxes[symbol], mark=work.marks[symbol], by_tier=by_tier)
     return tuple(steps)
 
@@ -150,6 +150,30 @@ def leverage_pnl_ranks(
         for place, row in enumerate(queue):
             ranks[row] = place
     return tuple(ranks)
+
+
+def effective_score(box: ContractBox, quantity: float, *, entry: float, mark: float, bankruptcy: float) -> float:
+    """Return BitMEX's score (Auto Deleveraging): profit share x leverage in profit, / leverage in loss.
+
+    Values are signed, negative for longs of an inverse contract: leverage = |mark value| / (mark - bankrupt value),
+    profit share = (mark - entry value) / |entry value|.
+    """
+    sign = (1.0 if quantity > 0.0 else -1.0) * (-1.0 if box.instrument.contract == "inverse" else 1.0)
+    entered, marked, broken = (sign * box.notional(quantity, price) for price in (entry, mark, bankruptcy))
+    if quantity == 0.0 or marked <= broken:
+        raise VenueError(f"quantity must not be 0 and its equity at the mark above 0, got {quantity} at {mark}")
+    leverage = abs(marked) / (marked - broken)
+    profit = (marked - entered) / abs(entered)
+    return profit * leverage if profit > 0.0 else profit / leverage
+
+
+def capped_mean(prices: Sequence[float], weights: Sequence[float], cap: float) -> float:
+    """Return the weighted mean of prices, each cut to +-cap of their median (Deribit, Index Prices)."""
+    if not prices or len(prices) != len(weights) or sum(weights) <= 0.0:
+        raise VenueError("prices and weights must be of one length, with a sum of weights above 0")
+    middle = float(np.median(prices))
+    cut = np.clip(prices, middle * (1.0 - cap), middle * (1.0 + cap))
+    return float(np.average(cut, weights=weights))
 
 
 def risk_many(

@@ -80,6 +80,8 @@ class VenueRules(DatedRules):
             fees=self.fees(symbol=symbol, at=at),
             tiers=tiers,
             margin=self.margin(at),
+            delivery_fee=self.delivery(symbol, at).fee if instrument.expiry is not None else 0,
+            funding_accrues=instrument.contract != "spot" and self.is_funding_continuous(symbol, at),
         )
 
     def order_cost(
@@ -136,15 +138,36 @@ class VenueRules(DatedRules):
         index: Number,
         last_rate: Number,
         hours_left: Number,
-        basis: Number,
-        contract_price: Number,
+        basis: Number = 0.0,
+        contract_price: Number | None = None,
         interval_hours: Number = 8.0,
         at: Time | None = None,
     ) -> float:
-        """Return the formula mark of a perpetual, quote currency; `venues.funding.formula_mark` says how."""
-        from venues.funding import formula_mark
+        """Return the formula mark of a perpetual, quote currency.
 
-        self.mark_rules(at)
+        Parameters
+        ----------
+        index, last_rate, hours_left, interval_hours : float
+            As in `venues.funding.formula_mark`; `last_rate` is the rate that will be paid at a "fair" mark.
+        basis : float
+            Average of price - index.
+        contract_price : float, optional
+            Needed by the "median" formula.
+        """
+        from venues.funding import ema_mark, fair_mark, formula_mark
+
+        rules = self.mark_rules(at)
+        if rules.formula == "fair":
+            return fair_mark(
+                index=number(index, "index", above=0.0),
+                last_rate=number(last_rate, "last_rate"),
+                hours_left=number(hours_left, "hours_left", low=0.0),
+                interval_hours=number(interval_hours, "interval_hours", above=0.0),
+            )
+        if rules.formula == "ema":
+            return ema_mark(index=number(index, "index", above=0.0), average=number(basis, "basis"), bound=rules.bound)
+        if contract_price is None:
+            raise VenueError(f"{self.name}: its mark is a median with the contract price; give contract_price=")
         return formula_mark(
             index=number(index, "index", above=0.0),
             last_rate=number(last_rate, "last_rate"),
@@ -233,6 +256,55 @@ class VenueRules(DatedRules):
         rates = self.fees(level, at, symbol=symbol)
         rate = exact(rates.maker if is_maker else rates.taker)
         return exact_fee(self, symbol=symbol, quantity=exact(quantity), price=exact(price), rate=rate, at=at)
+
+    def adl_score(
+        self,
+        *,
+        symbol: str,
+        quantity: Number,
+        entry_price: Number,
+        mark: Number,
+        bankruptcy_price: Number,
+        at: Time | None = None,
+    ) -> float:
+        """Return what ranks a position for auto-deleveraging: profit x effective leverage, the highest first.
+
+        Parameters
+        ----------
+        symbol : str
+        quantity : float
+            Signed.
+        entry_price, mark, bankruptcy_price : float
+            Above 0.
+        """
+        from venues.rule_calls import effective_score
+
+        self.need(self.facts.scores_adl, at, "score for auto-deleveraging")
+        return effective_score(
+            self.box(symbol, at, tiers=()),
+            number(quantity, "quantity"),
+            entry=number(entry_price, "entry_price", above=0.0),
+            mark=number(mark, "mark", above=0.0),
+            bankruptcy=number(bankruptcy_price, "bankruptcy_price", above=0.0),
+        )
+
+    def index_price(
+        self, *, prices: Sequence[Number], weights: Sequence[Number] | None = None, at: Time | None = None
+    ) -> float:
+        """Return the index of several venues' prices: each is cut to a share around their median, then the mean.
+
+        Parameters
+        ----------
+        prices : sequence of float
+        weights : sequence of float, optional
+            None: all the same.
+        """
+        from venues.rule_calls import capped_mean
+
+        cap = self.need(self.facts.index_cap, at, "cap of index prices")
+        read = [number(price, "prices", above=0.0) for price in prices]
+        shares = [1.0] * len(read) if weights is None else [number(w, "weights", low=0.0) for w in weights]
+        return capped_mean(read, shares, cap)
 
     def adl_ranking(
         self,

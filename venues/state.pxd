@@ -4,6 +4,7 @@ from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
 from venues.engine cimport MarginEngine
 from venues.margin cimport Band, Leg, Pool, Risk
 from venues.position cimport Position
+from venues.units cimport Int128
 from venues.world cimport World
 
 cdef enum PoolCondition:
@@ -35,6 +36,7 @@ cdef struct PoolState:
     int32_t step             # of this liquidation
     uint8_t has_stepped      # the one order down the tiers has been sent
     int64_t deadline         # ns at which what has not filled is taken over
+    int64_t next_round       # ns before which no further part is offered; 0 = no rounds
     double trigger_ratio     # when it began
     uint8_t stale            # 1: bands are of no use, look at the next change; 2: look when the present event is over
 
@@ -47,6 +49,9 @@ cdef struct Slot:            # where a position stands
     double asks
     double open_loss
     int64_t trigger_mark     # price units, when the liquidation of its pool began
+    int64_t accrued_from     # ns from which quantity x time is in `accrued` (funding that accrues); 0 = never held
+    int64_t accrued_until    # ns up to which it is
+    Int128 accrued           # quantity units x ns since the last funding
 
 cdef class AccountState:
     cdef World world
@@ -55,6 +60,8 @@ cdef class AccountState:
     cdef readonly bint hedge
     cdef int64_t *balances           # atoms, isolated wallets included
     cdef int64_t *earmarked          # atoms in isolated wallets, by asset
+    cdef int64_t *session_profit     # atoms realised since the last daily settlement, by asset; above 0 they must stay
+    cdef readonly bint has_sessions
     cdef double *collateral_ratio    # by asset, multi-assets mode
     cdef int32_t *slot_of            # [instrument * 3 + leg + 1]; -1 = none
     cdef int32_t *cross_pool         # by settle asset

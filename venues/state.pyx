@@ -30,12 +30,13 @@ cdef class AccountState:
         self.hedge = hedge
         self.balances = <int64_t *> calloc(world.n_assets + 1, sizeof(int64_t))
         self.earmarked = <int64_t *> calloc(world.n_assets + 1, sizeof(int64_t))
+        self.session_profit = <int64_t *> calloc(world.n_assets + 1, sizeof(int64_t))
         self.collateral_ratio = <double *> calloc(world.n_assets + 1, sizeof(double))
         self.cross_pool = <int32_t *> calloc(world.n_assets + 1, sizeof(int32_t))
         self.slot_of = <int32_t *> calloc(3 * n + 1, sizeof(int32_t))
         self.leverage = <double *> calloc(n + 1, sizeof(double))
         self.isolated = <uint8_t *> calloc(n + 1, sizeof(uint8_t))
-        if (self.balances == NULL or self.earmarked == NULL or self.collateral_ratio == NULL or self.cross_pool == NULL
+        if (self.session_profit == NULL or self.balances == NULL or self.earmarked == NULL or self.collateral_ratio == NULL or self.cross_pool == NULL
                 or self.slot_of == NULL or self.leverage == NULL or self.isolated == NULL):
             raise MemoryError("account: no memory")
         for i in range(3 * n):
@@ -60,6 +61,7 @@ cdef class AccountState:
         free(self.pools)
         free(self.balances)
         free(self.earmarked)
+        free(self.session_profit)
         free(self.collateral_ratio)
         free(self.cross_pool)
         free(self.slot_of)
@@ -78,6 +80,10 @@ cdef class AccountState:
         if not 0 <= asset < self.world.n_assets:
             raise IndexError(f"asset {asset} of {self.world.n_assets}")
         self.collateral_ratio[asset] = ratio
+
+    def keep_sessions(self):
+        """Hold realised profit back until the venue's daily settlement."""
+        self.has_sessions = True
 
     def ratios(self):
         """Return (settle asset, instrument of an isolated leg, highest ratio, smallest distance) of each pool."""

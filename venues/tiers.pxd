@@ -12,6 +12,7 @@ cdef struct TierTable:
     int64_t valid_from         # ns; in force until the next table
     int32_t count
     Tier *rows                 # ascending floors, the first is 0
+    double size_rate           # added to the rates for each base coin of the position (one row); 0 = none
 
 # The last row with floor < notional, the first for 0: a notional equal to a floor still belongs to the row below it.
 cdef const Tier *tier_at(const TierTable *table, double notional) noexcept nogil

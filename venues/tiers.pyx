@@ -60,6 +60,7 @@ cdef class TierBox:
         self.table.rows = <Tier *> PyMem_Malloc(self.table.count * sizeof(Tier))
         if self.table.rows == NULL:
             raise MemoryError()
+        self.table.size_rate = self.rows[0].size_rate
         for index in range(self.table.count):
             row = self.rows[index]
             self.table.rows[index].floor = row.floor

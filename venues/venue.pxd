@@ -11,8 +11,10 @@ cdef class Exchange(Admission):
     cdef int mark(self, int32_t instrument, int64_t price, int64_t time) except -1 nogil
     cdef int index(self, int32_t instrument, int64_t price, int64_t time) except -1 nogil
     cdef int asset_price_moved(self, int64_t time) except -1 nogil
-    cdef int funding(self, int32_t instrument, int64_t mark, int64_t rate, int32_t rate_scale,
+    cdef int funding(self, int32_t instrument, int64_t mark, int64_t rate, int32_t rate_scale, int64_t interval,
                      int64_t time) except -1 nogil
+    # The mark of a dated contract in the window before its expiry, from the index so far and now.
+    cdef int64_t walked(self, int32_t instrument, int64_t price, int64_t time) noexcept nogil
     cdef int attend(self, int64_t time) except -1 nogil      # margin checks, liquidations, orphaned reduce-only orders
     cdef int deadlines(self, int64_t time) except -1 nogil
     cdef int arrive(self, Order *order, int64_t time) except -1 nogil

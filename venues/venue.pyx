@@ -10,7 +10,7 @@ from venues.orders cimport (
     BY_USER, BY_VENUE, CLOSE_POSITION, FORCED_ORDER, GTD, NO_REASON, POSITION_CLOSED, REDUCE_ONLY, REJECTED, SENT, SIBLING_MET,
     TIME_OVER, WORKING, Order,
 )
-from venues.outbox cimport SETTLED, Message
+from venues.outbox cimport SETTLED, STATE_ONLY, Message
 from venues.position cimport unrealized
 from venues.records cimport BY_ADL, BY_SETTLEMENT, Forced
 from venues.state cimport LIQUIDATING, PoolState, Slot
@@ -45,6 +45,27 @@ cdef class Exchange(Admission):
     def settle_at(self, int instrument, int64_t price, int64_t time):
         """Close every position in an instrument at a settlement price (price units) and end its market."""
         self.settle(instrument, price, time)
+
+    def set_delivery(self, int instrument, int64_t start, int64_t expiry):
+        """Let the mark of a dated contract walk to the average of its index from `start` to `expiry`, ns."""
+        cdef Market market = self.market_list[instrument]
+        market.settles_from = start
+        market.expiry = expiry
+
+    def pay_out(self, int venue, int64_t time):
+        """Settle a session: the profit of every position at a venue moves into the balance of its owner."""
+        cdef int32_t i, j
+        for i in range(self.n_accounts):
+            if (<Account> self.accounts[i]).venue != venue:
+                continue
+            for j in range(self.world.n_assets):
+                if (<Account> self.accounts[i]).state.session_profit[j] != 0:
+                    (<Account> self.accounts[i]).state.session_profit[j] = 0
+                    (<Account> self.accounts[i]).message(STATE_ONLY, time, NULL, j)
+            for j in range(self.n_markets):
+                if self.venue_of[j] == venue:
+                    (<Account> self.accounts[i]).pay_profit(j, time)
+        self.attend(time)
 
     def reduce(self, int account, int instrument, double share, int64_t price, int64_t time):
         """Deleverage a share (toward zero on the lot) of a winning position at a price in units; 0 = at the mark."""
@@ -95,7 +116,7 @@ cdef class Exchange(Admission):
     cdef int index(self, int32_t instrument, int64_t price, int64_t time) except -1 nogil:
         self.world.set_price(instrument, INDEX_PRICE, price, time)
         if self.mark_from_index[instrument]:
-            self.mark(instrument, price, time)
+            self.mark(instrument, self.walked(instrument, price, time), time)
         if (<Market> self.markets[instrument]).active:
             (<Market> self.markets[instrument]).on_price(INDEX_PRICE, price, time)
         return 0
@@ -114,12 +135,15 @@ cdef class Exchange(Admission):
                     self.world.attention = True
         return 0
 
-    cdef int funding(self, int32_t instrument, int64_t mark, int64_t rate, int32_t rate_scale,
+    cdef int funding(self, int32_t instrument, int64_t mark, int64_t rate, int32_t rate_scale, int64_t interval,
                      int64_t time) except -1 nogil:
         cdef int32_t i
         for i in range(self.n_accounts):
-            (<Account> self.accounts[i]).pay_funding(instrument, mark, rate, rate_scale, time)
+            (<Account> self.accounts[i]).pay_funding(instrument, mark, rate, rate_scale, interval, time)
         return 0
+
+    cdef int64_t walked(self, int32_t instrument, int64_t price, int64_t time) noexcept nogil:
+        return (<Market> self.markets[instrument]).walk(price, time)
 
     # ------------------------------------------------------------------ looking after accounts
 
@@ -162,10 +186,13 @@ cdef class Exchange(Admission):
         for i in range(self.n_accounts):
             for j in range((<Account> self.accounts[i]).state.n_pools):
                 pool = (<Account> self.accounts[i]).state.pools[j]
-                if pool.condition == LIQUIDATING and pool.episode > 0 and pool.deadline <= time:
+                if (pool.condition == LIQUIDATING and pool.episode > 0
+                        and (pool.deadline <= time or 0 < pool.next_round <= time)):
                     self.liquidator.proceed(i, pool, time)
-                if pool.condition == LIQUIDATING and pool.deadline < earliest:
-                    earliest = pool.deadline
+                if pool.condition == LIQUIDATING:
+                    earliest = min(earliest, pool.deadline)
+                    if pool.next_round > time:
+                        earliest = min(earliest, pool.next_round)
         self.liquidator.next_deadline = earliest
         return self.attend(time)
 

@@ -6,7 +6,7 @@ from venues.contract cimport Contract
 from venues.ledger cimport Ledger, PostingContext
 from venues.orders cimport Order
 from venues.outbox cimport ORDER_STATE, Message, MessageKind, Outbox
-from venues.records cimport Journal, OrderRow, PostingKind
+from venues.records cimport FUNDING_PAYMENT, TRADE_PROFIT, Journal, OrderRow, PostingKind
 from venues.state cimport AccountState, PoolState, Slot
 
 
@@ -98,6 +98,8 @@ cdef class Wallet:
                   int64_t amount, Slot *isolated) except -1 nogil:
         self.ledger.post(context, self.index, contra, asset, kind, amount)
         self.state.balances[asset] = self.ledger.balance(self.index, asset)
+        if self.state.has_sessions and (kind == TRADE_PROFIT or kind == FUNDING_PAYMENT):
+            self.state.session_profit[asset] = self.state.session_profit[asset] + amount
         if isolated != NULL and isolated.position.margin_mode == 1:
             isolated.position.isolated_wallet += amount
             self.state.earmarked[asset] = self.state.earmarked[asset] + amount
@@ -149,6 +151,7 @@ cdef class Wallet:
             m.assets[0] = asset
             m.balances[0] = self.state.balances[asset]
             m.earmarked[0] = self.state.earmarked[asset]
+            m.session_profit[0] = self.state.session_profit[asset]
             m.locked[0] = self.locked[asset]
         return m
 

@@ -25,6 +25,21 @@ def download(
     ] = None,
     start: Annotated[str | None, typer.Option(help="First day, as 2024-01-01.")] = None,
     end: Annotated[str | None, typer.Option(help="Up to here; without it up to now.")] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(help="Only this: archive, rest or tardis. Tardis is asked only when it is named here."),
+    ] = None,
+    check_revisions: Annotated[
+        bool,
+        typer.Option(
+            "--check-revisions/--no-check-revisions",
+            help="Compare the files of complete days with the checksums that are published now.",
+        ),
+    ] = True,
+    accept_revision: Annotated[
+        bool,
+        typer.Option("--accept-revision", help="Take the rows of files that their vendor has replaced since."),
+    ] = False,
     catalog: vendors.Catalog = vendors.DEFAULT_CATALOG,
     base_urls: vendors.BaseUrls = None,
     key_file: Annotated[
@@ -36,7 +51,8 @@ def download(
     """Download history, each day proved complete or marked as what it is.
 
     Archives come first, REST gives the tail and what archives lack. Run it again after any interruption: what is
-    complete is not asked for twice. Exit code 1: something is missing or doubtful, and listed; 2: nothing could be had.
+    complete is not asked for twice, only compared with the checksum that its archive publishes now. Exit code 1:
+    something is missing or doubtful, and listed; 2: nothing could be had.
 
     \b
     Examples:
@@ -44,6 +60,8 @@ def download(
       levdyn download binance_usdm --list
       levdyn download binance_usdm BTC/USDT:USDT --start 2024-01-01 \\
           --kinds trades,mark,funding,bars:1m --catalog history
+      levdyn download deribit BTC/USD:BTC --start 2024-01-01 --end 2024-01-02 \\
+          --kinds quotes,book,mark --source tardis
     """
     from backtest.errors import ConfigError
 
@@ -70,6 +88,9 @@ def download(
             start=start,
             end=end,
             catalog=catalog,
+            source=source,
+            check_revisions=check_revisions,
+            accept_revision=accept_revision,
             base_urls=parse_pairs(base_urls or ()),
             key_file=key_file,
             progress=seen,

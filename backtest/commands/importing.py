@@ -25,7 +25,7 @@ def import_files(
         list[str] | None,
         typer.Option("--column", metavar="NAME=HEADER", help="For --format csv: our name of a column = its header."),
     ] = None,
-    valid_from: Annotated[str | None, typer.Option(help="For tables of tiers: since when they hold.")] = None,
+    valid_from: Annotated[str | None, typer.Option(help="For tables of rules: since when they hold.")] = None,
     account: Annotated[
         str | None, typer.Option(help="The files are the export of your own account: binance-export.")
     ] = None,

@@ -74,9 +74,9 @@ def heading(text: str) -> None:
     out.print(text, style="bold")
 
 
-def line(text: str = "", *, style: str | None = None) -> None:
-    """Print a line or a paragraph."""
-    screen().print(text, style=style)
+def line(text: str = "", *, style: str | None = None, errors: bool = False) -> None:
+    """Print a line or a paragraph, on standard error if so wished."""
+    screen(errors=errors).print(text, style=style)
 
 
 def assumptions(result: "Result") -> None:
@@ -180,8 +180,8 @@ def report_error(text: str) -> None:
 
 
 @contextmanager
-def working(text: str, fraction: Callable[[], float] | None = None) -> Iterator[None]:
-    """Show on a terminal that something is being done, and how far it is when `fraction` says so (0 to 1).
+def working(text: str, watch: Callable[[], tuple[float, str]] | None = None) -> Iterator[None]:
+    """Show on a terminal that something is being done; `watch` says how far it is (0 to 1), and more in words.
 
     Nothing is shown where standard error is not a terminal, and nothing is left when it is done.
     """
@@ -192,16 +192,17 @@ def working(text: str, fraction: Callable[[], float] | None = None) -> Iterator[
     from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns: list[ProgressColumn] = [SpinnerColumn("line"), TextColumn("{task.description}", markup=False)]
-    if fraction is not None:
-        columns += [BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f} %")]
+    if watch is not None:
+        columns += [BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f} %"), TextColumn("{task.fields[said]}")]
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True, auto_refresh=False) as progress:
-        task = progress.add_task(text, total=1.0 if fraction is not None else None)
+        task = progress.add_task(text, total=1.0 if watch is not None else None, said="")
         done = 0.0
 
         def draw() -> None:
             nonlocal done
-            done = done if fraction is None else max(done, fraction())
-            progress.update(task, completed=done, refresh=True)
+            share, said = (0.0, "") if watch is None else watch()
+            done = max(done, share)
+            progress.update(task, completed=done, said=said, refresh=True)
 
         with refreshed(draw):
             yield

@@ -108,7 +108,7 @@ def _rows(found: "Recording", now: int) -> list[tuple[str, ...]]:
     """Return a row per stream."""
     return [
         (
-            str(tape.wanted),
+            f"{tape.wanted} ({tape.channel.coverage})" if tape.channel.coverage else str(tape.wanted),
             f"{tape.total:,}",
             f"{found.stored.get(str(tape.wanted), 0):,}",
             f"{_age((now - tape.last_seen) / 1e9)} ago" if tape.last_seen else "-",

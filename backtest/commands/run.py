@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backtest.commands import output
+from backtest.commands.watching import watched
 
 if TYPE_CHECKING:
+    from backtest.backtest import Backtest
     from backtest.result import Result
+    from backtest.what_if import WhatIf
 
 
 def run(
@@ -20,6 +23,9 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Wins over the configuration; may be given several times."),
     ] = None,
+    what_if: Annotated[
+        bool, typer.Option("--what-if", help="Run it again with other fees, slippage, latency, funding, volume.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print figures and assumptions as JSON.")] = False,
     example: Annotated[
         bool, typer.Option("--example", help="Print a configuration with every table, and stop.")
@@ -28,6 +34,8 @@ def run(
     """Run the backtest that a TOML file describes.
 
     Printed is what it assumed, what came out, and where the money went.
+
+    Ctrl-C ends the run after the present instant and keeps what there is, marked; twice ends it at once.
 
     Every error of the configuration is reported at once, before anything is run. Findings (gaps accepted, losses that
     nobody paid) end with exit code 1.
@@ -50,18 +58,39 @@ def run(
         prepared = load(config, settings=settings if settings is not None else ())
     target = out if out is not None else prepared.out
     check_folder(target)
-    with output.working("running", prepared.backtest.progress):
-        result = prepared.backtest.run()
-    with output.working("writing"):
-        written = save(result, target, prepared.tear_sheet)
-    if as_json:
-        _print_json(result, written, prepared.attribution)
+    found = None
+    if what_if:
+        found = _what_if(prepared.backtest)
+        result = found.result
     else:
-        _print(result, written, prepared.attribution)
+        with watched(prepared.backtest):
+            result = prepared.backtest.run()
+    with output.working("writing"):
+        written = save(result, target, prepared.tear_sheet, found)
+    if as_json:
+        _print_json(result, written, prepared.attribution, found)
+    else:
+        _print(result, written, prepared.attribution, found)
     raise typer.Exit(output.FINDINGS if result.findings else output.DONE)
 
 
-def _print_json(result: "Result", written: list[Path], attribution: tuple[str, ...]) -> None:
+def _what_if(backtest: "Backtest") -> "WhatIf":
+    """Run a backtest as it is and with other costs; Ctrl-C ends it with what there is."""
+    from backtest.what_if import WhatIf, variants
+
+    runs, left_out = variants(backtest)
+    results = {}
+    for name, run in runs.items():
+        with watched(run, f"running {name}"):
+            results[name] = run.run()
+        if run.was_stopped:
+            left_out |= dict.fromkeys([name for name in runs if name not in results], "interrupted")
+            break
+    return WhatIf(results, left_out)
+
+
+def _print_json(result: "Result", written: list[Path], attribution: tuple[str, ...], found: "WhatIf | None") -> None:
+    more = {} if found is None else {"what_if": found.table.to_dict("index"), "what_if_left_out": found.left_out}
     output.print_json(
         {
             "summary": result.summary,
@@ -74,14 +103,22 @@ def _print_json(result: "Result", written: list[Path], attribution: tuple[str, .
             "config": result.config,
             "fingerprint": result.fingerprint,
             "written": [str(path) for path in written],
+            **more,
         }
     )
 
 
-def _print(result: "Result", written: list[Path], attribution: tuple[str, ...]) -> None:
+def _print(result: "Result", written: list[Path], attribution: tuple[str, ...], found: "WhatIf | None") -> None:
+    from backtest.what_if import HEADS, cells, said
+
     output.result(result)
     for by in attribution:
         output.attribution(result, by)
+    if found is not None:
+        output.heading("WHAT IF (the same run with other costs, each carried out anew)")
+        output.table(HEADS, cells(found), right=HEADS[1:])
+        for text in said(found):
+            output.lines(f"  {text}")
     output.line()
     for path in written:
         output.line(f"written: {path}")

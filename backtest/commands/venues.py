@@ -70,10 +70,12 @@ def facts(rules: "VenueRules", *, history: bool) -> Iterator[Row]:
     history : bool
         All of them, else those in force at the time of the rules.
     """
+    from venues.facts import KEYED, SINGLE
+
     whole = rules.facts
-    for name in ("rounding", "margin", "orders", "mark", "liquidation", "exchange", "ranks_adl"):
+    for name in SINGLE:
         yield from _dated(name.replace("_", " "), getattr(whole, name), rules, history)
-    for name in ("fees", "fee_levels", "funding", "clearance_fees", "collateral", "tiers"):
+    for name in KEYED:
         for key, dated in getattr(whole, name).items():
             place = " ".join(part for part in key if part) if isinstance(key, tuple) else key
             yield from _dated(f"{name.replace('_', ' ')} {place}".strip(), dated, rules, history)
@@ -120,6 +122,10 @@ def in_words(value: Any) -> str:
     if isinstance(value, tuple):
         first, last = value[0], value[-1]
         rates = f"{first.maintenance_rate:.2%} to {last.maintenance_rate:.2%}"
+        if first.size_rate:
+            return f"maintenance {first.maintenance_rate:.2%}, initial {1 / first.max_leverage:.2%}, both + " + (
+                f"{first.size_rate:.6%} for each coin of the position"
+            )
         return f"{len(value)} tiers, maintenance {rates}, at most {first.max_leverage:g}x"
     if is_dataclass(value):
         return ", ".join(
@@ -213,6 +219,8 @@ def _print_symbol(rules: "VenueRules", symbol: str, as_json: bool) -> None:
     ]
     heads = ("notional from", "maintenance rate", "largest leverage", "maintenance amount")
     output.table(heads, rows, right=heads)
+    if table.tiers[0].size_rate:
+        output.line(f"and {table.tiers[0].size_rate:.6%} for each coin of the position, of initial margin too")
     fact = in_force(rules.facts.tiers.get(symbol, ()), rules.as_of)
     if fact is not None and fact.source in rules.sources:
         output.line()

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from feeds.ccxt_ids import CCXT_IDS
 from feeds.download.ways import ALTERNATIVES, GENERIC, WAYS, Way
+from feeds.download.ways_tardis import TARDIS
 from feeds.errors import FeedError
 from feeds.schema import BAR_KINDS, join_kind, split_kind, timeframe_text
 from feeds.symbols import check_venue
@@ -18,7 +19,9 @@ _OWN_CCXT_IDS = {
     "binance_spot": "binance",
     "bybit_spot": "bybit",
 }
-_CLOSED = {"bitmex": "BitMEX closed on 2026-09-23; import its dumps with `levdyn import`"}
+_BY_TARDIS = "--source tardis, the first day of each month without a key"
+_CLOSED = {"bitmex": f"BitMEX closed on 2026-09-23; import its dumps with `levdyn import`, or {_BY_TARDIS}"}
+SOURCES = ("archive", "rest", "tardis")
 
 
 def venues() -> tuple[str, ...]:
@@ -32,16 +35,22 @@ def ccxt_id(venue: str) -> str | None:
     return found if found in CCXT_IDS else None
 
 
-def ways(venue: str, kind: str) -> tuple[Way, ...]:
-    """Return the ways to get a kind (bare or with its timeframe) of a venue, archives first."""
+def ways(venue: str, kind: str, source: str | None = None) -> tuple[Way, ...]:
+    """Return the ways to get a kind (bare or with its timeframe) of a venue, archives first.
+
+    Parameters
+    ----------
+    venue, kind : str
+    source : {"archive", "rest", "tardis"}, optional
+        Only these ways; without it those of the venue itself: a paid vendor is asked only when it is named.
+    """
     word = kind.partition(":")[0]
-    own = WAYS if venue in venues() else GENERIC if ccxt_id(venue) is not None else ()
-    found = [way for way in own if way.venue in (venue, "*") and way.kind == word]
+    found = [way for way in _all(venue, source) if way.kind == word]
     return tuple(sorted(found, key=lambda way: way.source != "archive"))
 
 
-def checked(venue: str, kinds: Iterable[str]) -> tuple[str, ...]:
-    """Return the kinds as they will be stored, or refuse what the venue cannot give.
+def checked(venue: str, kinds: Iterable[str], source: str | None = None) -> tuple[str, ...]:
+    """Return the kinds as they will be stored, or refuse what the venue (the source) cannot give.
 
     Raises
     ------
@@ -49,28 +58,33 @@ def checked(venue: str, kinds: Iterable[str]) -> tuple[str, ...]:
         For all refused kinds at once, each with what to do instead.
     """
     check_venue(venue)
-    if venue in _CLOSED:
+    if source not in (None, *SOURCES):
+        raise FeedError(f"source {source!r} is not known (sources: {', '.join(SOURCES)}; without one: the venue's own)")
+    if venue in _CLOSED and source != "tardis":
         raise FeedError(f"{venue}: {_CLOSED[venue]}")
-    if not any(way.venue == venue for way in WAYS) and ccxt_id(venue) is None:
-        raise FeedError(f"{venue}: nothing can be downloaded from it; import its files with `levdyn import`")
+    if not _all(venue, source):
+        raise FeedError(f"{venue}: nothing can be downloaded from {_what(venue, source)}; {_instead(venue)}")
     found: dict[str, None] = {}
     refused = []
     for text in kinds:
-        kind = _DEFAULT_TIMEFRAME.get(text, text)
+        # Tardis has the prices themselves, exchanges their bars only.
+        kind = text if source == "tardis" else _DEFAULT_TIMEFRAME.get(text, text)
         word, length = split_kind(kind)
         label = join_kind(word, length)
-        offered = ways(venue, word)
+        offered = ways(venue, word, source)
         if not offered:
             refused.append(f"{word}: {_alternative(venue, word)}")
+        elif length and source == "tardis":
+            refused.append(f"{label}: tardis has points, no bars; ask for {word}")
         elif length and not any(_has(way, length) for way in offered):
             refused.append(f"{label}: {venue} has {', '.join(offered[0].timeframes)} only")
         found[label] = None
+    have = ", ".join(dict.fromkeys(way.kind for way in _all(venue, source)))
     if refused:
-        have = ", ".join(dict.fromkeys(way.kind for way in _all(venue)))
         lines = "".join(f"\n{text}" for text in refused)
-        raise FeedError(f"{venue} cannot give what was asked for (it has {have}):{lines}")
+        raise FeedError(f"{_what(venue, source)} cannot give what was asked for (it has {have}):{lines}")
     if not found:
-        raise FeedError(f"no kind is asked for; {venue} has {', '.join(way.kind for way in _all(venue))}")
+        raise FeedError(f"no kind is asked for; {_what(venue, source)} has {have}")
     return tuple(found)
 
 
@@ -78,7 +92,7 @@ def listed(venue: str | None = None) -> list[dict[str, str]]:
     """Return the table as rows of text, of one venue or of all."""
     if venue is not None:
         check_venue(venue)
-    shown = _all(venue) if venue is not None else (*WAYS, *GENERIC)
+    shown = (*_all(venue), *_all(venue, "tardis")) if venue is not None else (*WAYS, *GENERIC, *TARDIS)
     return [
         {
             "venue": venue if venue is not None else "any other of ccxt" if way.venue == "*" else way.venue,
@@ -93,10 +107,22 @@ def listed(venue: str | None = None) -> list[dict[str, str]]:
     ]
 
 
-def _all(venue: str) -> tuple[Way, ...]:
-    """Return all ways of a venue."""
-    own = WAYS if venue in venues() else GENERIC
-    return tuple(way for way in own if way.venue in (venue, "*"))
+def _all(venue: str, source: str | None = None) -> tuple[Way, ...]:
+    """Return all ways of a venue, or those of a source."""
+    own = WAYS if venue in venues() else GENERIC if ccxt_id(venue) is not None else ()
+    offered = TARDIS if source == "tardis" else own
+    return tuple(way for way in offered if way.venue in (venue, "*") and source in (None, way.source))
+
+
+def _what(venue: str, source: str | None) -> str:
+    """Return who is asked, for messages."""
+    return venue if source is None else f"{venue} by {source}"
+
+
+def _instead(venue: str) -> str:
+    """Return what else there is of a venue that a source does not have."""
+    text = "import its files with `levdyn import`"
+    return f"{text}, or see {_BY_TARDIS}" if _all(venue, "tardis") else text
 
 
 def _has(way: Way, length: int) -> bool:
@@ -106,7 +132,6 @@ def _has(way: Way, length: int) -> bool:
 
 def _alternative(venue: str, word: str) -> str:
     """Return what to do instead of downloading a kind."""
-    for place in ((venue, word), ("*", word)):
-        if place in ALTERNATIVES:
-            return ALTERNATIVES[place]
-    return "not offered; `levdyn import` reads files of it from other sources"
+    texts = [ALTERNATIVES[place] for place in ((venue, word), ("*", word)) if place in ALTERNATIVES][:1]
+    found = texts[0] if texts else "not offered; `levdyn import` reads files of it from other sources"
+    return f"{found}; tardis has it ({_BY_TARDIS})" if ways(venue, word, "tardis") else found

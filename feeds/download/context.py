@@ -9,6 +9,7 @@ from feeds.download.capabilities import ccxt_id
 from feeds.download.credentials import Credentials, credentials
 from feeds.download.exchange import Exchange
 from feeds.download.http import Client
+from feeds.download.receiving import Receivers
 from feeds.errors import FeedError
 
 T = TypeVar("T")
@@ -28,6 +29,8 @@ class Context:
     now : int
         The present, fixed when the download began.
     key_file : Path or None
+    receivers : Receivers
+        Of files of archives.
     """
 
     client: Client
@@ -36,6 +39,7 @@ class Context:
     end: int
     now: int
     key_file: Path | None = None
+    receivers: Receivers = field(default_factory=Receivers)
     _exchanges: dict[str, Exchange] = field(default_factory=dict)
     _memo: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 

@@ -1,27 +1,34 @@
 """Filling one stream: for each partition ask the sources in order, judge what they brought, commit it whole."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from feeds import store
 from feeds.catalog import Catalog
+from feeds.download import revisions
 from feeds.download.bulk.cutting import edge_gap, is_numbered
 from feeds.download.context import Context
+from feeds.download.continuing import continued, known_to
 from feeds.download.http import HostError, RefusedError
 from feeds.download.probes import Probes
 from feeds.download.proof import Verdict, has_grid, judge
 from feeds.download.report import Progress, StreamReport
 from feeds.download.rest.pages import empty
+from feeds.download.revisions import Revisions
 from feeds.download.windows import Haul, Source, Wanted, Window
 from feeds.errors import FeedError
 from feeds.findings import Finding, Gap
 from feeds.formats.rows import at_one_scale, merged
 from feeds.normalize import normalize
+from feeds.tables import ints
 from feeds.times import day_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_LOOK_AHEAD = 40  # windows: more than the days of a month, which stand in one file
 _REFUSALS = 3  # in a row, after which a source is not asked for this stream any more
 _KEPT_STATUSES = ("complete", "absent", "conflict")
 
@@ -40,6 +47,8 @@ class Filler:
     probes : Probes
     report : StreamReport
     progress : Progress
+    accepts_revisions, checks_revisions : bool
+        Whether stored rows give way to those of files that their vendor has replaced, and whether that is looked at.
     """
 
     context: Context
@@ -49,25 +58,73 @@ class Filler:
     probes: Probes
     report: StreamReport
     progress: Progress
+    accepts_revisions: bool = False
+    checks_revisions: bool = True
+    _revised: set[str] = field(default_factory=set)
     _unreached: int = 0
     _dead: dict[str, str] = field(default_factory=dict)
     _refusals: dict[str, int] = field(default_factory=dict)
 
     def fill(self, windows: list[Window]) -> None:
         """Fill all windows. A host that fails for good is not asked again for this stream."""
-        for window in windows:
-            self.progress.what = f"{self.wanted} {window.name}"
-            part = self.catalog.partition(self.wanted.venue, self.wanted.symbol, self.wanted.label, window.name)
-            if part is not None and part.status in _KEPT_STATUSES:
-                self.report.kept += 1
-                self.report.count(part.status)
-                if part.status != "complete":
-                    self.report.say(f"{window.name}: {part.status} since an earlier download or import")
-            else:
+        try:
+            todo = self._todo(windows)
+            for place, window in enumerate(todo):
+                self.progress.what = f"{self.wanted} {window.name}"
+                self._prepare(todo, place)
                 self._fill(window)
-            self.progress.done += 1
+                self.progress.done += 1
+        finally:
+            for source in self.sources:
+                if source.ahead is not None:
+                    source.ahead.close()
         if self._unreached:
             self.report.say(f"before {day_text(self._unreached)}: no source reaches that far back")
+
+    def _todo(self, windows: list[Window]) -> list[Window]:
+        """Return the windows that are not stored already, or whose rows give way to those of replaced files."""
+        parts = [self._stored(window) for window in windows]
+        published = Revisions(self.context, self.sources)
+        if self.checks_revisions or self.accepts_revisions:
+            published.begin(part for part in parts if part is not None)
+        todo = []
+        for window, part in zip(windows, parts, strict=True):
+            replaced = published.replaced(part) if part is not None else []
+            if replaced and self.accepts_revisions:
+                self._revised.add(window.name)
+            if part is None or part.status not in _KEPT_STATUSES or window.name in self._revised:
+                known = -1 if window.name in self._revised else known_to(self.wanted, part)
+                todo.append(replace(window, known=known, keep=partial(self._checkpoint, window)))
+            else:
+                self._keep(window, part, replaced)
+        self.report.notes += [f"not compared with what is published now: {text}" for text in published.problems]
+        return todo
+
+    def _keep(self, window: Window, part: store.Partition, replaced: list[str]) -> None:
+        """Leave a stored window as it is, and say so where that is no good news."""
+        self.report.kept += 1
+        self.progress.done += 1
+        if replaced:
+            revisions.mark(self.catalog.local_root(), part, replaced)
+            self.report.count("conflict")
+            self.report.say(
+                f"{window.name}: conflict (C2): its vendor has replaced {'; '.join(replaced)}; the stored rows are "
+                "kept, --accept-revision takes the new ones"
+            )
+            return
+        self.report.count(part.status)
+        if part.status != "complete":
+            self.report.say(f"{window.name}: {part.status} since an earlier download or import")
+
+    def _prepare(self, todo: list[Window], place: int) -> None:
+        """Let archives receive what the windows from a place on will be made of."""
+        for source in self.sources:
+            if source.ahead is not None and source.name not in self._dead:
+                source.ahead.prepare(
+                    window
+                    for window in islice(todo, place, place + _LOOK_AHEAD)
+                    if source.reaches(window, self.context.now) and (source.has_running or not window.is_running)
+                )
 
     def _fill(self, window: Window) -> None:
         """Ask the sources for one window until its rows are proved to be all there are."""
@@ -79,8 +136,8 @@ class Filler:
             if source.name in self._dead:
                 failures.append(self._dead[source.name])
                 continue
-            if window.is_running and not source.has_rest:
-                absences.append("not yet")  # no archive has the file of a day before it is over
+            if window.is_running and not source.has_running:
+                absences.append("not yet")
                 continue
             try:
                 haul = source.fetch(window)
@@ -126,30 +183,58 @@ class Filler:
         status = "conflict" if any(each.severity == "fatal" for each in findings) else verdict.status
         sources = [dict(each) for each in {str(source): source for haul in hauls for source in haul.sources}.values()]
         if table.num_rows:
-            parts = self.catalog.write(
-                self.wanted.venue,
-                self.wanted.symbol,
-                self.wanted.label,
-                table,
-                source=sources,
-                findings=findings,
-                gaps=verdict.gaps,
-                status=status,
-                proof=verdict.proof,
-            )
-            status = parts[-1].status
+            status = self._write(window, table, sources, findings, Verdict(status, verdict.proof, verdict.gaps))
         else:
             self._store_nothing(window, sources, Verdict(status, verdict.proof, verdict.gaps), findings)
         self.report.rows += table.num_rows
         self.progress.rows += table.num_rows
         self._tell(window, status, verdict.gaps, findings, failures)
 
+    def _write(
+        self,
+        window: Window,
+        table: "pa.Table",
+        sources: list[dict[str, Any]],
+        findings: list[Finding],
+        verdict: Verdict,
+    ) -> str:
+        """Commit the rows of a window; those that go on from what is stored are one whole with it."""
+        wanted, is_revised = self.wanted, window.name in self._revised
+        part = None if is_revised else self._stored(window)
+        whole = continued(wanted, part, table)
+        if part is not None and whole is not None:
+            table, is_revised = whole, True
+            sources = [*part.ledger["sources"], *(each for each in sources if each not in part.ledger["sources"])]
+        parts = self.catalog.write(
+            wanted.venue,
+            wanted.symbol,
+            wanted.label,
+            table,
+            source=sources,
+            findings=findings,
+            gaps=verdict.gaps,
+            status=verdict.status,
+            proof=verdict.proof,
+            replace=is_revised,
+        )
+        return parts[-1].status
+
+    def _checkpoint(self, window: Window, haul: Haul) -> None:
+        """Commit what has come of a window so far, which is without a hole from its beginning on."""
+        if haul.table is not None and haul.table.num_rows and self._gap_to_day_before(window, haul.table) is None:
+            sources = [dict(source) for source in haul.sources]
+            self._write(window, haul.table, sources, [], Verdict("partial", haul.proof))
+
+    def _stored(self, window: Window) -> store.Partition | None:
+        """Return the partition of a window as it is stored."""
+        return self.catalog.partition(self.wanted.venue, self.wanted.symbol, self.wanted.label, window.name)
+
     def _store_nothing(
         self, window: Window, sources: list[dict[str, Any]], verdict: Verdict, findings: list[Finding]
     ) -> None:
         """Commit that a window has no rows, or none that can be had; rows that are there already are left alone."""
         wanted = self.wanted
-        old = self.catalog.partition(wanted.venue, wanted.symbol, wanted.label, window.name)
+        old = self._stored(window)
         if old is None or not old.rows:
             store.write_partition(
                 self.catalog.local_root(),
@@ -216,8 +301,8 @@ class Filler:
 
     def _gap_to_day_before(self, window: Window, table: "pa.Table") -> Gap | None:
         """Return the hole between the ids of the stored day before and the first of this day, where ids have none."""
-        if not is_numbered(self.wanted, table):
-            return None
+        if not is_numbered(self.wanted, table) or 0 <= int(ints(table, "id")[0]) <= window.known:
+            return None  # those that go on from stored rows were looked at before
         name = day_text(window.start - 1)
         part = self.catalog.partition(self.wanted.venue, self.wanted.symbol, self.wanted.label, name)
         if part is None or part.status != "complete" or not part.rows:

@@ -19,7 +19,7 @@ from feeds.errors import FeedError
 T = TypeVar("T")
 Take = Callable[[Any], Any]
 
-_GONE = (403, 404, 410)
+GONE = (403, 404, 410)
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -36,7 +36,11 @@ class HostError(FeedError):
 
 
 class RefusedError(FeedError):
-    """A host answered that it will not give what was asked for."""
+    """A host answered that it will not give what was asked for; `status` is that of its reply, 0 when it had none."""
+
+    def __init__(self, text: str, *, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +217,7 @@ class Client:
 
         def once() -> str | None:
             reply = self.once(url, headers=headers)
-            if reply.status in _GONE:
+            if reply.status in GONE:
                 return None
             if reply.status >= 400:
                 raise RefusedError(f"{where(url)}: status {reply.status}")
@@ -223,15 +227,17 @@ class Client:
 
         return self.retrying(urlsplit(url).hostname or "", once)
 
-    def file(self, url: str, target: Path, *, headers: Mapping[str, str] | None = None) -> Stored | None:
+    def file(
+        self, url: str, target: Path, *, headers: Mapping[str, str] | None = None, absent: tuple[int, ...] = GONE
+    ) -> Stored | None:
         """Receive a file whole into `target`, going on where an earlier attempt stopped; None when it is not there.
 
         A half is kept as ``<name>.part`` with the ETag it belongs to beside it; it is continued only when the host
-        still has that very file.
+        still has that very file. `absent` are the statuses with which the host says that it does not have it.
         """
-        return self.retrying(urlsplit(url).hostname or "", lambda: self._file_once(url, target, headers or {}))
+        return self.retrying(urlsplit(url).hostname or "", lambda: self._file_once(url, target, headers or {}, absent))
 
-    def _file_once(self, url: str, target: Path, headers: Mapping[str, str]) -> Stored | None:
+    def _file_once(self, url: str, target: Path, headers: Mapping[str, str], absent: tuple[int, ...]) -> Stored | None:
         host = urlsplit(url).hostname or ""
         target.parent.mkdir(parents=True, exist_ok=True)
         part, tag = target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.etag")
@@ -243,14 +249,14 @@ class Client:
         try:
             with self._http.stream("GET", self.endpoints.resolve(url), headers=asked) as reply:
                 self.traffic.count(requests=1)
-                if reply.status_code in _GONE:
+                if reply.status_code in absent:
                     return None
                 if reply.status_code == 416:
                     part.unlink(missing_ok=True)
                     raise Transient(f"{where(url)}: the file is shorter than before")
                 self._judge(url, host, reply)
                 if reply.status_code >= 400:
-                    raise RefusedError(f"{where(url)}: status {reply.status_code}")
+                    raise RefusedError(f"{where(url)}: status {reply.status_code}", status=reply.status_code)
                 is_rest = reply.status_code == 206
                 etag = reply.headers.get("ETag", "")
                 if etag and not etag.startswith("W/"):
@@ -268,7 +274,8 @@ class Client:
         if expected >= 0 and size != expected + (have if is_rest else 0):
             part.unlink()
             raise Transient(f"{where(url)}: {size} bytes came where {expected} were announced")
-        digest = hashlib.sha256(part.read_bytes()).hexdigest()
+        with open(part, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         part.replace(target)
         tag.unlink(missing_ok=True)
         return Stored(target, digest, size)
@@ -281,6 +288,8 @@ class Client:
             self.pace.see_weight(host, int(with_digits) if with_digits.isdigit() else 0)
         if status in (418, 429):
             wait = _retry_after(reply.headers.get("Retry-After"))
+            if wait is not None:  # also for requests that other threads are about to make
+                self.pace.hold(host, wait)
             if status == 418:  # the whole host stops, in this process and in the next
                 self.pace.ban(host, self.patience.longest_s if wait is None else wait)
             raise Transient(f"{where(url)}: asked too often (status {status})", wait_s=wait)

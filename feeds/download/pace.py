@@ -73,6 +73,11 @@ class Pace:
         if begin > now:
             self.wait(host, begin - now, "rate limit")
 
+    def hold(self, host: str, seconds: float) -> None:
+        """Use up the host's timeline for so long from now on."""
+        with self._lock:
+            self._used[host] = max(self._used.get(host, -math.inf), self.clock.seconds() + seconds)
+
     def wait(self, host: str, seconds: float, why: str) -> None:
         """Wait for a host, visibly."""
         self.waiting[host] = f"{why}, {seconds:.0f} s"
@@ -80,7 +85,8 @@ class Pace:
             self.clock.sleep(seconds)
         finally:
             self.waiting.pop(host, None)
-            self.waited[host] = self.waited.get(host, 0.0) + seconds
+            with self._lock:
+                self.waited[host] = self.waited.get(host, 0.0) + seconds
 
     def ban(self, host: str, seconds: float) -> None:
         """Remember that a host must not be asked for so long, also by a later process."""

@@ -1,6 +1,7 @@
 """One download from beginning to end: what is asked for, by which ways, and what came of it."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,22 @@ from feeds.download.pace import Pace
 from feeds.download.report import DownloadReport, Progress, StreamReport
 from feeds.download.windows import Source, Wanted, Window, windows
 from feeds.errors import FeedError
-from feeds.schema import RULE_KINDS, split_kind
+from feeds.schema import MONTHLY_KINDS, RULE_KINDS, split_kind
 from feeds.symbols import to_native, to_unified
 from feeds.times import iso, time_ns
 
 if TYPE_CHECKING:
     from feeds.catalog import Catalog
     from feeds.download.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the user chose for all streams of a download; see `download`."""
+
+    source: str | None
+    check_revisions: bool
+    accept_revision: bool
 
 
 def download(
@@ -28,6 +38,9 @@ def download(
     start: Any,
     end: Any = None,
     catalog: "Catalog | str | Path",
+    source: str | None = None,
+    check_revisions: bool = True,
+    accept_revision: bool = False,
     base_urls: Mapping[str, str] | None = None,
     key_file: str | Path | None = None,
     progress: Progress | None = None,
@@ -50,6 +63,15 @@ def download(
     start, end : str, datetime or int ns
         Whole days (months) that touch ``start <= t < end`` are stored; the present when `end` is absent.
     catalog : Catalog, str or Path
+    source : {"archive", "rest", "tardis"}, optional
+        Only this source. Without it the venue's own archive and its REST; tardis is asked only when it is named: with
+        the user's key (``LEVDYN_TARDIS_KEY`` or the key file) for all days, without one for the first of each month.
+        There the words of mark and index mean its points.
+    check_revisions : bool
+        Whether the checksums that an archive publishes of the files of complete days are asked for again: a file that
+        was replaced since makes its days a ``conflict`` (rule C2), their rows stay.
+    accept_revision : bool
+        Rows of files that their vendor has replaced give way to those of the new files.
     base_urls : mapping of str to str, optional
         Public host name to the URL that is asked instead; wins over ``LEVDYN_BASE_URLS``.
     key_file : str or Path, optional
@@ -73,7 +95,7 @@ def download(
     from feeds.download.context import Context
 
     names = unified_symbols(venue, symbols)
-    labels = capabilities.checked(venue, [kinds] if isinstance(kinds, str) else kinds)
+    labels = capabilities.checked(venue, [kinds] if isinstance(kinds, str) else kinds, source)
     target = catalog if isinstance(catalog, Catalog) else Catalog(catalog)
     root = target.local_root()
     pace = Pace(memory=root / "downloads" / "bans.json")
@@ -84,15 +106,17 @@ def download(
         bound = f"end {iso(last)}" if end is not None and last <= now else f"the present {iso(now)}"
         raise FeedError(f"start {iso(first)} is not before {bound}")
     context = Context(asker, root, first, last, now, Path(key_file) if key_file is not None else None)
+    chosen = Choice(source, check_revisions, accept_revision)
     seen = Progress() if progress is None else progress
     seen.bytes, seen.waiting = (lambda: asker.traffic.bytes), asker.pace.waiting
     try:
         streams = [
-            _stream(context, target, Wanted(venue, symbol, to_native(venue, symbol), *split_kind(label)), seen)
+            _stream(context, target, Wanted(venue, symbol, to_native(venue, symbol), *split_kind(label)), chosen, seen)
             for symbol in names
             for label in labels
         ]
     finally:
+        context.receivers.close()
         if client is None:
             asker.close()
     traffic = asker.traffic
@@ -107,7 +131,7 @@ def unified_symbols(venue: str, symbols: str | Iterable[str]) -> list[str]:
     return list(dict.fromkeys(to_unified(venue, symbol) for symbol in given))
 
 
-def _stream(context: "Context", catalog: "Catalog", wanted: Wanted, progress: Progress) -> StreamReport:
+def _stream(context: "Context", catalog: "Catalog", wanted: Wanted, chosen: Choice, progress: Progress) -> StreamReport:
     """Download one stream; what goes wrong with it is in its report and stops no other."""
     from feeds.download.filling import Filler
     from feeds.download.probes import Probes
@@ -119,22 +143,24 @@ def _stream(context: "Context", catalog: "Catalog", wanted: Wanted, progress: Pr
             progress.total += 1
             observe(context, catalog, wanted, report, progress)
             return report
-        todo = _windows(context, wanted, report)
+        todo = _windows(context, wanted, chosen.source, report)
         progress.total += len(todo)
         if todo:
             probes = Probes(context.root / "downloads" / "probes.json", context.now)
-            Filler(context, catalog, wanted, _sources(context, wanted), probes, report, progress).fill(todo)
+            sources = _sources(context, wanted, chosen.source)
+            revisions = (chosen.accept_revision, chosen.check_revisions)
+            Filler(context, catalog, wanted, sources, probes, report, progress, *revisions).fill(todo)
     except FeedError as error:
         report.count("failed")
         report.say(str(error))
     return report
 
 
-def _windows(context: "Context", wanted: Wanted, report: StreamReport) -> list[Window]:
-    """Return the partitions to fill, those before the listing left out."""
+def _windows(context: "Context", wanted: Wanted, source: str | None, report: StreamReport) -> list[Window]:
+    """Return the partitions to fill, those before the listing left out where an exchange is asked for it."""
     from feeds.download.rest import adapter
 
-    listed, delisted = adapter(wanted.venue).listing(context, wanted)
+    listed, delisted = (None, None) if source == "tardis" else adapter(wanted.venue).listing(context, wanted)
     found = windows(wanted, context.start, context.end, now=context.now, listed=listed, delisted=delisted)
     if listed is not None and listed > context.start:
         report.notes.append(f"listed {iso(listed)[:10]}: nothing before that")
@@ -143,19 +169,21 @@ def _windows(context: "Context", wanted: Wanted, report: StreamReport) -> list[W
     return found
 
 
-def _sources(context: "Context", wanted: Wanted) -> list[Source]:
+def _sources(context: "Context", wanted: Wanted, source: str | None) -> list[Source]:
     """Return the sources of a stream, archives first."""
-    from feeds.download.bulk import archive
+    from feeds.download.bulk import archive_of
     from feeds.download.rest import adapter
     from feeds.download.rest.hyperliquid import NEWEST
 
     found = []
-    for way in capabilities.ways(wanted.venue, wanted.kind):
+    for way in capabilities.ways(wanted.venue, wanted.kind, source):
         is_rest = way.source == "rest"
-        fetch = adapter(wanted.venue).rest(context, wanted) if is_rest else archive(context, wanted)
+        files = None if is_rest else archive_of(context, wanted, way.source)
+        fetch = adapter(wanted.venue).rest(context, wanted) if files is None else files.fetch
         since = time_ns(way.since) if way.since else 0
         if wanted.venue == "hyperliquid" and wanted.kind == "bars":
             since = context.now - NEWEST * wanted.timeframe_ns
         until = time_ns(way.until) + 86_400_000_000_000 if way.until else 0
-        found.append(Source(way.host, fetch, is_rest, way.days, since, until))
+        has_running = is_rest or (way.source == "tardis" and wanted.kind in MONTHLY_KINDS)
+        found.append(Source(way.host, fetch, has_running, way.days, since, until, files))
     return found

@@ -12,7 +12,7 @@ class Way:
     venue, kind : str
         Kind as a bare word; venue ``"*"`` for any exchange of ccxt without an adapter of its own.
     source : str
-        ``archive`` or ``rest``.
+        ``archive``, ``rest`` or ``tardis``.
     host : str
         Public host name, the key of redirections.
     look_back : str
@@ -199,6 +199,18 @@ WAYS: tuple[Way, ...] = (
     Way(
         "deribit", "funding", "rest", "www.deribit.com", note="hourly accrual samples (interest_1h)", fact=_DERIBIT_DOC
     ),
+    Way(
+        "deribit",
+        "index",
+        "rest",
+        "www.deribit.com",
+        "from 2021-03-24",
+        since="2021-03-24",
+        timeframes=("1m", "1h", "12h", "1d"),
+        note="volatility indices only: BTCDVOL/USD, ETHDVOL/USD",
+        fact=_DERIBIT_DOC,
+        is_verified=False,
+    ),
     Way("deribit", "instruments", "rest", "www.deribit.com", "now", note="today's facts", fact=_DERIBIT_DOC),
     Way(
         "hyperliquid",
@@ -251,17 +263,13 @@ _HYPERLIQUID_S3 = (
 ALTERNATIVES: dict[tuple[str, str], str] = {
     ("*", "liquidations"): _RECORD,
     ("binance_usdm", "liquidations"): f"{_RECORD}; binance_coinm has snapshots of 2023-06 to 2024-10",
-    ("*", "quotes"): "not downloaded; `levdyn import` reads tardis files of them",
-    (
-        "*",
-        "book",
-    ): "no venue gives past books by REST; import tardis files, or record them with `levdyn record`",
+    ("*", "quotes"): "no venue gives past quotes by REST; record them with `levdyn record`",
+    ("*", "book"): "no venue gives past books by REST; record them with `levdyn record`",
     ("*", "trades"): "its REST gives recent trades only; import files, or record them with `levdyn record`",
     ("*", "premium"): "not offered; bars of mark and index show it where they exist",
     ("*", "tiers"): "not public there; import a table with `levdyn import FILE --valid-from DATE`",
-    ("deribit", "mark"): "its REST has no past marks (ccxt would answer with trade bars); tardis derivative_ticker has",
-    ("deribit", "index"): "its REST has no past index bars (ccxt would answer with trade bars); tardis has them",
-    ("deribit", "open_interest"): "no history by REST; tardis derivative_ticker has it",
+    ("deribit", "mark"): "its REST has no past marks (ccxt would answer with trade bars)",
+    ("deribit", "open_interest"): "no history by REST",
     ("deribit", "tiers"): "its margin is a formula, not a table (venues.get('deribit') holds it)",
     ("hyperliquid", "trades"): _HYPERLIQUID_S3,
     ("hyperliquid", "mark"): f"asset_ctxs files hold it: {_HYPERLIQUID_S3}",
@@ -270,5 +278,5 @@ ALTERNATIVES: dict[tuple[str, str], str] = {
     ("hyperliquid", "open_interest"): f"asset_ctxs files hold it: {_HYPERLIQUID_S3}",
     ("hyperliquid", "liquidations"): f"node fills mark them: {_HYPERLIQUID_S3}",
     ("okx", "premium"): "no bars of it by REST; bars of mark and index show it",
-    ("okx", "liquidations"): "its REST keeps one day of them; record them with `levdyn record`",
+    ("okx", "liquidations"): "its REST kept one day of them, by an endpoint that ccxt 4.5.90 has no more; record them",
 }

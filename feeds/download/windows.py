@@ -1,8 +1,8 @@
 """Units of work: one partition of one stream, and what a source brought for it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 from feeds.findings import Finding, Gap
 from feeds.paths import partition_bounds, partition_of
@@ -54,6 +54,10 @@ class Window:
         From the listing, or the start; to the present or the delisting, or the end.
     is_running : bool
         Whether the partition has not ended (and settled) yet: it stays ``partial``.
+    known : int
+        The last id of rows that are stored without a hole from the beginning of the partition on; -1: none.
+    keep : callable or None
+        Stores a haul that does not reach the end yet: what was received is not lost when the process is killed.
     """
 
     name: str
@@ -62,6 +66,8 @@ class Window:
     low: int
     high: int
     is_running: bool
+    known: int = -1
+    keep: "Callable[[Haul], None] | None" = field(default=None, compare=False)
 
     @property
     def has_listing(self) -> bool:
@@ -100,6 +106,19 @@ class Haul:
 Fetch = Callable[[Window], Haul]
 
 
+class Ahead(Protocol):
+    """Receives what windows will be made of before their turn comes."""
+
+    def prepare(self, windows: Iterable[Window]) -> None:
+        """Begin to receive what the next windows will be made of."""
+
+    def close(self) -> None:
+        """Let go of what was received and not used."""
+
+    def published(self, path: str) -> str:
+        """Return the SHA-256 that the vendor publishes of a file now, an empty text where it publishes none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A way to fill windows of one stream.
@@ -109,20 +128,23 @@ class Source:
     name : str
         Host, for reports.
     fetch : callable
-    has_rest : bool
-        Whether it reads an exchange's REST interface (and not an archive).
+    has_running : bool
+        Whether it has rows of a partition that is not over: an exchange has, an archive only of months made of days.
     days : int
         How many days before now it reaches; 0 for all.
     since, until : int
         Bounds in ns of what exists there; 0 when open.
+    ahead : Ahead or None
+        Of archives.
     """
 
     name: str
     fetch: Fetch
-    has_rest: bool = False
+    has_running: bool = False
     days: int = 0
     since: int = 0
     until: int = 0
+    ahead: Ahead | None = None
 
     def reaches(self, window: Window, now: int) -> bool:
         """Tell whether anything of a window can be had here."""

@@ -14,15 +14,19 @@ from feeds.formats import (
     ccxt_lists,
     deribit,
     dydx,
+    eight_hours,
     gate,
     hyperliquid,
     okx,
     plain,
     positions,
+    refused,
     research,
     research_tables,
+    rule_tables,
     tardis,
     tardis_books,
+    tardis_ticker,
     tiers,
 )
 from feeds.formats.files import Source
@@ -50,12 +54,15 @@ FORMATS: tuple[Format, ...] = (
     *_dated(gate.FORMATS),
     *_dated(tardis.FORMATS),
     *_dated(tardis_books.FORMATS),
+    *_dated(tardis_ticker.FORMATS),
     *captures.FORMATS,
     *positions.FORMATS,
     *candles.FORMATS,
     *ccxt_lists.FORMATS,
+    *eight_hours.FORMATS,
     *research.FORMATS,
     *research_tables.FORMATS,
+    *rule_tables.FORMATS,
     *tiers.FORMATS,
     plain.FORMAT,
 )
@@ -79,7 +86,8 @@ def recognise(source: Source, head: Head) -> Format:
     Raises
     ------
     FeedError
-        If it fits none (with its header) or several (with the argument that chooses).
+        If it fits none (with its header, or with what it is where that is known) or several (with the argument that
+        chooses).
     """
     found = [item for item in FORMATS if item is not plain.FORMAT and item.fits(head)]
     if not found and plain.FORMAT.fits(head):
@@ -89,6 +97,8 @@ def recognise(source: Source, head: Head) -> Format:
     if found:
         choices = " or ".join(f"format={item.name!r}" for item in found)
         raise FeedError(f"{source.where}: its content fits {len(found)} formats, choose one: {choices}")
+    if why := refused.reason(head):
+        raise FeedError(f"{source.where}: {why}; nothing was written")
     raise FeedError(
         f"{source.where}: not a known format: {head.describe()}; give format= (one of "
         f"{', '.join(item.name for item in FORMATS)}), where 'csv' takes kind= and columns={{'ts': 'their word', ...}}"

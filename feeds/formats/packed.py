@@ -43,6 +43,10 @@ class Packed:
         """Tell whether a column is held in the small form."""
         return isinstance(self._columns[place], tuple)
 
+    def is_zero(self, place: int) -> bool:
+        """Tell whether all values of a column are 0; memory for them is asked for and never touched."""
+        return self.is_small(place) and self._columns[place][:2] == (0, 0)
+
     def fill(self, place: int, out: Int64s) -> None:
         """Write the values of a column in the small form into `out`, and let go of it."""
         base, step, small = self._columns[place]
@@ -72,6 +76,9 @@ def joined(parts: "list[Packed]") -> "pa.Table":
     rows = sum(part.rows for part in parts)
     columns = []
     for place, field in enumerate(schema):
+        if all(part.is_zero(place) for part in parts):
+            columns.append(pa.array(np.zeros(rows, dtype=np.int64)))
+            continue
         if all(part.is_small(place) for part in parts):
             values = np.empty(rows, dtype=np.int64)
             start = 0
@@ -104,10 +111,12 @@ def _packed(table: "pa.Table", name: str) -> Any:
         return column.chunks
     values = ints(table, name)
     low, high = int(values.min()), int(values.max())
+    if low == high:
+        return low, 0, np.zeros(1, dtype=np.uint8)
     for step in _STEPS:
         if (high - low) // step >= 2**32:
             continue
-        kind = np.uint8 if low == high else np.uint16 if (high - low) // step < 2**16 else np.uint32
+        kind = np.uint16 if (high - low) // step < 2**16 else np.uint32
         if step > 1 and np.any((values[:_PROBE] - low) % step):
             continue
         small = np.empty(values.size, dtype=kind)

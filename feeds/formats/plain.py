@@ -30,8 +30,22 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "interval_hours": ("interval_hours", "funding_interval_hours"),
     "mark": ("mark", "mark_price", "markprice"),
     "symbol": ("symbol",),
+    "ts_avail": ("ts_avail", "local_timestamp", "received"),
+    "bid_price": ("bid_price", "best_bid_price", "bid"),
+    "bid_quantity": ("bid_quantity", "best_bid_qty", "bid_qty", "bid_size", "bid_amount"),
+    "ask_price": ("ask_price", "best_ask_price", "ask"),
+    "ask_quantity": ("ask_quantity", "best_ask_qty", "ask_qty", "ask_size", "ask_amount"),
+    "update_id": ("update_id",),
+    "is_snapshot": ("is_snapshot",),
+    "seq": ("seq", "sequence"),
+    "prev_seq": ("prev_seq",),
+    "native": ("native", "open_interest", "oi"),
+    "quote": ("quote", "open_interest_value"),
+    "average_price": ("average_price", "avg_price"),
+    "status": ("status",),
 }
-_SHAPES = {"ts": "time", "side": "side", "id": "id", "interval_hours": "integer"}
+_SHAPES = {"ts": "time", "ts_avail": "time", "side": "side", "id": "id", "interval_hours": "integer"}
+_SHAPES |= {"update_id": "id", "seq": "integer", "prev_seq": "integer", "is_snapshot": "flag", "status": "text"}
 _OHLC = ("open", "high", "low", "close")
 # What each kind needs and may have, beside ts.
 _KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -41,8 +55,15 @@ _KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "mark": (_OHLC, ()),
     "index": (_OHLC, ()),
     "premium": (_OHLC, ()),
+    "quotes": (("bid_price", "bid_quantity", "ask_price", "ask_quantity"), ("update_id",)),
+    "open_interest": (("native",), ("quote",)),
+    "book": (("side", "price", "quantity"), ("is_snapshot", "seq", "prev_seq")),
+    "liquidations": (("side", "price", "quantity"), ("average_price", "status")),
 }
+# Kinds whose header alone shows them; a book or liquidations look like trades, so the user has to say what they are.
+_SHOWN = ("bars", "trades", "funding", "quotes", "open_interest")
 _POINTS = ("mark", "index", "premium")
+_STREAMED = ("trades", "quotes", "book", "liquidations")  # rows mean something without the others
 
 
 def fits(head: Head) -> bool:
@@ -56,7 +77,9 @@ def fits(head: Head) -> bool:
     if kind is None:
         return False
     needed, optional = _KINDS[kind]
-    return set(head.columns) <= {names[column] for column in ("ts", "symbol", *needed, *optional) if column in names}
+    return set(head.columns) <= {
+        names[column] for column in ("ts", "ts_avail", "symbol", *needed, *optional) if column in names
+    }
 
 
 def _by_word(head: Head) -> dict[str, str]:
@@ -69,7 +92,7 @@ def _by_word(head: Head) -> dict[str, str]:
 def _guess(names: Mapping[str, str]) -> str | None:
     if "ts" not in names:
         return None
-    for kind in ("bars", "trades", "funding"):
+    for kind in _SHOWN:
         if set(_KINDS[kind][0]) <= set(names):
             return kind
     return None
@@ -99,7 +122,7 @@ def _layout(head: Head, wanted: Wanted, where: str) -> tuple[str, dict[str, str]
             f"{where}: {kind} need a column for {', '.join(missing)}; {head.describe()}; give "
             f"columns={{{missing[0]!r}: 'its header', ...}}"
         )
-    chosen = ("ts", *needed, *optional, "symbol")
+    chosen = ("ts", *(() if "open" in names else ("ts_avail",)), *needed, *optional, "symbol")
     return kind, {column: names[column] for column in chosen if column in names}
 
 
@@ -112,7 +135,7 @@ def _read(source: Source, head: Head, wanted: Wanted) -> Iterator[Piece]:
     unread = [name for name in head.columns if name not in names.values()]
     notes = (Finding("M2", "flag", len(unread), f"columns not read: {', '.join(unread)}"),) if unread else ()
     pieces = read_records(source, head, records)
-    for piece in pieces if kind == "trades" else gathered(pieces):
+    for piece in pieces if kind in _STREAMED else gathered(pieces):
         yield _finished(kind, replace(piece, notes=piece.notes + notes), wanted, source.where)
         notes = ()
 
@@ -126,6 +149,11 @@ def _finished(kind: str, piece: Piece, wanted: Wanted, where: str) -> Piece:
         hours = columns.pop("interval_hours", None)
         stamps = np.asarray(columns["ts"])
         columns["interval_s"] = intervals_of(stamps) if hours is None else np.asarray(hours) * 3600
+    if "ts_avail" in columns:
+        # A receipt of a clock that runs behind cannot make data known before it happened.
+        columns["ts_avail"] = np.maximum(np.asarray(columns["ts_avail"]), np.asarray(columns["ts"]))
+    if "is_snapshot" in columns:
+        columns["is_snapshot"] = columns["is_snapshot"].cast("int8")
     return replace(piece, kind=kind, columns=columns)
 
 

@@ -1,4 +1,4 @@
-"""CSV files of tardis.dev: trades, derivative tickers, liquidations."""
+"""CSV files of tardis.dev: trades, liquidations, marks, index prices and open interest of derivative tickers."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -53,7 +53,11 @@ TRADES = Records(
     venue="exchange",
     symbol="symbol",
 )
-_TICKER = ("funding_timestamp", "funding_rate", "predicted_funding_rate", "open_interest", "last_price")
+TICKER = (
+    *KEYS,
+    *("funding_timestamp", "funding_rate", "predicted_funding_rate", "open_interest", "last_price"),
+    *("index_price", "mark_price"),
+)
 
 
 def _points(kind: str, target: str, column: str) -> Records:
@@ -61,13 +65,13 @@ def _points(kind: str, target: str, column: str) -> Records:
     return Records(
         kind=kind,
         fields={**SHARED, target: ("number", (column,))},
-        headers=((*KEYS, *_TICKER, "index_price", "mark_price"),),
+        headers=(TICKER,),
         venue="exchange",
         symbol="symbol",
     )
 
 
-_SERIES = (
+SERIES = (
     _points("mark", "price", "mark_price"),
     _points("index", "price", "index_price"),
     _points("open_interest", "native", "open_interest"),
@@ -88,14 +92,6 @@ def read_tardis(records: Records, source: Source, head: Head, wanted: Wanted) ->
         yield replace(piece, venue=venue_of(piece.venue), columns=columns)
 
 
-def _read_ticker(source: Source, head: Head, wanted: Wanted) -> Iterator[Piece]:
-    """Mark, index and open interest; rows in which the one asked for is empty are none of its own."""
-    for records in _SERIES:
-        for piece in read_tardis(records, source, head, wanted):
-            if len(piece.columns["ts"]):
-                yield replace(piece, notes=())
-
-
 LIQUIDATIONS = Records(
     kind="liquidations",
     fields={
@@ -112,13 +108,6 @@ LIQUIDATIONS = Records(
 
 FORMATS = (
     Format("tardis-trades", "tardis.dev trades CSV", TRADES.fits, partial(read_tardis, TRADES), may_be_empty=True),
-    Format(
-        "tardis-derivative-ticker",
-        "tardis.dev derivative_ticker CSV",
-        _SERIES[0].fits,
-        _read_ticker,
-        may_be_empty=True,
-    ),
     # The header is that of trades. A file is taken for trades, but not against its own name: then format= must say it.
     Format(
         "tardis-liquidations",

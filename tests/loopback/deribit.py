@@ -17,6 +17,11 @@ def answer(world, path, params):
         step = int(params["resolution"]) * 60_000
         slots = world.slots(low, high, step)[-5000:]
         return Page(slots, lambda slots: _wrap(_chart(world, slots)))
+    if name == "get_volatility_index_data":
+        step = {"60": 60_000, "3600": 3_600_000, "43200": 43_200_000, "1D": 86_400_000}[params["resolution"]]
+        slots = world.slots(low, high, step)[-1000:]
+        rows = [[at, *(round(float(cell) / 500, 2) for cell in world.candle(at, "index")[:4])] for at in slots]
+        return Page(rows, lambda rows: _wrap({"data": rows, "continuation": None}))
     if name == "get_funding_rate_history":
         rows = [
             {"timestamp": at, "index_price": 30000.5, "interest_8h": float(rate) * 8, "interest_1h": float(rate)}

@@ -68,21 +68,21 @@ def aggregate(number, ts, price="30000.10", quantity="0.013", symbol="BTCUSDT"):
     return body | {"f": number * 2, "l": number * 2 + 1, "T": ts, "m": bool(number % 2)}
 
 
-def forced(ts, side="SELL", price="29950.00", quantity="0.200"):
+def forced(ts, side="SELL", price="29950.00", quantity="0.200", symbol="BTCUSDT"):
     """Return Binance's message of a liquidation order."""
-    order = {"s": "BTCUSDT", "S": side, "o": "LIMIT", "f": "IOC", "q": quantity, "p": price, "ap": "29951.20"}
+    order = {"s": symbol, "S": side, "o": "LIMIT", "f": "IOC", "q": quantity, "p": price, "ap": "29951.20"}
     return {"e": "forceOrder", "E": ts + 2, "o": order | {"X": "FILLED", "l": quantity, "z": quantity, "T": ts}}
 
 
-def mark(ts, price="30001.12345678", rate="0.00010000", due=1795651200000):
+def mark(ts, price="30001.12345678", rate="0.00010000", due=1795651200000, symbol="BTCUSDT"):
     """Return Binance's message of a mark price."""
-    body = {"e": "markPriceUpdate", "E": ts, "s": "BTCUSDT", "p": price, "ap": price, "P": price, "i": "30000.5"}
+    body = {"e": "markPriceUpdate", "E": ts, "s": symbol, "p": price, "ap": price, "P": price, "i": "30000.5"}
     return body | {"r": rate, "T": due}
 
 
-def change(update, before, ts, bids=(), asks=()):
+def change(update, before, ts, bids=(), asks=(), symbol="BTCUSDT"):
     """Return Binance's message of a change of the book."""
-    body = {"e": "depthUpdate", "E": ts, "T": ts, "s": "BTCUSDT", "U": before + 1, "u": update, "pu": before}
+    body = {"e": "depthUpdate", "E": ts, "T": ts, "s": symbol, "U": before + 1, "u": update, "pu": before}
     return body | {"b": list(bids), "a": list(asks)}
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
-from loopback import archives, binance, bybit, deribit, hyperliquid, okx
+from loopback import archives, binance, bybit, deribit, hyperliquid, okx, tardis
 from loopback.page import Page
 from loopback.truth import World
 
@@ -26,6 +26,7 @@ HANDLERS = {
     "data.binance.vision": archives.binance_vision,
     "public.bybit.com": archives.bybit,
     "static.okx.com": archives.okx,
+    "datasets.tardis.dev": tardis.answer,
 }
 HTML = b"<html><body>Attention required</body></html>"
 
@@ -167,7 +168,13 @@ def _handler(exchange):
             if kind in _BROKEN:
                 _BROKEN[kind](self, fault)
                 return
-            found = HANDLERS[host](exchange.world, f"/{path}", params)
+            if "Authorization" in self.headers:
+                params["Authorization"] = self.headers["Authorization"]
+            try:
+                found = HANDLERS[host](exchange.world, f"/{path}", params)
+            except tardis.UnauthorizedError:
+                self._send(401, b'{"code":100,"message":"key"}', {})
+                return
             headers = {}
             if isinstance(found, Page):
                 rows = spoiled(found.rows, kind)

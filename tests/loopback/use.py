@@ -1,5 +1,7 @@
 """How tests download from the loopback exchange: a clock that does not wait, little patience, rows as plain values."""
 
+import threading
+
 import feeds
 from feeds.download.endpoints import Endpoints
 from feeds.download.http import Client, Patience
@@ -15,6 +17,7 @@ class TestClock(Clock):
         self._begin = now_ms * 1_000_000
         self._seconds = 0.0
         self.sleeps = []
+        self._lock = threading.Lock()
 
     def now_ns(self):
         return self._begin + int(self._seconds * 1e9)
@@ -23,8 +26,9 @@ class TestClock(Clock):
         return self._seconds
 
     def sleep(self, seconds):
-        self.sleeps.append(seconds)
-        self._seconds += seconds
+        with self._lock:  # archives are received by several threads
+            self.sleeps.append(seconds)
+            self._seconds += seconds
 
 
 def client_of(bases, now_ms, *, memory=None, attempts=5, timeout_s=20.0):

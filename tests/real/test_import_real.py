@@ -90,18 +90,54 @@ def test_native_samples_are_recognised(
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "what"),
     [
-        "accounts/hyperliquid_2023_trades.csv.gz",  # fills of some users: neither a tape nor one account
-        "funding/linear_vs_inverse_8h_bitcoin_2023_2024.parquet",  # stamps of a zone that nobody declares (T4)
-        "liquidations/aave_WBTC_liquidations.parquet",  # no instrument of a venue
-        "liquidations/hyperliquid_2025-10-10_adl_by_user.parquet",
-        "open_interest/multi_venue_oi_BTC_SOL_2025-12_2026-03.parquet",  # only in USD, no size
+        ("accounts/binance_account_A_coinm_positions.csv.gz", "closed positions of a Binance account"),
+        ("accounts/binance_account_A_usdm_positions.csv.gz", "closed positions of a Binance account"),
+        ("accounts/hyperliquid_2023_trades.csv.gz", "fills of many accounts"),
+        ("accounts/hyperliquid_2023_ledger_updates.csv.gz", "deposits and withdrawals of many accounts"),
+        ("accounts/hyperliquid_2023_liquidations.csv.gz", "without coin, price or side"),
+        ("liquidations/aave_WBTC_liquidations.parquet", "lending market"),
+        ("liquidations/hyperliquid_2025-10-10_adl_by_user.parquet", "summed by account"),
+        ("liquidations/hyperliquid_2025-10-10_adl_by_coin_REALTIME.csv", "summed by coin"),
+        ("liquidations/hyperliquid_2025-10-10_adl_net_volume_full_12min.csv", "summed by coin"),
+        ("liquidations/hyperliquid_2025-10-10_adl_events_high_leverage.csv", "chosen outliers"),
+        ("liquidations/hyperliquid_2025-10-10_adl_waves_per_coin.csv", "estimates of a model"),
+        ("liquidations/hyperliquid_2025-10-10_positions_BTC.parquet", "what became of accounts"),
+        ("open_interest/multi_venue_oi_BTC_SOL_2025-12_2026-03.parquet", "in US dollars"),
     ],
 )
-def test_files_of_other_shapes_are_refused_and_never_guessed(real_data: Path, name: str) -> None:
-    with pytest.raises(FeedError):
+def test_files_that_fit_no_kind_are_refused_by_what_they_are(real_data: Path, name: str, what: str) -> None:
+    with pytest.raises(FeedError, match=f"this is .*{what}|it is not imported: .*{what}"):
         import_file(real_data / name, venue="binance_usdm", symbol="BTC/USDT:USDT")
+
+
+def test_the_table_of_linear_and_inverse_funding_is_moved_out_of_summer_time(
+    real_data: Path, published: ImportResult
+) -> None:
+    result = import_file(real_data / "funding/linear_vs_inverse_8h_bitcoin_2023_2024.parquet")
+    assert {(each.venue, each.symbol, each.kind): each.rows_out for each in result.streams} == {
+        (venue, symbol, kind): 1642
+        for kind, places in (
+            ("bars:8h", [("binance_spot", "BTC/USDT"), ("bybit_spot", "BTC/USDT"), ("okx", "BTC/USDT")]),
+            ("bars:8h", [("binance_usdm", "BTC/USDT:USDT"), ("bybit", "BTC/USDT:USDT")]),
+            ("funding", [(venue, "BTC/USDT:USDT") for venue in ("binance_usdm", "bybit", "okx")]),
+            ("funding", [(venue, "BTC/USD:BTC") for venue in ("binance_coinm", "bybit", "okx")]),
+        )
+        for venue, symbol in places
+    }
+    mine = stream_of(result, "funding", "BTC/USDT:USDT", "binance_usdm")
+    theirs = stream_of(published, "funding", "BTC/USDT:USDT")
+    known = dict(zip(numbers(theirs, "ts").tolist(), numbers(theirs, "rate").tolist(), strict=True))
+    scales = [scales_of(each.table())["rate"] for each in (mine, theirs)]
+    rates = {
+        ts: Decimal(rate).scaleb(-scales[0])
+        for ts, rate in zip(numbers(mine, "ts").tolist(), numbers(mine, "rate").tolist(), strict=True)
+    }
+    different = [ts for ts, rate in rates.items() if ts in known and rate != Decimal(known[ts]).scaleb(-scales[1])]
+    assert len(set(rates) & set(known)) == 1642
+    assert different == []
+    assert any(finding.rule == "T4" and finding.severity == "repair" for finding in result.findings)
 
 
 @pytest.mark.parametrize(

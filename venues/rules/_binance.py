@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from venues.facts import Dated, Fact, FeeLevel, LiquidationRules, MarkRules, OrderRules
+from venues.facts import Dated, DeliveryRules, Fact, FeeLevel, LiquidationRules, MarkRules, OrderRules
 from venues.instrument import Tier
 
 SOURCES: Final = {
@@ -53,6 +53,9 @@ LIQUIDATION: Final[Dated[LiquidationRules]] = (
         is_unverified=True,
     ),
 )
+
+# The average of the last hour; no document seen. No fee of it is known.
+DELIVERY: Final[Dated[DeliveryRules]] = (Fact(DeliveryRules(window_minutes=60.0), "none", is_unverified=True),)
 
 # Traded in the last 30 days, US dollars; a second condition, BNB held, is taken as met.
 VOLUMES: Final = (15e6, 50e6, 100e6, 600e6, 1e9, 2.5e9, 5e9, 12.5e9, 25e9)

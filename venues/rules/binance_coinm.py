@@ -15,7 +15,13 @@ def facts() -> VenueFacts:
         contracts=("inverse",),
         sources=binance.SOURCES,
         describe=_describe,
-        fees={("regular", ""): (Fact(Fees(0.0001, 0.0005), "ccxt"),)},
+        fees={
+            # 236 maker fills of a real account paid 0.02 %; the first is of that day, that of the change is not known
+            ("regular", ""): (
+                Fact(Fees(0.0001, 0.0005), "ccxt"),
+                Fact(Fees(0.0002, 0.0005), "accounts", "2025-05-28"),
+            )
+        },
         fee_levels=_fee_levels(),
         tiers={
             "BTC/USD:BTC": (
@@ -28,20 +34,7 @@ def facts() -> VenueFacts:
                 ),
             )
         },
-        instruments={
-            "BTC/USD:BTC": (
-                Instrument(
-                    "BTC/USD:BTC",
-                    contract="inverse",
-                    contract_size=100.0,
-                    tick_size=0.1,
-                    lot_size=1.0,
-                    min_quantity=1.0,
-                    source="exchange-info",
-                    unverified=("valid_from",),
-                ),
-            )
-        },
+        instruments=_instruments(),
         # 207 of 207 closing rows and 589 of 589 fees of a real account
         rounding=(Fact(RoundingRules(), "accounts"),),
         orders=(Fact(binance.ORDERS, "exchange-info", is_unverified=True),),
@@ -65,7 +58,25 @@ def facts() -> VenueFacts:
         },
         ranks_adl=binance.ADL,
         order_rates=binance.ORDER_RATES,
+        delivery={"": binance.DELIVERY},
     )
+
+
+def _instruments() -> Mapping[str, tuple[Instrument, ...]]:
+    return {
+        "BTC/USD:BTC": (
+            Instrument(
+                "BTC/USD:BTC",
+                contract="inverse",
+                contract_size=100.0,
+                tick_size=0.1,
+                lot_size=1.0,
+                min_quantity=1.0,
+                source="exchange-info",
+                unverified=("valid_from",),
+            ),
+        )
+    }
 
 
 def _fee_levels() -> Mapping[str, Dated[tuple[FeeLevel, ...]]]:

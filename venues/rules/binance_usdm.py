@@ -68,6 +68,7 @@ def facts() -> VenueFacts:
         ),
         ranks_adl=binance.ADL,
         order_rates=binance.ORDER_RATES,
+        delivery={"": binance.DELIVERY},
     )
 
 

@@ -5,7 +5,17 @@ Not built, and refused: collateral of several coins with value ratios, borrowing
 
 from typing import Final
 
-from venues.facts import Dated, Fact, Fees, FundingRules, LiquidationRules, MarkRules, OrderRules, VenueFacts
+from venues.facts import (
+    Dated,
+    DeliveryRules,
+    Fact,
+    Fees,
+    FundingRules,
+    LiquidationRules,
+    MarkRules,
+    OrderRules,
+    VenueFacts,
+)
 from venues.instrument import Instrument, MarginRules, RoundingRules, Tier
 
 _SOURCES: Final = {
@@ -69,6 +79,8 @@ def facts() -> VenueFacts:
         liquidation=_liquidation(),
         clearance_fees={"": (Fact(0.0, "liquidation", is_unverified=True),)},
         ranks_adl=(Fact(True, "adl", is_unverified=True),),
+        # the fee is a field of the instrument record; that the index is averaged over 30 minutes is inferred
+        delivery={"": (Fact(DeliveryRules(window_minutes=30.0, fee=0.0005), "positions", is_unverified=True),)},
     )
 
 

@@ -1,12 +1,15 @@
 """Archives of vendors, one module per vendor."""
 
-from feeds.download.bulk import binance_vision, bybit, okx
+from feeds.download.bulk import binance_vision, bybit, okx, tardis
+from feeds.download.bulk.archive import Archive
 from feeds.download.context import Context
-from feeds.download.windows import Fetch, Wanted
+from feeds.download.windows import Wanted
 
 
-def archive(context: Context, wanted: Wanted) -> Fetch:
-    """Return what fills windows of a stream from the archive of its venue."""
+def archive_of(context: Context, wanted: Wanted, source: str) -> Archive:
+    """Return what fills windows of a stream from the archive of its venue, or from Tardis."""
+    if source == "tardis":
+        return tardis.Tardis(context, wanted)
     if wanted.venue in binance_vision.VENUES:
-        return binance_vision.Vision(context, wanted).fetch
-    return bybit.Bybit(context, wanted).fetch if wanted.venue == "bybit" else okx.Okx(context, wanted).fetch
+        return binance_vision.Vision(context, wanted)
+    return bybit.Bybit(context, wanted) if wanted.venue == "bybit" else okx.Okx(context, wanted)

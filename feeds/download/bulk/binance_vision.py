@@ -1,6 +1,6 @@
 """Binance Vision (data.binance.vision): daily and monthly zips with checksums (feeds.md 2.1)."""
 
-from feeds.download.bulk.archive import Files
+from feeds.download.bulk.archive import Archive, Files
 from feeds.download.bulk.cutting import hauled
 from feeds.download.context import Context
 from feeds.download.windows import Haul, Wanted, Window
@@ -24,44 +24,54 @@ _TYPES = {
 }
 
 
-class Vision:
+class Vision(Archive):
     """One stream of the archive. Days whose month is over and wholly asked for come from the file of the month."""
 
     def __init__(self, context: Context, wanted: Wanted) -> None:
-        self._context = context
-        self._wanted = wanted
         self._folder, form, self._has_months = _TYPES[wanted.kind]
-        self._files = Files(context, wanted, VENDOR, form, checksum_suffix=".CHECKSUM")
+        super().__init__(context, wanted, Files(context, wanted, VENDOR, form, checksum_suffix=".CHECKSUM"))
 
     def fetch(self, window: Window) -> Haul:
         """Return the rows of a window."""
         if self._wanted.kind == "funding":
             age = self._context.now - window.end
             return hauled(self._wanted, window, [self._files.contents(self._month(window.name))], age < _MONTH_READY_NS)
-        month = window.name[:7]
-        first, after = month_bounds(month)
-        is_month = (
-            self._has_months
-            and self._context.now > after + _MONTH_READY_NS
-            and self._context.start < first + DAY_NS
-            and self._context.end > after - DAY_NS
-        )
-        whole = self._files.contents(self._month(month)) if is_month else None
+        whole = self._files.contents(self._month(window.name[:7])) if self._is_by_month(window) else None
         if whole is not None:
             found = hauled(self._wanted, window, [whole], is_young=False)
             # Monthly files have been seen cut short where the daily ones are whole (feeds.md 2.1).
             if found.table is not None and found.table.num_rows * self._wanted.step_ns >= window.high - window.low:
                 return found
-        names = [window.name]
-        if self._wanted.kind == "open_interest":
-            # From 2024-03-04 on a row stands at the end of its five minutes: the first is in the file before.
-            names.insert(0, day_text(window.start - DAY_NS))
-        contents = [self._files.contents(self._day(name)) for name in names]
+        contents = [self._files.contents(path) for path in self._days(window)]
         if contents[-1] is None and whole is not None:
             contents = [whole]
         elif contents[-1] is None:
             contents = [None]
         return hauled(self._wanted, window, contents, self._context.now - window.end < _DAY_READY_NS)
+
+    def paths(self, window: Window) -> list[str]:
+        """Return the file of the month, or those of the day where there is none."""
+        month = self._month(window.name[:7])
+        is_month = self._wanted.kind == "funding" or (self._is_by_month(window) and not self._files.lacks(month))
+        return [month] if is_month else self._days(window)
+
+    def _is_by_month(self, window: Window) -> bool:
+        """Tell whether a day's rows are looked for in the file of its month."""
+        first, after = month_bounds(window.name[:7])
+        return (
+            self._has_months
+            and self._context.now > after + _MONTH_READY_NS
+            and self._context.start < first + DAY_NS
+            and self._context.end > after - DAY_NS
+        )
+
+    def _days(self, window: Window) -> list[str]:
+        """Return the daily files that a day's rows stand in."""
+        names = [window.name]
+        if self._wanted.kind == "open_interest":
+            # From 2024-03-04 on a row stands at the end of its five minutes: the first is in the file before.
+            names.insert(0, day_text(window.start - DAY_NS))
+        return [self._day(name) for name in names]
 
     def _month(self, name: str) -> str:
         return self._path("monthly", name)

@@ -1,6 +1,6 @@
 """Bybit's archive (public.bybit.com): trades, one gzip a day, no checksums (feeds.md 2.2)."""
 
-from feeds.download.bulk.archive import Files
+from feeds.download.bulk.archive import Archive, Files
 from feeds.download.bulk.cutting import hauled
 from feeds.download.context import Context
 from feeds.download.windows import Haul, Wanted, Window
@@ -10,16 +10,18 @@ VENDOR = "public.bybit.com"
 _READY_NS = 2 * DAY_NS
 
 
-class Bybit:
+class Bybit(Archive):
     """Trades of one contract."""
 
     def __init__(self, context: Context, wanted: Wanted) -> None:
-        self._context = context
-        self._wanted = wanted
-        self._files = Files(context, wanted, VENDOR)
+        super().__init__(context, wanted, Files(context, wanted, VENDOR))
 
     def fetch(self, window: Window) -> Haul:
         """Return the rows of a window; a gzip that was received whole is all that the vendor lets one show."""
+        found = [self._files.contents(path) for path in self.paths(window)]
+        return hauled(self._wanted, window, found, self._context.now - window.end < _READY_NS, needs_proof=False)
+
+    def paths(self, window: Window) -> list[str]:
+        """Return the file of a day."""
         native = self._wanted.native
-        found = self._files.contents(f"trading/{native}/{native}{window.name}.csv.gz")
-        return hauled(self._wanted, window, [found], self._context.now - window.end < _READY_NS, needs_proof=False)
+        return [f"trading/{native}/{native}{window.name}.csv.gz"]

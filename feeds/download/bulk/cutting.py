@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 
 def hauled(
-    wanted: Wanted, window: Window, contents: Sequence[Contents | None], is_young: bool, *, needs_proof: bool = True
+    wanted: Wanted,
+    window: Window,
+    contents: Sequence[Contents | None],
+    is_young: bool,
+    *,
+    needs_proof: bool = True,
+    may_be_empty: bool = False,
 ) -> Haul:
     """Return the part of some files that lies in a window.
 
@@ -33,6 +39,8 @@ def hauled(
         Whether a missing file may still appear.
     needs_proof : bool
         Whether files must have a checksum or numbered rows; else a file that was received whole is all one can have.
+    may_be_empty : bool
+        Whether the vendor documents files without rows as days without data (rule A2).
     """
     found = [each for each in contents if each is not None]
     if not found:
@@ -45,7 +53,7 @@ def hauled(
     notes = [note for each in found for note in each.findings if _concerns(note, window)]
     gaps = tuple(gap for each in found for gap in clip_gaps(each.gaps, window.low, window.high))
     if not tables:
-        return Haul(empty(wanted), sources, proof, False, tuple(notes), gaps)
+        return Haul(empty(wanted), sources, proof, has_all and may_be_empty, tuple(notes), gaps)
     table, more = _one(wanted, tables)
     if proof == "none" and is_numbered(wanted, table):
         proof = "id_contiguous"  # a hole would be among the gaps

@@ -73,7 +73,10 @@ class Recording:
         lines = [f"{self.rows:,} rows recorded in {self.catalog}"]
         for tape in self.tapes:
             stored = self.stored.get(str(tape.wanted), 0)
-            lines.append(f"  {tape.wanted}: {stored:,} rows, {tape.reconnects} reconnections, {len(tape.lost)} gaps")
+            part = f" (coverage {tape.channel.coverage})" if tape.channel.coverage else ""
+            lines.append(
+                f"  {tape.wanted}{part}: {stored:,} rows, {tape.reconnects} reconnections, {len(tape.lost)} gaps"
+            )
             lines += [f"    {text}" for text in (*map(str, tape.lost), *tape.problems)]
         return "\n".join([*lines, *(f"  {text}" for text in self.problems)])
 

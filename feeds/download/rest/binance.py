@@ -16,6 +16,7 @@ from feeds.symbols import parse_symbol
 
 HOUR_NS = 3_600_000_000_000
 _PAGE = 1000
+_KEPT_PAGES = 50  # of a day's trades after which what has come is stored: about a minute of asking
 _HOSTS = {"binance_usdm": "fapi.binance.com", "binance_coinm": "dapi.binance.com"}
 _KLINES = {"bars": "klines", "mark": "markPriceKlines", "index": "indexPriceKlines", "premium": "premiumIndexKlines"}
 _PERIOD = "5m"
@@ -146,12 +147,15 @@ class _Trades:
         self._source = rest_source(f"{host} aggTrades")
 
     def fetch(self, window: Window) -> Haul:
-        first = self._first(window)
+        first = window.known if window.known >= 0 else self._first(window)
         ids = Ids(str(self._wanted))
         if first is None:
             return Haul(empty(self._wanted), (self._source,), is_whole=window.is_running)
-        cursor, is_beyond, dry = first, False, 0
+        cursor, is_beyond, dry, pages = first, False, 0, 0
         while not is_beyond and dry < 2:
+            pages += 1
+            if window.keep is not None and pages % _KEPT_PAGES == 0 and not ids.holes(first, cursor):
+                window.keep(self._haul(window, ids, first, cursor, is_whole=False))
             page = self._page({"fromId": cursor})
             ids.add(page)
             fresh = [each for each in page if each[0] >= cursor]
@@ -161,14 +165,17 @@ class _Trades:
             cursor = max((number for number, _, _ in fresh), default=cursor - 1) + 1
         last = min((number for number, (ts, _) in ids.rows.items() if ts >= window.high), default=cursor)
         ids.close(lambda low, high: self._page({"fromId": low}), first, last)
+        # Only a later trade shows that the window is over; a running one stays partial anyway.
+        return self._haul(window, ids, first, last, is_whole=is_beyond or window.is_running)
+
+    def _haul(self, window: Window, ids: Ids, first: int, last: int, *, is_whole: bool) -> Haul:
+        """Return the aggregates from one id up to another."""
         rows = [(ts, (number, *row)) for number, (ts, row) in sorted(ids.rows.items()) if first <= number < last]
         names = ("id", "price", "quantity", "first_id", "last_id", "side")
         values: dict[str, Any] = {"ts": [ts for ts, _ in rows]}
         values |= {name: [row[place] for _, row in rows] for place, name in enumerate(names)}
         values["flags"] = np.full(len(rows), FLAGS["aggregated"], dtype=np.uint16)
         table, findings = table_of(self._wanted, values, window.low, window.high, self._now)
-        # Only a later trade shows that the window is over; a running one stays partial anyway.
-        is_whole = is_beyond or window.is_running
         return Haul(table, (self._source,), "id_contiguous", is_whole, findings, tuple(ids.gaps))
 
     def _first(self, window: Window) -> int | None:

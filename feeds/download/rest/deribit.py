@@ -10,6 +10,7 @@ from feeds.download.http import as_list
 from feeds.download.rest.pages import MS, OHLC, empty, paged, rest_source, table_of
 from feeds.download.rest.paging import Ids, Row
 from feeds.download.windows import Fetch, Haul, Wanted, Window
+from feeds.errors import FeedError
 from feeds.schema import ACCRUAL, FLAGS, timeframe_text
 from feeds.symbols import parse_symbol
 
@@ -17,11 +18,14 @@ HOST, HISTORY = "www.deribit.com", "history.deribit.com"
 HOUR_NS = 3_600_000_000_000
 _PAGE, _CANDLES, _SAMPLES = 1000, 5000, 744
 _BESIDE = 100  # trades asked for on either side of an edge
+_DVOL = {"1m": "60", "1h": "3600", "12h": "43200", "1d": "1D"}
 _MINUTES = {"1m": 1, "3m": 3, "5m": 5, "10m": 10, "15m": 15, "30m": 30, "1h": 60, "2h": 120, "3h": 180, "6h": 360}
 
 
 def listing(context: Context, wanted: Wanted) -> tuple[int | None, int | None]:
-    """Return when an instrument was created and when it expired."""
+    """Return when an instrument was created and when it expired; of an index the exchange does not say."""
+    if wanted.kind == "index":
+        return None, None
     info = _info(context, wanted)
     expiry = int(info.get("expiration_timestamp") or 0) * MS
     return int(info.get("creation_timestamp") or 0) * MS or None, expiry if 0 < expiry < context.now else None
@@ -33,6 +37,8 @@ def rest(context: Context, wanted: Wanted) -> Fetch:
     place = {"instrument_name": wanted.native}
     if wanted.kind in ("trades", "liquidations"):
         return _Trades(context, wanted).fetch
+    if wanted.kind == "index":
+        return _volatility(context, wanted)
     if wanted.kind == "bars":
         is_inverse = _is_inverse(wanted)
 
@@ -60,6 +66,29 @@ def rest(context: Context, wanted: Wanted) -> Fetch:
     constants = {"kind": ACCRUAL, "interval_s": 3600}
     name = f"{HOST} funding_rate_history"
     return paged(context, wanted, ask_funding, ("rate",), _SAMPLES * HOUR_NS, name, constants).fetch
+
+
+def _volatility(context: Context, wanted: Wanted) -> Fetch:
+    """Return what fills windows of a volatility index; past bars of the price indices are not public."""
+    coin = wanted.native.partition("DVOL_")
+    if not (coin[0] and coin[1] and coin[2] == "USD"):
+        raise FeedError(
+            f"{wanted}: {HOST} has bars of its volatility indices only, as BTCDVOL/USD (ccxt would answer with trade "
+            "bars); tardis has the index price (--source tardis)"
+        )
+    exchange = context.exchange("deribit")
+
+    def ask(low: int, high: int) -> list[tuple[int, Row]]:
+        bounds = {"start_timestamp": low // MS, "end_timestamp": (high - 1) // MS}
+        return exchange.call(
+            "publicGetGetVolatilityIndexData",
+            {"currency": coin[0], "resolution": _DVOL[timeframe_text(wanted.timeframe_ns)]} | bounds,
+            lambda reply: [
+                (int(row[0]) * MS, tuple(str(cell) for cell in row[1:5])) for row in as_list(_result(reply)["data"])
+            ],
+        )
+
+    return paged(context, wanted, ask, OHLC, _PAGE * wanted.timeframe_ns, f"{HOST} volatility_index_data").fetch
 
 
 def instrument(context: Context, wanted: Wanted) -> dict[str, Any]:
@@ -97,14 +126,16 @@ class _Trades:
 
     def fetch(self, window: Window) -> Haul:
         ids = Ids(str(self._wanted))
-        first, last = self._edge(window, "asc"), self._edge(window, "desc")
+        is_known = self._wanted.kind == "trades" and window.known >= 0
+        first, last = window.known if is_known else self._edge(window, "asc"), self._edge(window, "desc")
         if first is None or last is None:
             return Haul(empty(self._wanted), (self._source,), is_whole=window.is_running)
         # The rows just outside show that the edges are the edges.
-        is_left = self._widen(ids, window, first, -1)
+        is_left = is_known or self._widen(ids, window, first, -1)
         is_right = self._widen(ids, window, last, 1) or window.is_running
         inside = [number for number, (ts, _) in ids.rows.items() if window.low <= ts < window.high]
-        ids.close(self._page, min(inside, default=first), max(inside, default=last) + 1)
+        begin = first if is_known else min(inside, default=first)
+        ids.close(self._page, begin, max(inside, default=last) + 1)
         rows = [(ts, row) for _, (ts, row) in sorted(ids.rows.items())]
         numbers = sorted(ids.rows)
         if self._wanted.kind == "liquidations":

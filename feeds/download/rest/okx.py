@@ -138,7 +138,8 @@ class _Trades:
         if not ids.rows:
             return Haul(empty(self._wanted), (self._source,), is_whole=window.is_running)
         has_later = self._walk(ids, lambda: max(ids.rows) + _PAGE + 1, lambda ts: ts >= window.high)
-        is_beyond = self._walk(ids, lambda: min(ids.rows), lambda ts: ts < window.low)
+        # Rows that are stored from the beginning on need not be asked for again.
+        is_beyond = self._walk(ids, lambda: min(ids.rows), lambda ts: ts < window.low or min(ids.rows) <= window.known)
         inside = [number for number, (ts, _) in ids.rows.items() if window.low <= ts < window.high]
         if inside:
             ids.close(lambda low, high: self._page({"type": "1", "after": high}), min(inside), max(inside) + 1)
