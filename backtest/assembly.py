@@ -9,11 +9,13 @@ from backtest.run_instruments import RunInstrument, box, fee_units
 from backtest.run_rules import VenueFigures
 from backtest.run_streams import cursors, mark_age, plans
 from venues.config import Venue
+from venues.latency import Latency
 
 if TYPE_CHECKING:
     from backtest.strategy import Strategy
     from venues.account import Account
     from venues.book import Book
+    from venues.delay import Delay
     from venues.matching import Market
     from venues.orders import OrderStore
     from venues.state import AccountState
@@ -233,7 +235,7 @@ class Assembly(VenueFigures):
             account_venues=[venue.name for venue in self.venues],
             margin_modes=[venue.book.facts.margin_modes for venue in self.venues],
             account_assets=[next(iter(venue.balances), self.reporting) for venue in self.venues],
-            order_latency=[venue.latency_ns[0] for venue in self.venues],
+            delays=[self._delay(number, venue) for number, venue in enumerate(self.venues)],
             taker_fees=[[taker for _, taker in self._fees(venue)] for venue in self.venues],
             slippage=[self.slippage(venue) for venue in self.venues],
             reporting=self.asset_rows[self.reporting],
@@ -243,6 +245,21 @@ class Assembly(VenueFigures):
                 feed_latency={venue.name: venue.latency_ns[2] for venue in self.venues},
             ),
             universe=Universe(self.dataset),
+        )
+
+    def _delay(self, number: int, venue: Venue) -> "Delay":
+        """Return how long an account's requests and answers are on their way."""
+        from venues.delay import Delay
+
+        model = venue.latency if isinstance(venue.latency, Latency) else None
+        order, response, _ = venue.latency_ns
+        return Delay(
+            order,
+            response,
+            sigma=model.sigma if model else 0.0,
+            seed=self.settings.seed,
+            account=number,
+            record=model.rows if model else None,
         )
 
     def _money(self) -> None:
@@ -319,7 +336,6 @@ class Assembly(VenueFigures):
             passive=[plan.passive for plan in found],
             feeds_book=[plan.feeds_book for plan in found],
             mid_is_last=[not (run.stream("trades") or run.stream("bars")) for run in self.instruments],
-            response_latency=[venue.latency_ns[1] for venue in self.venues],
             priced_asset=self.priced,
             reporting=self.asset_rows[self.reporting],
             start=start,

@@ -40,7 +40,8 @@ cdef class Context:
     cdef readonly list account_venues        # venue id of each account
     cdef readonly list margin_modes          # those that each account's venue has
     cdef readonly list account_assets        # home asset of each account: where its first balance is
-    cdef int64_t *order_latency              # ns, by account
+    cdef readonly list delays                # venues.delay.Delay of each account
+    cdef PyObject **delay_rows               # the same
     cdef int64_t *taker_fees                 # [account * n_instruments + instrument], 1e-10
     cdef double *slippage                    # by account
     cdef readonly list verbs                 # requests other than orders, in order of sending

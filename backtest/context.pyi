@@ -25,7 +25,7 @@ class Context:
         account_venues: list[Any],
         margin_modes: list[Any],
         account_assets: list[Any],
-        order_latency: list[Any],
+        delays: list[Any],
         taker_fees: list[Any],
         slippage: list[Any],
         reporting: int,

@@ -5,6 +5,7 @@ from libc.math cimport NAN, fabs, floor, rint
 from libc.stdlib cimport calloc, free
 from backtest.agenda cimport CANCEL_ARRIVES, ORDER_ARRIVES, TIMER, VERB_ARRIVES
 from venues.book cimport Book
+from venues.delay cimport Delay
 from venues.orders cimport Order
 from venues.outbox cimport TRANSFERRED, Message
 from venues.records cimport TransferRow
@@ -26,8 +27,8 @@ cdef class Context:
     books : list of Book or None
         Of each instrument.
     assets, accounts, account_venues, account_assets : list of str
-    order_latency : list of int
-        ns, by account.
+    delays : list of Delay
+        Of each account.
     taker_fees : list of list of int
         1e-10, by account and instrument.
     slippage : list of float
@@ -38,7 +39,7 @@ cdef class Context:
 
     def __init__(self, *, World world, list states, OrderStore store, Agenda venue_agenda, Agenda local_agenda,
                  Journal journal, list infos, list books, list assets, list accounts, list account_venues,
-                 list margin_modes, list account_assets, list order_latency, list taker_fees, list slippage,
+                 list margin_modes, list account_assets, list delays, list taker_fees, list slippage,
                  int reporting, history, universe):
         cdef int32_t i, j, n = len(infos), m = len(accounts)
         self.world = world
@@ -69,18 +70,19 @@ cdef class Context:
         self.timers = []
         self.alerts = []
         self.addresses = {}
-        self.order_latency = <int64_t *> calloc(m + 1, sizeof(int64_t))
+        self.delays = delays
+        self.delay_rows = <PyObject **> calloc(m + 1, sizeof(PyObject *))
         self.taker_fees = <int64_t *> calloc(m * n + 1, sizeof(int64_t))
         self.slippage = <double *> calloc(m + 1, sizeof(double))
         self.state_rows = <PyObject **> calloc(m + 1, sizeof(PyObject *))
         self.book_rows = <PyObject **> calloc(n + 1, sizeof(PyObject *))
         self.funding = <FundingView *> calloc(n + 1, sizeof(FundingView))
         self.locked = <int64_t **> calloc(m + 1, sizeof(int64_t *))
-        if (self.order_latency == NULL or self.taker_fees == NULL or self.slippage == NULL or self.funding == NULL
+        if (self.delay_rows == NULL or self.taker_fees == NULL or self.slippage == NULL or self.funding == NULL
                 or self.locked == NULL or self.state_rows == NULL or self.book_rows == NULL):
             raise MemoryError("context: no memory")
         for i in range(m):
-            self.order_latency[i] = order_latency[i]
+            self.delay_rows[i] = <PyObject *> delays[i]
             self.slippage[i] = slippage[i]
             self.state_rows[i] = <PyObject *> states[i]
             self.locked[i] = <int64_t *> calloc(len(assets) + 1, sizeof(int64_t))
@@ -105,7 +107,7 @@ cdef class Context:
         free(self.locked)
         free(self.state_rows)
         free(self.book_rows)
-        free(self.order_latency)
+        free(self.delay_rows)
         free(self.taker_fees)
         free(self.slippage)
         free(self.funding)
@@ -198,16 +200,16 @@ cdef class Context:
         order.requested_quantity = requested
         order.submitted = self.now
         order.decision_price = self.decision_price(instrument)
-        self.venue_agenda.push(self.now + self.order_latency[account], ORDER_ARRIVES, order.row)
+        self.venue_agenda.push((<Delay> self.delay_rows[account]).arrival(self.now), ORDER_ARRIVES, order.row)
         return order
 
     cdef int send_cancel(self, Order *order) except -1 nogil:
         order.canceling = 1
-        return self.venue_agenda.push(self.now + self.order_latency[order.account], CANCEL_ARRIVES, order.id)
+        return self.venue_agenda.push((<Delay> self.delay_rows[order.account]).arrival(self.now), CANCEL_ARRIVES, order.id)
 
     cdef int add_verb(self, int32_t account, tuple verb) except -1:
         self.verbs.append(verb)
-        return self.venue_agenda.push(self.now + self.order_latency[account], VERB_ARRIVES, len(self.verbs) - 1)
+        return self.venue_agenda.push((<Delay> self.delay_rows[account]).arrival(self.now), VERB_ARRIVES, len(self.verbs) - 1)
 
     # ------------------------------------------------------------------ answers
 

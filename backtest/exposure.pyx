@@ -8,7 +8,7 @@ from backtest.views cimport OrderView
 from libc.stdint cimport int32_t, int64_t
 from venues.contract cimport Contract, quote_notional
 from venues.orders cimport (
-    CLOSE_POSITION, GTC, LIMIT, MARKET, PROTECTIVE, REDUCE_ONLY, STOP_MARKET, TAKE_MARKET, TRAILING_STOP, WORKING,
+    CLOSE_POSITION, GTC, LIMIT, MARKET, POST_ONLY, PROTECTIVE, REDUCE_ONLY, STOP_MARKET, TAKE_MARKET, TRAILING_STOP, WORKING,
     Order,
 )
 from venues.state cimport AccountState
@@ -184,6 +184,53 @@ cdef class Exposure(Trading):
                     self.context.tag(tag), abs(units) / self.context.world.quantity_divisors[instrument])
                 sent.append(self.view(order.id))
         return sent
+
+    def quote(self, symbol, *, bid=None, ask=None, levels=(), tag="quote"):
+        """Have post-only orders at wanted prices and nowhere else, and return those that were sent for it.
+
+        Own working orders of this tag that stand at a wanted price stay where they are, what is left of them included,
+        and keep their place in the queue; the others are cancelled. Asking twice for the same sends nothing.
+
+        Parameters
+        ----------
+        symbol : str
+        bid, ask : (price, quantity), optional
+            Rounded to the passive side on the tick, and toward zero on the lot; None = nothing on that side.
+        levels : sequence of (bid, ask)
+            Further pairs.
+        tag : str
+        """
+        cdef int32_t instrument, account
+        cdef int64_t price, units
+        cdef OrderView view
+        instrument, account = self.find(symbol)
+        self._may_trade()
+        number = self.context.tag(tag)
+        wanted = {}
+        for pair in ((bid, ask), *levels):
+            for side, one in zip((1, -1), pair, strict=True):
+                if one is None:
+                    continue
+                price = self.context.price_units(instrument, float(one[0]), side)
+                units = self.context.units_down(instrument, float(one[1]))
+                if price <= 0 or units < 0:
+                    raise OrderError(f"quote({symbol!r}): a price must be positive and a quantity not negative, got {one!r}")
+                if units > 0:
+                    wanted[side, price] = wanted.get((side, price), 0) + units
+        for view in list(self._orders.values()):
+            if (view.order.instrument != instrument or view.order.account != account or view.order.tag != number
+                    or view.order.canceling or not view.is_open):
+                continue
+            if wanted.pop((view.order.side, view.order.price), None) is None:
+                self.cancel(view)
+        return [self._post(instrument, account, side, price, units, number)
+                for (side, price), units in wanted.items()]
+
+    def _post(self, int32_t instrument, int32_t account, int side, int64_t price, int64_t units, int32_t tag):
+        cdef Order *order = self.context.send(
+            self.number, account, instrument, side, units, LIMIT, price, 0, 0, POST_ONLY, GTC, self._leg(account, None),
+            tag, units / self.context.world.quantity_divisors[instrument])
+        return self.view(order.id)
 
     def _leg_units(self, int32_t account, int32_t instrument, int leg):
         slot = self.context.state(account).find(instrument, leg)

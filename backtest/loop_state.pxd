@@ -77,7 +77,6 @@ cdef class LoopState:
     cdef uint8_t *mid_is_last            # by instrument: no trades or bars
     cdef int32_t *asset                  # stream of a collateral price; -1 = of an instrument
     cdef BarPath *paths
-    cdef int64_t *response_latency       # ns, by account
     cdef int32_t *priced_asset           # asset that an instrument's mark gives the reporting price of; -1 = none
     cdef int32_t reporting
     cdef int32_t usd_of_reporting        # asset whose US dollar price values the reporting asset

@@ -25,7 +25,6 @@ class LoopState:
         passive: list[Any],
         feeds_book: list[Any],
         mid_is_last: list[Any],
-        response_latency: list[Any],
         priced_asset: list[Any],
         reporting: int,
         start: int,

@@ -24,8 +24,7 @@ cdef class LoopState:
     """What the loop works on. Built by `backtest.assembly`, which explains each argument."""
 
     def __init__(self, *, Exchange exchange, Context context, Hooks hooks, list cursors, list strategies, verbs, rules,
-                 list assets_of_streams, list passive, list feeds_book, list mid_is_last, list response_latency,
-                 list priced_asset, int reporting,
+                 list assets_of_streams, list passive, list feeds_book, list mid_is_last, list priced_asset, int reporting,
                  int64_t start, int64_t end, list formulas, list max_mark_age, list premium_scales, list rate_scales,
                  list mark_formulas, list announced, int path_rule, int on_ruin, int on_gap):
         cdef int32_t i, j, n = len(cursors), m = exchange.n_markets
@@ -64,7 +63,6 @@ cdef class LoopState:
         self.asset = <int32_t *> calloc(n + 1, sizeof(int32_t))
         self.paths = <BarPath *> calloc(n + 1, sizeof(BarPath))
         self.moves = <Move *> calloc(n + 1, sizeof(Move))
-        self.response_latency = <int64_t *> calloc(exchange.n_accounts + 1, sizeof(int64_t))
         self.priced_asset = <int32_t *> calloc(m + 1, sizeof(int32_t))
         self.formulas = <FundingFormula *> calloc(m + 1, sizeof(FundingFormula))
         self.formula_marks = <FormulaMark *> calloc(m + 1, sizeof(FormulaMark))
@@ -81,7 +79,7 @@ cdef class LoopState:
         if (self.cursor == NULL or self.strategy == NULL or self.kind == NULL or self.early == NULL
                 or self.passive == NULL or self.feeds_book == NULL or self.mid_is_last == NULL
                 or self.asset == NULL or self.paths == NULL or self.moves == NULL
-                or self.response_latency == NULL or self.priced_asset == NULL or self.formulas == NULL
+                or self.priced_asset == NULL or self.formulas == NULL
                 or self.formula_marks == NULL or self.premiums == NULL or self.has_formula == NULL
                 or self.max_mark_age == NULL or self.premium_divisors == NULL or self.rate_scales == NULL
                 or self.announces == NULL
@@ -100,8 +98,6 @@ cdef class LoopState:
                 # A bar opens just after its time; its open as a mark is true at it.
                 self.venue.times[i] = self.venue.times[i] + 1
             self.local.times[i] = cursor.next_delivery
-        for i in range(exchange.n_accounts):
-            self.response_latency[i] = response_latency[i]
         for i in range(m):
             self.priced_asset[i] = priced_asset[i]
             self.mid_is_last[i] = mid_is_last[i]
@@ -156,7 +152,6 @@ cdef class LoopState:
         free(self.asset)
         free(self.paths)
         free(self.moves)
-        free(self.response_latency)
         free(self.priced_asset)
         free(self.formulas)
         free(self.formula_marks)

@@ -13,6 +13,7 @@ from backtest.run_decisions import DEFAULT_SLIPPAGE_BPS
 from backtest.tables import TABLES, empty_meta
 from feeds.schema import join_kind
 from feeds.times import iso
+from venues.latency import Latency
 
 if TYPE_CHECKING:
     from venues.config import Venue
@@ -157,7 +158,8 @@ def _account_rows(assembly: Assembly, venue: "Venue", suffix: str, add: Any) -> 
         if not (order or response or feed)
         else f"order {order / 1e6:g} ms, response {response / 1e6:g} ms, feed {feed / 1e6:g} ms"
     )
-    add(f"latency{suffix}", text, "", venue.latency is not None)
+    model = venue.latency.describe() if isinstance(venue.latency, Latency) else ""
+    add(f"latency{suffix}", text, model, venue.latency is not None)
     bps = DEFAULT_SLIPPAGE_BPS if venue.slippage == "default" else float(venue.slippage)
     add(
         f"slippage{suffix}", f"{bps:g} bp against every taker fill", "half-spread included", venue.slippage != "default"

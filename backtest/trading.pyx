@@ -118,8 +118,8 @@ cdef class Trading(EarlyOrders):
         """Have the venue end an order at a time."""
         if expires != 0:
             order.expires = expires
-            self.context.venue_agenda.push(
-                max(expires, order.submitted + self.context.order_latency[order.account]), ORDER_EXPIRES, order.id)
+            # Should it arrive later than that, the venue refuses it then.
+            self.context.venue_agenda.push(expires, ORDER_EXPIRES, order.id)
         return 0
 
     def _leg(self, int32_t account, position):

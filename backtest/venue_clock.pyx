@@ -10,6 +10,7 @@ from libc.math cimport exp, isnan, rint
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, int8_t, uint8_t
 from libc.stdlib cimport realloc
 from venues.account cimport Account
+from venues.delay cimport Delay
 from venues.funding cimport basis_add, basis_mean, bounded_price, fair_price, mark_price
 from venues.outbox cimport Message
 from venues.state cimport Slot
@@ -251,6 +252,6 @@ cdef class VenueClock(BookMessages):
             slot = self.free_slots[self.n_free]
             self.pool[slot] = self.exchange.outbox.items[i]
             self.local_agenda.push(
-                time + self.response_latency[self.exchange.outbox.items[i].account], ANSWER, slot)
+                (<Delay> self.context.delay_rows[self.exchange.outbox.items[i].account]).answer(time), ANSWER, slot)
         self.exchange.outbox.count = 0
         return 0

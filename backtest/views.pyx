@@ -394,11 +394,6 @@ cdef class OrderView:
         return self.order.filled_value / self.order.filled / self.info.price_divisor
 
     @property
-    def limit(self):
-        """Limit price as sent, on the tick; None without one."""
-        return None if self.order.price == 0 else self.order.price / self.info.price_divisor
-
-    @property
     def age(self):
         """Nanoseconds since it was sent."""
         return self.clock() - self.order.submitted

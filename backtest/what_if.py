@@ -15,6 +15,7 @@ from feeds.tables import ints
 from venues.config import Venue
 from venues.facts import Dated, Fact, Fees
 from venues.instrument import Instrument
+from venues.latency import Latency
 from venues.rulebook import VenueRules
 
 if TYPE_CHECKING:
@@ -124,7 +125,12 @@ def with_latency(backtest: "Backtest", factor: int) -> "Backtest | None":
     return _changed(
         backtest,
         venues=[
-            replace(venue, latency=(factor * order, factor * response, factor * feed))
+            replace(
+                venue,
+                latency=venue.latency.scaled(factor)
+                if isinstance(venue.latency, Latency)
+                else (factor * order, factor * response, factor * feed),
+            )
             for venue in backtest.venues
             for order, response, feed in [venue.latency_ns]
         ],

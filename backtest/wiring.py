@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from backtest.errors import ConfigError
 from backtest.run_streams import (
-    BAR, BOOK, FUNDING, INDEX, LIQUIDATION, MARK, MARK_BAR, OPEN_INTEREST, QUOTE, TRADE, Plan,
+    BAR,
+    BOOK,
+    FUNDING,
+    INDEX,
+    LIQUIDATION,
+    MARK,
+    MARK_BAR,
+    OPEN_INTEREST,
+    QUOTE,
+    TRADE,
+    Plan,
 )  # fmt: skip
 
 if TYPE_CHECKING:

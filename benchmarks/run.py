@@ -107,7 +107,7 @@ def _prepare(options: argparse.Namespace, cache: Path) -> tuple[list[jobs.Job], 
         for peer in options.peers or install.PACKAGES:
             install.install(cache, peer)
     present = install.installed(cache)
-    if "hftbacktest" in present and not (root / "hft_t2.npz").exists():
+    if "hftbacktest" in present and not (root / "hft_t3.npz").exists():
         _show("converting for hftbacktest")
         script = str(jobs.HERE / "peers" / "hft.py")
         subprocess.run([str(install.python(cache, "hftbacktest")), script, "prepare", str(root)], check=True)

@@ -53,6 +53,8 @@ ROWS = (
     Row(ENGINE, "T2 compiled", "t2.compiled", "limit.l3", "speed", 0.4),
     Row(ENGINE, "T2 compiled", "t2.compiled", f"{HFT}.t2", "speed", 5.0),
     Row(ENGINE, "T2 compiled", "t2.compiled", f"{VBT}.t2", "speed"),
+    Row(ENGINE, "T3 compiled, queue on", "t3.compiled", f"{HFT}.t3", "speed", 4.0),
+    Row(ENGINE, "T3 Python, queue on", "t3.python", f"{HFT}.t3", "speed", 0.6),
     Row(ENGINE, "T4 Python per bar", "t4.python", f"{BT}.t4", "speed", 13.0),
     Row(ENGINE, "T4 Python per bar", "t4.python", f"{NAUTILUS}.t4", "speed", 45.0),
     Row(ENGINE, "T4 compiled", "t4.compiled", f"{VBT}.t4", "speed", 8.0),

@@ -177,7 +177,10 @@ def t3(root: Path, whole: bool, *, compiled: bool, **options: Any) -> Answer:
         from compiled import TouchMaker
     else:
         from benchmarks.strategies import TouchMaker
-    dataset, keep = load(root, [(PERPETUAL, kind, kind) for kind in ("book", "trades", "mark", "funding")]), Last(TouchMaker)
+    dataset, keep = (
+        load(root, [(PERPETUAL, kind, kind) for kind in ("book", "trades", "mark", "funding")]),
+        Last(TouchMaker),
+    )
     venue = account(**({"latency": ("5ms", "5ms", "0ms"), "queue": "power:2"} | options))
     result, seconds = timed(dataset, keep.kind(), venue)
     answer = {"requests": keep.made.requests, "filled": filled(result), "position": position_of(result)}

@@ -6,5 +6,7 @@ Each file says what the strategy does, what it earns, and what kills it:
 - ``funding_arbitrage``: two perpetuals of one coin at two venues, money moved when one side runs dry;
 - ``trend``: breakouts, pyramiding, a volatility target and a resident trailing stop;
 - ``trend_compiled``: a cross of two averages as a compiled class;
+- ``market_maker``: a bid and an ask in the queues of a book, leaning against what is held;
+- ``unwind``: a leveraged position closed over time, by a schedule;
 - ``basket``: many shorts hedged with one long in cross margin.
 """

@@ -45,7 +45,7 @@ def trades(rows: Iterable[tuple[Any, ...]], symbol: str = LINEAR, venue: str = U
 
 
 def book(messages: Iterable[tuple[Any, ...]], symbol: str = LINEAR, venue: str = USDM) -> Dataset:
-    """Return a book from messages of (time, bids, asks[, is_snapshot]); a side is {price: quantity}, the first is whole.
+    """Return a book from messages of (time, bids, asks[, is_snapshot]): {price: quantity}, the first is a snapshot.
 
     Messages are numbered, each follows the one before.
     """

@@ -10,10 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_no_look_ahead import TABLES, before, same
 
+import venues
 from venues.queue import NAMES
 
 QUEUES = [name if name in ("risk_averse", "log", "log_total") else f"{name}:3" for name in sorted(NAMES)]
-LATENCIES = {"zero": None, "constant": "400ms", "all different": ("200ms", "900ms", "1300ms")}
+LATENCIES = {
+    "zero": None,
+    "constant": "400ms",
+    "all different": ("200ms", "900ms", "1300ms"),
+    "drawn": venues.Latency(order="150ms", response="250ms", feed="100ms", sigma=0.7),
+}
 SECONDS = 400
 
 

@@ -4,12 +4,14 @@ from venues.calculator import Account, AccountRisk, PoolFigures, Position, Posit
 from venues.config import Transfers, Venue
 from venues.errors import VenueError
 from venues.instrument import Instrument, RoundingRules, Tier
+from venues.latency import Latency
 from venues.rulebook import VenueRules, get, names
 
 __all__ = [
     "Account",
     "AccountRisk",
     "Instrument",
+    "Latency",
     "PoolFigures",
     "Position",
     "PositionRisk",

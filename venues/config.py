@@ -7,9 +7,10 @@ from typing import Final
 from venues.checks import Number, choice, duration_ns, number, suggest_arguments
 from venues.errors import VenueError
 from venues.instrument import Tier, complete_tiers
+from venues.latency import Latency
 from venues.rulebook import VenueRules, get
 
-Latency = int | str | tuple[int | str, int | str, int | str]
+Delays = int | str | tuple[int | str, int | str, int | str] | Latency
 
 FILLS: Final = ("auto", "next_trade", "same_trade", "touch", "book", "bar")
 PLAIN_QUEUES: Final = ("risk_averse", "log", "log_total")
@@ -42,7 +43,7 @@ class Venue:
         With "by_volume": what it had traded in the 30 days before the start, US dollars, the same each day.
     discount : float
         Share by which positive fees are lowered, in [0, 1).
-    latency : None, duration or (order, response, feed)
+    latency : None, duration, (order, response, feed) or Latency
         None: zero. One duration ("5ms") holds for all three; an int is ns.
     fills : {"auto", "next_trade", "same_trade", "touch", "book", "bar"}
         "auto": by the book where the data have one, else by trades, else by bars. "book" takes quotes too.
@@ -83,7 +84,7 @@ class Venue:
     fees: str | tuple[Number, Number] = "regular"
     volume: Number = 0.0
     discount: float = 0.0
-    latency: Latency | None = None
+    latency: Delays | None = None
     fills: str = "auto"
     queue: str = "risk_averse"
     slippage: str | float = "default"
@@ -251,16 +252,19 @@ class Transfers:
         return int(self.delay)
 
 
-def _latency(latency: Latency | None, name: str) -> tuple[int, int, int]:
+def _latency(latency: Delays | None, name: str) -> tuple[int, int, int]:
     """Read (order, response, feed) as ns."""
     if latency is None:
         return (0, 0, 0)
+    if isinstance(latency, Latency):
+        return latency.medians
     if isinstance(latency, int | str):
         one = duration_ns(latency, name)
         return (one, one, one)
     parts = tuple(latency)
     if len(parts) != 3:
-        raise VenueError(f"{name} must be one duration or (order, response, feed), got {latency!r}")
+        allowed = "one duration, (order, response, feed) or venues.Latency(...)"
+        raise VenueError(f"{name} must be {allowed}, got {latency!r}")
     order, response, feed = (duration_ns(part, name) for part in parts)
     return (order, response, feed)
 

@@ -4,6 +4,8 @@ from libc.stdint cimport int64_t, uint64_t
 
 cdef enum Purpose:
     OVERLOAD_REFUSAL = 1     # an order is refused while a venue is overloaded
+    REQUEST_DELAY = 2        # how long a request of an account is on its way, by its number
+    ANSWER_DELAY = 3
 
 cdef inline uint64_t mixed(uint64_t x) noexcept nogil:
     # Finaliser of splitmix64 (Steele, Lea, Flood, OOPSLA 2014): each bit of the input moves every bit of the output.

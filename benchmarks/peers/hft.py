@@ -1,4 +1,4 @@
-"""hftbacktest: T1 on trades alone, T2 on book and trades. `prepare` converts to its own file once, as its manual says.
+"""hftbacktest: T1 on trades alone, T2 and T3 on book and trades. `prepare` converts to its own files once.
 
 It reads its file inside the first step, so reading is in its engine seconds; compiling by numba is not.
 """
@@ -16,12 +16,12 @@ FAR_NS = 9_000_000_000_000_000
 NAMES = ("book_snapshot", "book", "trades")
 
 
-def events(root: Path, name: str, flag: int) -> np.ndarray:
-    """Return a stream as rows of the library."""
+def events(root: Path, name: str, flag: int, delay: int = LATENCY_NS) -> np.ndarray:
+    """Return a stream as rows of the library, heard so much later."""
     ts, price, size, side = columns(root, name, "ts", "price", "size", "side")
     rows = np.zeros(len(ts), hbt.event_dtype)
     rows["ev"] = flag | hbt.EXCH_EVENT | hbt.LOCAL_EVENT | np.where(side > 0, hbt.BUY_EVENT, hbt.SELL_EVENT)
-    rows["exch_ts"], rows["local_ts"], rows["px"], rows["qty"] = ts, ts + LATENCY_NS, price, size
+    rows["exch_ts"], rows["local_ts"], rows["px"], rows["qty"] = ts, ts + delay, price, size
     return rows
 
 
@@ -31,7 +31,9 @@ def prepare(root: Path) -> None:
     snapshot, book, trades = (events(root, name, flag) for name, flag in zip(NAMES, flags, strict=True))
     both = np.concatenate([book, trades])
     both = both[np.argsort(both["exch_ts"], kind="stable")]
-    for name, rows in (("snapshot", snapshot), ("t1", trades), ("t2", both)):
+    at_once = both.copy()
+    at_once["local_ts"] = at_once["exch_ts"]
+    for name, rows in (("snapshot", snapshot), ("t1", trades), ("t2", both), ("t3", at_once)):
         np.savez(root / f"hft_{name}.npz", data=rows)
 
 
@@ -98,13 +100,43 @@ def cross(h: Any, most: int) -> tuple[int, int, int]:
     return seen, orders, signature
 
 
+@njit
+def make(h: Any, most: int) -> tuple[int, int, int]:
+    """T3."""
+    number, requests, looks = 1, 0, 0
+    bid_id, ask_id, bid_at, ask_at = 0, 0, 0, 0
+    while looks < most and h.elapse(1_000_000_000) == 0:
+        looks += 1
+        h.clear_inactive_orders(0)
+        depth, orders, held = h.depth(0), h.orders(0), h.position(0)
+        bid = depth.best_bid_tick if held < 10 else 0
+        ask = depth.best_ask_tick if held > -10 else 0
+        if bid_id and bid_id not in orders:
+            bid_id = 0
+        if ask_id and ask_id not in orders:
+            ask_id = 0
+        if bid_id and bid != bid_at:
+            h.cancel(0, bid_id, False)
+            bid_id, requests = 0, requests + 1
+        if ask_id and ask != ask_at:
+            h.cancel(0, ask_id, False)
+            ask_id, requests = 0, requests + 1
+        if not bid_id and bid:
+            h.submit_buy_order(0, number, bid * 0.1, 1.0, hbt.GTX, hbt.LIMIT, False)
+            bid_id, bid_at, number, requests = number, bid, number + 1, requests + 1
+        if not ask_id and ask:
+            h.submit_sell_order(0, number, ask * 0.1, 1.0, hbt.GTX, hbt.LIMIT, False)
+            ask_id, ask_at, number, requests = number, ask, number + 1, requests + 1
+    return looks, requests, 0
+
+
 def main() -> None:
     """Run one task."""
     task, root = arguments()
     if task == "prepare":
         prepare(root)
         return
-    function = {"t1": count, "t2": cross}[task]
+    function = {"t1": count, "t2": cross, "t3": make}[task]
     clock = Clock()
     warm = engine(root, np.load(root / "hft_snapshot.npz")["data"].copy())
     function(warm, 5)
@@ -116,10 +148,12 @@ def main() -> None:
     clock = Clock()
     seen, orders, signature = function(h, 1 << 62)
     seconds = clock()
-    position = float(h.state_values(0).position)
+    position, fills = float(h.state_values(0).position), int(h.state_values(0).num_trades)
     h.close()
-    rows = len(columns(root, "trades", "ts")[0]) + (len(columns(root, "book", "ts")[0]) if task == "t2" else 0)
+    rows = len(columns(root, "trades", "ts")[0]) + (len(columns(root, "book", "ts")[0]) if task != "t1" else 0)
     answer = {"calls": int(seen)} if task == "t1" else {"orders": int(orders), "signature": int(signature)}
+    if task == "t3":
+        answer = {"their_requests": int(orders), "their_fills": fills}
     report(rows, seconds, load, answer, compiling=compiling, position=position)
 
 

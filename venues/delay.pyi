@@ -1,0 +1,16 @@
+"""How long requests of an account are on their way to its venue, and answers back."""
+
+from collections.abc import Iterable
+from typing import Any
+
+class Delay:
+    """Delays of one account."""
+    def __init__(
+        self, order: int, response: int, *, sigma: float = 0.0, seed: int = 0, account: int = 0, record: Any = None
+    ) -> None: ...
+    def arrivals(self, times: Iterable[int]) -> list[int]: ...
+    def answers(self, times: Iterable[int]) -> list[int]: ...
+    @property
+    def order(self) -> int: ...
+    @property
+    def response(self) -> int: ...
