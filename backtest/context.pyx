@@ -205,11 +205,13 @@ cdef class Context:
 
     cdef int send_cancel(self, Order *order) except -1 nogil:
         order.canceling = 1
-        return self.venue_agenda.push((<Delay> self.delay_rows[order.account]).arrival(self.now), CANCEL_ARRIVES, order.id)
+        return self.venue_agenda.push(
+            (<Delay> self.delay_rows[order.account]).arrival(self.now), CANCEL_ARRIVES, order.id)
 
     cdef int add_verb(self, int32_t account, tuple verb) except -1:
         self.verbs.append(verb)
-        return self.venue_agenda.push((<Delay> self.delay_rows[account]).arrival(self.now), VERB_ARRIVES, len(self.verbs) - 1)
+        return self.venue_agenda.push(
+            (<Delay> self.delay_rows[account]).arrival(self.now), VERB_ARRIVES, len(self.verbs) - 1)
 
     # ------------------------------------------------------------------ answers
 

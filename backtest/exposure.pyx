@@ -8,8 +8,8 @@ from backtest.views cimport OrderView
 from libc.stdint cimport int32_t, int64_t
 from venues.contract cimport Contract, quote_notional
 from venues.orders cimport (
-    CLOSE_POSITION, GTC, LIMIT, MARKET, POST_ONLY, PROTECTIVE, REDUCE_ONLY, STOP_MARKET, TAKE_MARKET, TRAILING_STOP, WORKING,
-    Order,
+    CLOSE_POSITION, GTC, LIMIT, MARKET, POST_ONLY, PROTECTIVE, REDUCE_ONLY, STOP_MARKET, TAKE_MARKET, TRAILING_STOP,
+    WORKING, Order,
 )
 from venues.state cimport AccountState
 
@@ -214,7 +214,7 @@ cdef class Exposure(Trading):
                 price = self.context.price_units(instrument, float(one[0]), side)
                 units = self.context.units_down(instrument, float(one[1]))
                 if price <= 0 or units < 0:
-                    raise OrderError(f"quote({symbol!r}): a price must be positive and a quantity not negative, got {one!r}")
+                    raise OrderError(f"quote({symbol!r}): a price must be positive, a quantity not negative: {one!r}")
                 if units > 0:
                     wanted[side, price] = wanted.get((side, price), 0) + units
         for view in list(self._orders.values()):

@@ -7,7 +7,8 @@ from backtest.context cimport Context
 from backtest.strategy cimport Strategy
 from backtest.strategy_core cimport HOOK_FILL, HOOK_TIMER
 from backtest.views cimport InstrumentInfo, OrderView, market_event
-from venues.orders cimport ON_INDEX, ON_LAST, ON_MARK, TRAILING_STOP, follow
+from venues.orders cimport ON_INDEX, ON_LAST, ON_MARK, TRAILING_STOP
+from venues.orders cimport follow as follow_price
 from venues.outbox cimport (
     DELEVERAGED, FILLED_PART, FUNDING_PAID, MARGIN_CALL, ORDER_STATE, SETTLED, STATE_ONLY, TRANSFERRED,
     Message,
@@ -220,7 +221,7 @@ cdef class Hooks:
                 if ((source == ON_MARK and is_mark)
                         or (source == ON_LAST and (event.kind == TRADE or event.kind == BAR))
                         or (source == ON_INDEX and (event.kind == INDEX or event.kind == INDEX_BAR))):
-                    follow(&(<OrderView> view).order, low if (<OrderView> view).order.side > 0 else high)
+                    follow_price(&(<OrderView> view).order, low if (<OrderView> view).order.side > 0 else high)
         return 0
 
     # ------------------------------------------------------------------ time

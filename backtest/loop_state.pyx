@@ -24,9 +24,9 @@ cdef class LoopState:
     """What the loop works on. Built by `backtest.assembly`, which explains each argument."""
 
     def __init__(self, *, Exchange exchange, Context context, Hooks hooks, list cursors, list strategies, verbs, rules,
-                 list assets_of_streams, list passive, list feeds_book, list mid_is_last, list priced_asset, int reporting,
-                 int64_t start, int64_t end, list formulas, list max_mark_age, list premium_scales, list rate_scales,
-                 list mark_formulas, list announced, int path_rule, int on_ruin, int on_gap):
+                 list assets_of_streams, list passive, list feeds_book, list mid_is_last, list priced_asset,
+                 int reporting, int64_t start, int64_t end, list formulas, list max_mark_age, list premium_scales,
+                 list rate_scales, list mark_formulas, list announced, int path_rule, int on_ruin, int on_gap):
         cdef int32_t i, j, n = len(cursors), m = exchange.n_markets
         cdef Cursor cursor
         cdef Event head

@@ -172,7 +172,8 @@ cdef class TouchMaker(Strategy):
                 self._ids[i] = 0
                 self.requests += 1
             if self._ids[i] == 0 and wanted[i] != 0:
-                self._ids[i] = self.limit_order(self._instrument, self._unit if i == 0 else -self._unit, wanted[i], True)
+                self._ids[i] = self.limit_order(
+                    self._instrument, self._unit if i == 0 else -self._unit, wanted[i], True)
                 self._prices[i] = wanted[i]
                 self.requests += 1
         return 0

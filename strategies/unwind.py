@@ -15,7 +15,7 @@ class Unwind(Strategy):
     """Closes the position of a symbol in steps of the Almgren-Chriss schedule, with immediate-or-cancel orders."""
 
     symbol: str = "BTC/USDT:USDT"
-    start: str = "1m"  # after the beginning of the run
+    delay: str = "1m"  # after the beginning of the run
     open: float = 0.0  # notional opened at first, to have something to unwind; 0 = there is a position
     steps: int = 20
     pause: str = "15s"
@@ -28,7 +28,7 @@ class Unwind(Strategy):
         """Begin later; look at liquidation all the time."""
         self._left: tuple[float, ...] = ()
         self._size = 0.0
-        self.once(self.start, name="begin")
+        self.once(self.delay, name="begin")
         self.alert(self.symbol, distance=0.02)
 
     def on_timer(self, timer: Timer) -> None:

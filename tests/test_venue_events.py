@@ -150,8 +150,6 @@ def test_events_that_are_unknown_or_make_no_sense_are_refused():
         run(flat() + event("overload", "01:00", "02:00", value=1.5), Listener())
     with pytest.raises(ConfigError, match="settlement price"):
         run(flat() + event("delisting", "01:00", symbol=LINEAR), Listener())
-    with pytest.raises(VenueError, match="books are not replayed"):
-        venues.Venue(USDM, balances={"USDT": 1}, fills="book")
     with pytest.raises(VenueError, match="population"):
         venues.Venue(USDM, balances={"USDT": 1}, adl="population")
 

@@ -215,10 +215,10 @@ cdef class Book:
         return key
 
     cdef int64_t following(self, int8_t side, int64_t key) noexcept nogil:
-        cdef const Ladder *l = &self.bids if side > 0 else &self.asks
-        key = ladder_below(l, key)
+        cdef const Ladder *ladder = &self.bids if side > 0 else &self.asks
+        key = ladder_below(ladder, key)
         while self.n_eaten > 0 and key != NO_KEY and self.available(side, key) <= 0:
-            key = ladder_below(l, key)
+            key = ladder_below(ladder, key)
         return key
 
     # ------------------------------------------------------------------ for Python
@@ -233,12 +233,12 @@ cdef class Book:
 
     def levels(self, int side, int most=0):
         """Return [(price units, quantity units)] of a side from the best on, at most so many (0 = all)."""
-        cdef Ladder *l = &self.bids if side > 0 else &self.asks
-        cdef int64_t key = l.best
+        cdef Ladder *ladder = &self.bids if side > 0 else &self.asks
+        cdef int64_t key = ladder.best
         found = []
         while key != NO_KEY and (most == 0 or len(found) < most):
-            found.append((self.price_of(side, key), ladder_quantity(l, key)))
-            key = ladder_below(l, key)
+            found.append((self.price_of(side, key), ladder_quantity(ladder, key)))
+            key = ladder_below(ladder, key)
         return found
 
     def take(self, int side, int64_t price, int64_t quantity):

@@ -7,8 +7,8 @@ from venues.admission cimport Admission
 from venues.contract cimport notional
 from venues.matching cimport Market, Move
 from venues.orders cimport (
-    BY_USER, BY_VENUE, CLOSE_POSITION, FORCED_ORDER, GTD, NO_REASON, POSITION_CLOSED, REDUCE_ONLY, REJECTED, SENT, SIBLING_MET,
-    TIME_OVER, WORKING, Order,
+    BY_USER, BY_VENUE, CLOSE_POSITION, FORCED_ORDER, GTD, NO_REASON, POSITION_CLOSED, REDUCE_ONLY, REJECTED, SENT,
+    SIBLING_MET, TIME_OVER, WORKING, Order,
 )
 from venues.outbox cimport SETTLED, STATE_ONLY, Message
 from venues.position cimport unrealized

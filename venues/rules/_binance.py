@@ -33,8 +33,12 @@ SOURCES: Final = {
 }
 
 # rateLimits of exchangeInfo: ORDERS 300 in 10 s and 1200 a minute for futures, 100 in 10 s for spot.
-ORDER_RATES: Final = (Fact(((300, 10.0), (1200, 60.0)), "exchange-info", is_unverified=True),)
-SPOT_ORDER_RATES: Final = (Fact(((100, 10.0),), "exchange-info", is_unverified=True),)
+ORDER_RATES: Final[Dated[tuple[tuple[int, float], ...]]] = (
+    Fact(((300, 10.0), (1200, 60.0)), "exchange-info", is_unverified=True),
+)
+SPOT_ORDER_RATES: Final[Dated[tuple[tuple[int, float], ...]]] = (
+    Fact(((100, 10.0),), "exchange-info", is_unverified=True),
+)
 
 # The assuming price of a market sell: last x (1 + 0.15%); of a market buy: ask x (1 + 0.05%), older editions only.
 ORDERS: Final = OrderRules(max_open_orders=200, max_conditional_orders=10, sell_markup=0.0015, buy_markup=0.0005)
