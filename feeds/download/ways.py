@@ -263,7 +263,7 @@ _HYPERLIQUID_S3 = (
 ALTERNATIVES: dict[tuple[str, str], str] = {
     ("*", "liquidations"): _RECORD,
     ("binance_usdm", "liquidations"): f"{_RECORD}; binance_coinm has snapshots of 2023-06 to 2024-10",
-    ("*", "quotes"): "no venue gives past quotes by REST; record them with `levdyn record`",
+    ("*", "quotes"): "no venue gives past quotes by REST; `levdyn record` keeps the book",
     ("*", "book"): "no venue gives past books by REST; record them with `levdyn record`",
     ("*", "trades"): "its REST gives recent trades only; import files, or record them with `levdyn record`",
     ("*", "premium"): "not offered; bars of mark and index show it where they exist",
