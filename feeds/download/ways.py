@@ -137,6 +137,16 @@ WAYS: tuple[Way, ...] = (
         fact="public.bybit.com listing, third-party audit, read 2026-11",
         is_verified=False,
     ),
+    Way(
+        "bybit",
+        "trades",
+        "rest",
+        "api.bybit.com",
+        "the newest 1,000",
+        days=1,
+        note="of the running day; what is older is a gap until its file is there",
+        fact=_BYBIT_DOC,
+    ),
     *(
         Way("bybit", kind, "rest", "api.bybit.com", timeframes=_BYBIT_TF, fact=_BYBIT_DOC)
         for kind in ("bars", "mark", "index", "premium")
