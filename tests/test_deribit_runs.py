@@ -217,7 +217,7 @@ def test_the_index_alone_can_close_a_linear_position():
     data = path([100] * 6)
     for last, steps in ((90, 0), (94, 1)):
         found = points("index", [("00:00", 90), ("00:03:10", last)], COIN, DERIBIT)
-        poor = owner(560, tiers=(venues.Tier(floor=0, maintenance_rate=0.01, max_leverage=1000, size_rate=0.0005),))
+        poor = owner(560, tiers=(venues.Tier(floor=0, maintenance_rate=0.01, max_leverage=100, size_rate=0.0005),))
         result = run(data + found, long(100), poor)
         assert len(result.liquidations) == steps
         assert result.margin["maintenance"].iloc[-1] == pytest.approx(540 if not steps else 560, rel=1e-3)

@@ -318,6 +318,7 @@ def price_arrays(
     pool.count = 1
     pool.legs = &leg
     leg.side = 0
+    leg.at_index = 1.0
     leg.leverage = 1.0
     leg.conversion = 1.0
     leg.bids = 0.0
