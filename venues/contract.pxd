@@ -64,6 +64,7 @@ cdef struct Contract:
     uint8_t reserves_fee     # close_fee follows the taker fee
     uint8_t order_loss_in_equity     # of a cross pool
     uint8_t funding_from_available   # an isolated leg's funding: the cross wallet first
+    uint8_t margin_at_index  # margins are valued at the index, not at the mark
     uint8_t cross_at_entry   # margins of a cross leg too are at the entry value, whatever the mark
     uint8_t initial_rule     # InitialRule
     uint8_t close_fee_is_wide        # the fee to close is that of value and initial margin together

@@ -198,6 +198,7 @@ cdef class ContractBox:
         c.reserves_fee = margin.reserves_fee_to_close
         c.order_loss_in_equity = margin.order_loss == "equity"
         c.funding_from_available = margin.isolated_funding == "available"
+        c.margin_at_index = margin.linear == "index" and c.kind == LINEAR
         c.cross_at_entry = margin.cross == "entry"
         c.initial_rule = {"leverage": OF_LEVERAGE, "tier": OF_TIER, "larger": OF_LARGER}[margin.initial]
         c.close_fee_is_wide = margin.fee_to_close == "conservative"

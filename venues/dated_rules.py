@@ -26,7 +26,6 @@ from venues.instrument import Instrument, MarginRules, RoundingRules, Tier, comp
 
 T = TypeVar("T")
 _HOUR_NS: Final = 3_600_000_000_000
-_DAY_NS: Final = 24 * _HOUR_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +92,17 @@ class DatedRules:
         if parts["strike"]:
             raise VenueError(f"{self.name}: {symbol} is an option; options are not built, allowed: {self.contracts}")
         contract, size = self.facts.describe(parts["base"], parts["quote"], parts["settle"])
-        made = Instrument(symbol, contract=contract, contract_size=size, source="rule of the venue")
-        if made.expiry is None or not self.facts.delivery:
-            return made
-        hour = self.delivery(symbol, made.expiry).hour_utc
-        return replace(made, expiry=made.expiry - made.expiry % _DAY_NS + hour * _HOUR_NS)
+        expiry = self.expiry(symbol)
+        return Instrument(symbol, contract=contract, contract_size=size, expiry=expiry, source="rule of the venue")
+
+    def expiry(self, symbol: str) -> int | None:
+        """Return when a dated contract ends by its symbol, ns: its day, at the venue's hour; None for others."""
+        date = parse_symbol(symbol)["date"]
+        if not date:
+            return None
+        noon = time_ns(f"20{date[:2]}-{date[2:4]}-{date[4:]}T12:00", "symbol")
+        hour = self.delivery(symbol, noon).hour_utc if self.facts.delivery else 8
+        return noon + (hour - 12) * _HOUR_NS
 
     def with_instrument(self, instrument: Instrument) -> Self:
         """Return rules that also know an instrument of the user.

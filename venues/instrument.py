@@ -147,6 +147,8 @@ class MarginRules:
         initial margin at the entry value, maintenance at the mark, the fee to close fixed by the position's wallet.
     cross : {"mark", "entry"}
         The same of a cross position: margins at the mark, or all of them at the entry value.
+    linear : {"mark", "index"}
+        Which price values the margins of linear contracts; profit is always that of the mark.
     order_loss : {"margin", "equity"}
         The loss that an order worse than the mark would start with is added to order margin, or taken from the equity
         of a cross pool.
@@ -163,6 +165,7 @@ class MarginRules:
     reserves_fee_to_close: bool = False
     isolated: str = "mark"
     cross: str = "mark"
+    linear: str = "mark"
     order_loss: str = "margin"
     isolated_funding: str = "position"
     initial: str = "leverage"
@@ -172,6 +175,7 @@ class MarginRules:
         """Check every field."""
         choice(self.isolated, "isolated", ("mark", "entry", "price"))
         choice(self.cross, "cross", ("mark", "entry"))
+        choice(self.linear, "linear", ("mark", "index"))
         choice(self.order_loss, "order_loss", ("margin", "equity"))
         choice(self.isolated_funding, "isolated_funding", ("position", "available"))
         choice(self.initial, "initial", ("leverage", "tier", "larger"))

@@ -69,7 +69,7 @@ cdef inline double leg_initial(const Pool *pool, const Leg *leg) noexcept nogil:
     cdef double value = notional(leg.contract, leg.quantity, leg.mark)
     if _is_at_entry(pool, leg):
         value = fabs(leg.entry_value)
-    return initial_margin(leg.contract, value, leg.mark, leg.quantity, leg.leverage)
+    return initial_margin(leg.contract, value, leg.mark, leg.quantity, leg.leverage) * leg.at_index
 
 cdef inline double floating_fee(const Pool *pool, const Leg *leg) noexcept nogil:
     """Fee to close inside maintenance, per unit of notional at the mark."""
@@ -94,7 +94,8 @@ cdef inline double margin_required(const Pool *pool, const Leg *leg) noexcept no
     """Maintenance margin of a leg, settle asset."""
     cdef double value = notional(leg.contract, leg.quantity, leg.mark)
     if leg.contract.close_fee == 0.0 and not _is_at_entry(pool, leg):
-        return maintenance(leg.contract.tiers, value) + value * size_rate(leg.contract, value, leg.mark)
+        return (maintenance(leg.contract.tiers, value)
+                + value * size_rate(leg.contract, value, leg.mark)) * leg.at_index
     if is_fixed(pool, leg):
         return maintenance(leg.contract.tiers, fabs(leg.entry_value)) + fixed_fee(pool, leg)
     return (maintenance(leg.contract.tiers, value)

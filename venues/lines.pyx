@@ -33,7 +33,8 @@ cdef Group group_of(const Pool *pool, int32_t index, double threshold, bint with
         unrealized = threshold * profit_of(leg) * leg.conversion
         required = margin_required(pool, leg) * leg.conversion if with_maintenance else 0.0
         group.others += unrealized - required
-        group.others_gross += threshold * (fabs(leg.entry_value) + notional(leg.contract, leg.quantity, leg.mark)) * leg.conversion + required
+        group.others_gross += required + threshold * leg.conversion * (
+            fabs(leg.entry_value) + notional(leg.contract, leg.quantity, leg.mark))
     return group
 
 
@@ -88,7 +89,7 @@ cdef Line line_of(const Group *group, double x, bint with_maintenance) noexcept 
         if table.size_rate > 0.0 and leg.contract.kind == INVERSE:
             line.curve += table.size_rate * per_x(leg) * size
         else:
-            rate += size_rate(leg.contract, per_x(leg), 1.0)
+            rate = (rate + size_rate(leg.contract, per_x(leg), 1.0)) * leg.at_index
         line.slope -= size * rate
         line.gross_slope += size * rate
     return line

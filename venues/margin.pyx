@@ -9,7 +9,7 @@ is then a concave curve, of a linear contract (whose coins do not move with the 
 from libc.math cimport INFINITY, fabs
 from libc.stdint cimport int32_t
 
-from venues.contract cimport INVERSE, OF_LEVERAGE, Contract, notional
+from venues.contract cimport INVERSE, OF_LEVERAGE, notional
 from venues.leg_margin cimport (
     backing, fixed_fee, floating_fee, has_fixed_fee, initial_rate, is_fixed, leg_initial, loss_reduces_equity,
     margin_required, order_fees, profit_of, shrinks, size_rate,
@@ -42,8 +42,8 @@ cdef double leg_maintenance(const Pool *pool, const Leg *leg) noexcept nogil:
 
 cdef inline double _growth(const Leg *leg, double before, double after) noexcept nogil:
     """By how much the initial margin of a position grows with its value, at the rate of the whole."""
-    return max(0.0, after * initial_rate(leg.contract, after, leg.mark, leg.leverage)
-               - before * initial_rate(leg.contract, before, leg.mark, leg.leverage))
+    return leg.at_index * max(0.0, after * initial_rate(leg.contract, after, leg.mark, leg.leverage)
+                              - before * initial_rate(leg.contract, before, leg.mark, leg.leverage))
 
 
 cdef double order_margin(const Leg *leg) noexcept nogil:
@@ -352,6 +352,7 @@ cdef double _leg_reach(
 
 
 cdef double standard_slack(const Pool *pool, const Risk *risk, double threshold, Band *bands) noexcept nogil:
+    # Margins at the index are in no band of the mark: nothing is promised where it is not the mark that moves.
     cdef const Leg *leg
     cdef Band *band
     cdef double slack, gross, size, up, down, slope_up, slope_down
@@ -360,6 +361,8 @@ cdef double standard_slack(const Pool *pool, const Risk *risk, double threshold,
     gross = threshold * fabs(backing(pool)) + risk.maintenance
     for index in range(pool.count):
         leg = &pool.legs[index]
+        if leg.contract.margin_at_index:
+            return 0.0
         single = single and leg.contract == pool.legs[0].contract
         gross += threshold * (fabs(leg.entry_value) + leg_notional(leg)) * leg.conversion
     slack = threshold * risk.equity - risk.maintenance

@@ -91,6 +91,7 @@ def order_cost(
     leg.side = 0
     leg.quantity = 0.0
     leg.mark = mark
+    leg.at_index = 1.0
     leg.leverage = leverage
     leg.bids = notional(box.contract, quantity, price) if side > 0 else 0.0
     leg.asks = notional(box.contract, quantity, price) if side < 0 else 0.0

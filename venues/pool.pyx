@@ -85,9 +85,12 @@ cdef class PoolBox:
 
     def add(
         self, ContractBox box not None, *, double quantity, double entry_price, double mark, double leverage=1.0,
-        int8_t side=0, double conversion=1.0, double bids=0.0, double asks=0.0, double open_loss=0.0
+        int8_t side=0, double conversion=1.0, double bids=0.0, double asks=0.0, double open_loss=0.0, index=None
     ):
-        """Add one leg and return its row; fields as in `venues.margin.Leg`."""
+        """Add one leg and return its row; fields as in `venues.margin.Leg`.
+
+        `index` is the index price where margins are valued at it (None: that of the mark); it moves with the mark.
+        """
         cdef Leg *grown
         cdef Leg *leg
         if not mark > 0.0 or (quantity != 0.0 and not entry_price > 0.0) or not leverage >= 1.0:
@@ -107,6 +110,9 @@ cdef class PoolBox:
         leg.quantity = quantity
         leg.entry_value = 0.0 if quantity == 0.0 else _entry_value(box.contract, quantity, entry_price)
         leg.mark = mark
+        leg.at_index = 1.0
+        if index is not None and box.contract.margin_at_index:
+            leg.at_index = <double> index / mark
         leg.leverage = leverage
         leg.conversion = conversion
         leg.bids = bids
@@ -266,6 +272,7 @@ def risk_arrays(
                 legs[row].mark = mark[row]
                 legs[row].leverage = leverage[row]
                 legs[row].conversion = 1.0
+                legs[row].at_index = 1.0
                 legs[row].bids = 0.0
                 legs[row].asks = 0.0
                 legs[row].open_loss = 0.0
@@ -311,6 +318,7 @@ def price_arrays(
     pool.count = 1
     pool.legs = &leg
     leg.side = 0
+    leg.at_index = 1.0
     leg.leverage = 1.0
     leg.conversion = 1.0
     leg.bids = 0.0

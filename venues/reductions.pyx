@@ -31,13 +31,14 @@ cdef double reduction(const Pool *pool, int32_t leg, double price, double fee_ra
     fee = floating_fee(pool, one)
     # of the rate that grows with the coins of the position: maintenance has a part curve x notional x notional
     curve = table.size_rate if one.contract.kind == INVERSE else table.size_rate / one.mark
-    need = maintenance(table, here) + here * (fee + curve * here)
+    curve *= one.at_index
+    need = maintenance(table, here) * one.at_index + here * (fee + curve * here)
     row = <int32_t> (tier_at(table, here) - table.rows)
     rest = here
     # surplus(rest) = short_of - cost x (here - rest) + MM(here) - MM(rest); walk the tiers down from `here`
     while True:
-        rate = table.rows[row].maintenance_rate + fee
-        amount = table.rows[row].amount
+        rate = table.rows[row].maintenance_rate * one.at_index + fee
+        amount = table.rows[row].amount * one.at_index
         end = table.rows[row].floor
         left = short_of - cost * (here - end) + need - (end * (rate + curve * end) - amount)
         if left > 0.0:
