@@ -86,7 +86,7 @@ quantities = [500.0, 800.0, 1_000.0, 1_500.0, 1_000.0, 800.0, 300.0, 100.0]
 volatility = 0.8
 window_days = 1.0
 degrees = 3.0
-paths = 100
+paths = 40
 refill_rate = 0.01      # per second
 execution_rate = 0.2    # per second
 fund = 5e6              # quote
@@ -315,7 +315,8 @@ def study_compare(values: Mapping[str, Any], seed: int) -> Study:
     return Study(
         name="compare", question="Which margin engine loses what?", inputs=values, seed=seed,
         results={"scores": found, "shocks": shocks},
-        units={"scores": "bad_debt, liquidated, fund_used, adl, to_liquidators: of open interest; peak_velocity: quote "
+        units={"scores": "bad_debt, liquidated, fund_used, adl, to_liquidators, late_oracle, slow_blocks: of open "
+               "interest; peak_velocity: quote "
                "per second; seconds; fund_999: quote; the rest: 1", "shocks": "fraction"},
         headline=tuple((name, _score_text(score)) for name, score in found.items()),
         notes=(*LIMITS, "Each figure has mean, 95 % interval of the mean and worst path over the same shocks."),
