@@ -128,10 +128,15 @@ def test_a_question_that_is_not_there_is_answered_with_the_nearest():
 
 def test_a_ledger_gives_an_exact_map(config, tmp_path):
     rows = pd.DataFrame({"side": [1, 1, -1], "quantity": [2.0, 1.0, 3.0], "entry": 100.0,
-                         "collateral": [20.0, 50.0, 60.0], "mmr": 0.005})  # fmt: skip
+                         "collateral": [20.0, 50.0, 60.0], "mmr": 0.005,
+                         "symbol": "X/USDT:USDT", "collateral_asset": ["USDT", "X", "USDT"]})  # fmt: skip
     rows.to_csv(tmp_path / "ledger.csv", index=False)
     found = ask("map", config(f"reference = 100.0\n[positions]\nsource = 'file'\npath = '{tmp_path}/ledger.csv'"))
     assert found.results["confidence"] == "exact"
+    whales = found.results["concentration"]
+    assert whales.foreign_collateral == pytest.approx(1.0 / 6.0)
+    assert whales.top_share == pytest.approx(1.0)
+    assert whales.within[0.10] == pytest.approx(2.0 / 6.0)
     assert found.results["within"]["10 %"] == pytest.approx({"longs": 2.0, "shorts": 0.0})
 
 

@@ -1,21 +1,25 @@
 """Populations, liquidation prices and the leverage map: leverage_lab.md section 2, LL-01 to LL-03."""
 
 import math
+from decimal import Decimal
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import venues
 from backtest import ConfigError
+from backtest.lab.concentration import concentration
+from backtest.lab.ledger import population_of
 from backtest.lab.leverage_map import InferredMap, heat_map, prior_map
 from backtest.lab.positions import (
-    concentration,
     drop_at_liquidation,
     leverage_prices,
     liquidation_move,
     liquidation_prices,
+    margin_utilisation,
     population,
 )
 
@@ -137,6 +141,12 @@ def test_partial_data_may_have_more_longs_than_shorts():
     assert len(population(rows(quantity=[2.0, 1.0]), is_partial=True)) == 2
 
 
+def test_margin_utilisation_is_that_of_the_engine():
+    # 2 at 100 with 20 of collateral; at 95 the long has 10 left and asks 0.005 x 190, the short has 30
+    assert margin_utilisation(population(rows()), 95.0) == pytest.approx([0.095, 0.95 / 30.0], rel=1e-12)
+    assert margin_utilisation(population(rows()), 90.0)[0] == math.inf
+
+
 def test_a_cross_account_has_no_price_of_its_own():
     with pytest.raises(ConfigError, match="liquidation_move"):
         liquidation_prices(population(rows(margin_mode="cross")))
@@ -190,3 +200,26 @@ def test_a_liquidation_price_lies_between_entry_and_bankruptcy(leverage, rate, e
     liquidation, bankruptcy = leverage_prices(entry, leverage, rate, side=side, contract=contract)
     if not math.isnan(liquidation) and not math.isnan(bankruptcy):
         assert side * float(bankruptcy) <= side * float(liquidation) * (1 + side * 1e-9)
+
+
+def snapshot(ts, account, quantity, **changed):
+    row = {"ts": ts, "venue": "somewhere", "account": account, "symbol": BTC, "side": 1, "qty": Decimal(quantity),
+           "entry": Decimal(100), "collateral": Decimal(20), "collateral_asset": "USDC", "haircut": Decimal("0.5"),
+           "margin_mode": "isolated", "contract": "linear", "mmr": Decimal("0.005"), "mm_base": "mark",
+           "opened_at": None, "weight": Decimal(1)}  # fmt: skip
+    return row | changed
+
+
+def test_stored_positions_are_a_population_of_the_latest_snapshots():
+    rows = [snapshot(10, "a", 1), snapshot(20, "a", 2), snapshot(15, "b", 3, opened_at=7)]
+    table = pa.Table.from_pylist(rows)
+    assert sorted(population_of(table).quantity.tolist()) == [2.0, 3.0]
+    early = population_of(table, at=12)
+    assert early.quantity.tolist() == [1.0]
+    liquidation, bankruptcy = liquidation_prices(early)
+    # half of the collateral counts: 10 of 100, leverage 10
+    assert (float(liquidation[0]), float(bankruptcy[0])) == pytest.approx((90.45226130653266, 90.0), rel=1e-12)
+    with pytest.raises(ConfigError, match="no snapshot at or before 5"):
+        population_of(table, at=5)
+    with pytest.raises(ConfigError, match="columns mmr are missing"):
+        population_of(table.drop_columns(["mmr"]))

@@ -236,12 +236,14 @@ def study_auction(values: Mapping[str, Any], seed: int) -> Study:
     found = [dutch_auction(decay, **common) for decay in decays.tolist()]
     drawn = [simulate_dutch(decay, seed=seed, runs=values["runs"], **common) for decay in decays.tolist()]
     best = best_decay(values["holding_cost"], **common)
-    costs = np.array([f.loss + values["holding_cost"] * f.seconds for f in found])
+    line = np.geomspace(float(decays.min()), float(decays.max()), 200)
+    costs = np.array([_cost(decay, values["holding_cost"], common) for decay in line.tolist()])
     return Study(
         name="auction", question="How fast should a Dutch auction fall?", inputs=values, seed=seed,
         results={
             "decay": decays, "loss": [f.loss for f in found], "seconds": [f.seconds for f in found], "simulated": drawn,
-            "cost": costs, "best_decay": best.decay, "best_cost": best.cost,
+            "cost": [_cost(decay, values["holding_cost"], common) for decay in decays.tolist()],
+            "best_decay": best.decay, "best_cost": best.cost,
         },
         units={
             "decay": "per second", "loss": "fraction of the fair price", "seconds": "seconds",
@@ -257,11 +259,16 @@ def study_auction(values: Mapping[str, Any], seed: int) -> Study:
         notes=("The loss does not depend on the start: decay is set by holding cost and block time, the starting price "
                "by the error of the oracle.", "The holding cost is the expected growth of the shortfall per second."),
         figures=(figure(
-            "Cost against decay", [Curve("loss + holding cost", np.log10(decays), costs)],
+            "Cost against decay", [Curve("loss + holding cost", np.log10(line), costs)],
             x_name="log10 of the decay per second", y_name="cost", x_form=lambda x: f"{x:.3g}", y_form=_percent,
             lines=((math.log10(best.decay), "best"),),
         ),),
     )  # fmt: skip
+
+
+def _cost(decay: float, holding_cost: float, common: dict[str, float]) -> float:
+    found = dutch_auction(decay, **common)
+    return found.loss + holding_cost * found.seconds
 
 
 def study_funding(values: Mapping[str, Any], seed: int) -> Study:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backtest.errors import ConfigError
+from backtest.lab.concentration import Concentration, concentration
 from backtest.lab.depth import (
     BookDepth,
     DepthCurve,
@@ -19,7 +20,7 @@ from backtest.lab.depth import (
 )
 from backtest.lab.given import count, number
 from backtest.lab.leverage_map import HeatMap, InferredMap, heat_map, prior_map
-from backtest.lab.positions import liquidation_prices, population
+from backtest.lab.positions import liquidation_prices, margin_utilisation, population
 from backtest.lab.study import Reader
 
 if TYPE_CHECKING:
@@ -117,6 +118,22 @@ def read_population(path: str) -> "Population":
     """Return the population of a CSV or Parquet file; partial data is accepted, as most ledgers are."""
     rows = read_rows(path)
     return population({str(name): rows[name].to_numpy() for name in rows}, is_partial=True)
+
+
+def ledger_concentration(path: str, reference: float) -> Concentration:
+    """Return who holds how much in a file of positions, and how close they are at the reference price."""
+    found = read_population(path)
+    prices, _ = liquidation_prices(found)
+    away = np.where(np.isnan(prices), np.inf, np.abs(prices - reference) / reference)
+    return concentration(
+        found.notional,
+        distance=away,
+        utilisation=margin_utilisation(found, reference),
+        is_foreign=[
+            asset not in ("quote", symbol.partition("/")[2].partition(":")[0])
+            for asset, symbol in zip(found.collateral_asset.tolist(), found.symbol.tolist(), strict=True)
+        ],
+    )
 
 
 def read_rows(path: str) -> "pd.DataFrame":
