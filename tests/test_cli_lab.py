@@ -179,6 +179,21 @@ def test_one_page_joins_studies(tmp_path):
     assert page.count("<figure") == 2
 
 
+def test_a_report_asks_everything_with_own_configurations(levdyn, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name, text in QUICK.items():
+        (mine / f"{name}.toml").write_text(text)
+    (mine / "contagion.toml").write_text("ratios = [2.0, 1.5]")
+    done = levdyn("lab", "report", "--configs", mine, "--out", tmp_path / "all")
+    assert done.code == 1
+    assert "contagion: the system" in done.out
+    written = {path.name for path in (tmp_path / "all").iterdir()}
+    assert written == {f"{name}.{form}" for name in QUESTIONS for form in ("json", "html")} | {"lab.html"}
+    assert (tmp_path / "all" / "lab.html").read_text().count("<section") == len(QUESTIONS)
+    assert levdyn("lab", "report", "--configs", tmp_path / "all", "--out", tmp_path / "x").code == 2
+
+
 def test_a_fund_is_larger_where_the_book_is_thinner(config):
     losses = [
         ask("fund", config(f"{QUICK['fund']}\n[book]\nkind = 'linear'\ndensity = {density}")).results["sizes"][-1]

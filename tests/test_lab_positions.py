@@ -22,6 +22,8 @@ from backtest.lab.positions import (
     margin_utilisation,
     population,
 )
+from backtest.lab.study_inputs import read_population
+from venues.pool import price_arrays
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 
@@ -152,6 +154,18 @@ def test_a_cross_account_has_no_price_of_its_own():
         liquidation_prices(population(rows(margin_mode="cross")))
 
 
+def test_prices_of_a_venues_tiers_are_those_of_its_calculator():
+    rules = venues.get("binance_usdm", as_of="2024-10-24")
+    quantity, entry, wallet = np.array([1.0, -40.0, 200.0]), np.full(3, 60_000.0), np.array([6e3, 2e5, 3e6])
+    out = np.empty((3, 2))
+    price_arrays([rules.box(BTC)], np.zeros(3, dtype=np.int32), quantity, entry, wallet, out)
+    for row in range(3):
+        position = venues.Position(BTC, quantity=quantity[row], entry_price=60_000, margin_mode="isolated",
+                                   isolated_wallet=wallet[row])  # fmt: skip
+        found = venues.Account(rules, positions=[position]).risk(marks={BTC: 60_000}).positions[BTC]
+        assert tuple(out[row]) == (found.liquidation_price, found.bankruptcy_price)
+
+
 def two_accounts():
     return {
         "symbols": [BTC, ETH], "symbol": [0, 1, 0], "account": [0, 0, 1], "quantity": [1.0, 10.0, 1.0],
@@ -210,10 +224,12 @@ def snapshot(ts, account, quantity, **changed):
     return row | changed
 
 
-def test_stored_positions_are_a_population_of_the_latest_snapshots():
+def test_stored_positions_are_a_population_of_the_latest_snapshots(tmp_path):
     rows = [snapshot(10, "a", 1), snapshot(20, "a", 2), snapshot(15, "b", 3, opened_at=7)]
     table = pa.Table.from_pylist(rows)
     assert sorted(population_of(table).quantity.tolist()) == [2.0, 3.0]
+    table.to_pandas().astype({"qty": float}).to_parquet(tmp_path / "stored.parquet")
+    assert sorted(read_population(str(tmp_path / "stored.parquet")).quantity.tolist()) == [2.0, 3.0]
     early = population_of(table, at=12)
     assert early.quantity.tolist() == [1.0]
     liquidation, bankruptcy = liquidation_prices(early)

@@ -19,6 +19,7 @@ from backtest.lab.depth import (
     square_root_depth,
 )
 from backtest.lab.given import count, number
+from backtest.lab.ledger import population_of
 from backtest.lab.leverage_map import HeatMap, InferredMap, heat_map, prior_map
 from backtest.lab.positions import liquidation_prices, margin_utilisation, population
 from backtest.lab.study import Reader
@@ -115,8 +116,15 @@ def infer_map(values: Mapping[str, Any], *, reference: float, grid: Any) -> Heat
 
 
 def read_population(path: str) -> "Population":
-    """Return the population of a CSV or Parquet file; partial data is accepted, as most ledgers are."""
+    """Return the population of a CSV or Parquet file; partial data is accepted, as most ledgers are.
+
+    Its columns are those of `population`, or those of stored positions (kind `positions`, with ts and qty).
+    """
     rows = read_rows(path)
+    if "qty" in rows:
+        import pyarrow as pa
+
+        return population_of(pa.Table.from_pandas(rows, preserve_index=False))
     return population({str(name): rows[name].to_numpy() for name in rows}, is_partial=True)
 
 
