@@ -162,6 +162,10 @@ def test_history_enters_margin_and_funding(config, tmp_path):
     pd.DataFrame({"close": 100.0 * steps}).to_csv(tmp_path / "bars.csv", index=False)
     found = ask("margin", config(f"paths = 1000\nbars = '{tmp_path}/bars.csv'")).results["versions"]
     assert found.historical == pytest.approx(0.03, rel=0.01)
+    swing = ask("margin", config(f"paths = 1000\nbars = '{tmp_path}/bars.csv'\nfloor = 0.05")).results["procyclicality"]
+    assert 1.0 <= swing.floored <= swing.peak_to_trough < 2.0
+    with pytest.raises(ConfigError, match="due at once"):
+        ask("margin", config("leverages = [250.0]"))
     pd.DataFrame({"rate": [0.0001, 0.0001, 0.0003, -0.0002]}).to_csv(tmp_path / "rates.csv", index=False)
     assert ask("funding", config(f"rates = '{tmp_path}/rates.csv'")).results["censored_share"] == 0.5
 
