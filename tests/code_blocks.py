@@ -1,8 +1,8 @@
 """The code blocks of a Markdown page: found, run in their order, their output compared with what the page says.
 
 A block of Python, TOML, shell or text is run. ``title="name"`` saves it as that file first, and Python is then a script
-of its own; without a title the Python blocks of a page are one script. Text is what the block before it prints; a line
-of dots there stands for any lines. A title that begins with "in " is another tool's code: it must be Python, no more.
+of its own; without a title the Python blocks of a page are one script. Text is what the block before it prints; three
+dots there stand for the rest of a line and any lines after it. A title that begins with "in " is another tool's code: it must be Python, no more.
 Other blocks are commands of the checkout, which are looked at by the tests that know them.
 """
 
@@ -145,11 +145,11 @@ def run(page: Path, folder: Path) -> Iterator[tuple[Block, str]]:
             elif block.language == "sh":
                 printed = "".join(shown(output_of(words, code)) for words, code in commands(block.text))
             elif block.language == "text":
-                yield block, printed
+                yield block, printed.lstrip("\n")
 
 
 def says(text: str, printed: str) -> bool:
-    """Whether a page's text is what was printed, a line of dots standing for any lines."""
+    """Whether a page's text is what was printed, three dots standing for the rest of a line and any lines after it."""
     parts = [re.escape(part) for part in text.split(DOTS)]
     return re.fullmatch("(?:.*\n)*?".join(parts), printed) is not None
 
