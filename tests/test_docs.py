@@ -26,13 +26,16 @@ def test_the_blocks_of_a_page_run_and_print_what_it_says(page: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
-def test_every_block_is_of_a_kind_that_is_run_and_the_others_are_make_targets(page: Path) -> None:
+def test_what_is_not_run_is_a_make_target_or_a_command_for_the_network_with_options_that_exist(page, levdyn) -> None:
     targets = (ROOT / "Makefile").read_text()
     for block in blocks(page):
-        if block.language not in RUN:
-            for words, _ in commands(block.text):
-                assert words[0] == "make"
+        for words, _ in commands(block.text) if block.language not in RUN else ():
+            if words[0] == "make":
                 assert re.search(rf"^{words[1]}:", targets, re.MULTILINE)
+            else:
+                assert words[:2] in (["levdyn", "download"], ["levdyn", "record"])
+                shown = levdyn(words[1], "--help").out
+                assert not [word for word in words if word.startswith("--") and word not in shown]
 
 
 def test_every_page_is_in_the_navigation_once() -> None:
