@@ -65,8 +65,8 @@ def test_fees_margins_and_liquidation_fees_follow_their_dates():
 
 
 def test_a_mark_is_the_index_and_the_average_basis_within_a_bound():
-    assert DERIBIT.mark_price(index=100, last_rate=0, hours_left=0, basis=0.5) == pytest.approx(100.5)
-    assert DERIBIT.mark_price(index=100, last_rate=0, hours_left=0, basis=-7) == pytest.approx(99)
+    assert DERIBIT.mark_price(index=100, basis=0.5) == pytest.approx(100.5)
+    assert DERIBIT.mark_price(index=100, basis=-7) == pytest.approx(99)
 
 
 # Arithmetic

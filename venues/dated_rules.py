@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from venues.checks import Number, Time, day, did_you_mean, number, time_ns
 from venues.errors import VenueError
@@ -11,6 +11,7 @@ from venues.facts import (
     AutoExchange,
     Dated,
     DeliveryRules,
+    Discounts,
     Fact,
     FeeLevel,
     Fees,
@@ -163,8 +164,13 @@ class DatedRules:
         VenueError
             If the venue ships no comparable table.
         """
-        asked = self.default_instrument(symbol)
         now = self.moment(at)
+        if self.margin(at).tier_unit == "quantity":
+            raise VenueError(
+                f"{self.name}: tiers count contracts, which are not comparable over symbols; "
+                f"give missing_tiers=[Tier(...)] for {symbol}"
+            )
+        asked = self.default_instrument(symbol)
         chosen = []
         for other in self.facts.tiers:
             parts = parse_symbol(other.removesuffix("-*"))
@@ -235,7 +241,7 @@ class DatedRules:
         return sorted({key[0] for key in self.facts.fees} | by_volume)
 
     def level_of_volume(self, volume: Number, at: Time | None = None) -> str:
-        """Return the level of a volume traded in the last 30 days, US dollars.
+        """Return the level of a volume traded in the last `VenueFacts.fee_days` days, US dollars.
 
         Raises
         ------
@@ -314,13 +320,19 @@ class DatedRules:
         return self.need(of_symbol(self.facts.clearance_fees, symbol), at, f"clearance fee of {symbol}")
 
     def collateral_ratio(self, asset: str, at: Time | None = None) -> float:
-        """Return the share of a positive balance that counts as margin in multi-assets mode."""
+        """Return the share of a positive balance, the first of several, that counts as margin in multi-assets mode."""
+        return self.discounts(asset, at)[0][1]
+
+    def discounts(self, asset: str, at: Time | None = None) -> Discounts:
+        """Return (amount from, share that counts of what lies above it) of a positive balance in multi-assets mode."""
         if not self.facts.collateral:
             raise VenueError(f"{self.name} has no multi-assets mode; collateral must be 'single'")
         if asset not in self.facts.collateral:
             known = sorted(self.facts.collateral)
             raise VenueError(f"{self.name}: {asset} is no collateral in multi-assets mode; known: {', '.join(known)}")
-        return self.need(self.facts.collateral[asset], at, f"collateral ratio of {asset}")
+        dated: Dated[Any] = self.facts.collateral[asset]
+        found = self.need(dated, at, f"collateral ratio of {asset}")
+        return found if isinstance(found, tuple) else ((0.0, found),)
 
     def auto_exchange_rules(self, at: Time | None = None) -> AutoExchange:
         """Return the balances below which other collateral is sold."""

@@ -12,10 +12,10 @@ from libc.stdint cimport int32_t
 from venues.contract cimport INVERSE, OF_LEVERAGE, notional
 from venues.leg_margin cimport (
     backing, fixed_fee, floating_fee, has_fixed_fee, initial_rate, is_fixed, leg_initial, loss_reduces_equity,
-    margin_required, order_fees, profit_of, shrinks, size_rate,
+    margin_required, order_fees, profit_of, shrinks, size_rate, tier_rate, tier_requirement,
 )
 from venues.lines cimport DOWN, UP, Group, Line, border_of, group_of, line_of, per_x, price_of, value_at, zero_of
-from venues.tiers cimport TierTable, maintenance, tier_at
+from venues.tiers cimport TierTable, tier_at
 
 cdef extern from *:
     """
@@ -300,13 +300,15 @@ cdef double _leg_reach(
     cdef double curve = table.size_rate if table != NULL and leg.contract.kind == INVERSE and not still else 0.0
     cdef double by_size = 0.0 if curve > 0.0 or still else size_rate(leg.contract, here, leg.mark)
     cdef double base = gain * here - here * (fee + by_size + curve * here) - (
-        0.0 if still else maintenance(table, here))
+        0.0 if still else tier_requirement(leg.contract, leg.quantity, here))
     cdef double start = here
     cdef double end, rate, amount, loss, ratio
     cdef double worst = -INFINITY
     cdef int32_t row = 0
-    if still:
-        table = NULL
+    if leg.contract.tiers_by_quantity and not still:
+        by_size += tier_rate(leg.contract, leg.quantity)
+    if still or leg.contract.tiers_by_quantity:
+        table = NULL                     # no border lies on the way of the price
     if table != NULL:
         row = <int32_t> (tier_at(table, here) - table.rows)
     while True:

@@ -22,6 +22,8 @@ class OrderCost(NamedTuple):
 cdef double open_loss(const Contract *c, int side, double quantity, double price, double mark) noexcept nogil:
     # quantity x abs(min(0, side x (mark - price))) (Binance FAQ 87fa7ee3); inverse: the same with 1/price - 1/mark
     cdef double gain
+    if c.order_loss_is_free:
+        return 0.0
     if c.kind == INVERSE:
         gain = side * (1.0 / price - 1.0 / mark)
     else:

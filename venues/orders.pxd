@@ -61,6 +61,7 @@ cdef enum Reason:
     VENUE_OVERLOADED = 23
     VOLUME_EXHAUSTED = 24    # bar share used up and the rest is not carried over
     LEVERAGE_ABOVE_TIER = 25
+    LEVERAGE_NOT_WHOLE = 26
 
 cdef struct Order:
     int64_t id               # > 0, in order of submission

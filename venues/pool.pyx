@@ -9,7 +9,7 @@ from venues.margin cimport (
     liquidation_price, standard_risk, standard_slack,
 )
 from venues.leg_margin cimport leg_initial
-from venues.reductions cimport reduction, step_down
+from venues.reductions cimport first_tier_requirement, part_of, reduction, step_down, tiers_down
 
 from typing import NamedTuple
 
@@ -218,6 +218,18 @@ cdef class PoolBox:
         if not price > 0.0:
             raise VenueError(f"price must be above 0, got {price}")
         return reduction(&self.pool, self._row(row), price, fee_rate, target)
+
+    def tiers_down(self, int32_t row, *, int32_t tiers):
+        """Return the quantity (>= 0) to close to stand so many tiers lower; all where there are not so many."""
+        return tiers_down(&self.pool.legs[self._row(row)], tiers)
+
+    def first_tier_requirement(self):
+        """Return the maintenance if every leg were in the first tier, fees to close included."""
+        return first_tier_requirement(&self.pool)
+
+    def part(self, int32_t row, *, double whole_up_to, double part):
+        """Return the quantity (>= 0) of the first order: all of a notional up to whole_up_to, else that part."""
+        return part_of(&self.pool.legs[self._row(row)], whole_up_to, part)
 
     def step_down(self, int32_t row, *, double price, double fee_rate):
         """Return the quantity (>= 0) to close at `price` to stand in the highest lower tier that suffices; else all."""
