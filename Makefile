@@ -23,7 +23,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 # Without the directory of the command on sys.path: tests import what is installed, never what happens to lie around.
 PYTEST = PYTHONSAFEPATH=1 $(BIN)/pytest -n auto --maxprocesses 8
 
-.PHONY: help setup build demo test test-all lint format wheel bench conformance trace clean
+.PHONY: help setup build demo test test-all lint format wheel bench conformance docs trace clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -98,6 +98,16 @@ bench: build  ## the quick form of the benchmarks
 
 conformance: build  ## docs/conformance.md: worked cases of the venues, ours beside theirs
 	PYTHONPATH=tests $(BIN)/python tests/conformance.py
+
+# By name: installing the package once more, for an extra, would compile all of it.
+EXTRA = import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/python -c '$(EXTRA)' docs > $@.txt
+	$(BIN)/pip install -qq -r $@.txt
+	@touch $@
+
+docs: build $(VENV)/.docs  ## the documentation as a site in build/site, warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 trace: build  ## recompile with bounds checks, line tracing, debug symbols; back with make build FORCE=1
 	LINETRACE=1 $(BIN)/python -W ignore setup.py --quiet build_ext --build-lib . --force

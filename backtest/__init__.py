@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from backtest.backtest import Backtest
     from backtest.comparison import compare
     from backtest.errors import ConfigError, InvariantError, OrderError
-    from backtest.replay import replay
+    from backtest.replay_export import replay
     from backtest.result import Result
     from backtest.strategy import Strategy
 
@@ -33,7 +33,7 @@ _PLACES = {
     "Result": "backtest.result",
     "Strategy": "backtest.strategy",
     "compare": "backtest.comparison",
-    "replay": "backtest.replay",
+    "replay": "backtest.replay_export",
     "ConfigError": "backtest.errors",
     "InvariantError": "backtest.errors",
     "OrderError": "backtest.errors",

@@ -71,15 +71,18 @@ class Assembly(VenueFigures):
             box(run, books[run.venue], rows, self.scales[rows[run.instrument.settle]], self.first)
             for run in self.instruments
         ]
+        for run, made in zip(self.instruments, self.boxes, strict=True):
+            if run.tables:
+                made.set_value_limits(*self.value_limits(run, self.first, run.tables[0].tiers[0].max_leverage))
         return World(self.boxes, self.scales), World(self.boxes, self.scales)
 
     def _venues(self, world: "World", local: "World") -> "list[AccountState]":
         """Make ledger, accounts, markets and exchange; return the accounts as the strategies will know them."""
         from backtest.spill import Spill
         from venues.auto_exchange import AutoExchange
+        from venues.down_tiers import TierLiquidator
         from venues.failure import VenueFailures
         from venues.ledger import Ledger
-        from venues.liquidation import Liquidator
         from venues.orders import OrderStore
         from venues.outbox import Outbox
         from venues.records import Journal
@@ -105,7 +108,7 @@ class Assembly(VenueFigures):
             accounts=accounts,
             markets=[self._market(world, store, run) for run in self.instruments],
             venue_of=[self.venue_names.index(run.venue) for run in self.instruments],
-            liquidator=Liquidator(courses=[self._liquidation_course(name) for name in self.venue_names]),
+            liquidator=TierLiquidator(courses=[self.liquidation_course(name, self.first) for name in self.venue_names]),
             auto_exchange=AutoExchange(
                 world, ledger, thresholds=[self._exchange_thresholds(name) for name in self.venue_names]
             ),
@@ -183,19 +186,29 @@ class Assembly(VenueFigures):
         )
         model, power = venue.queue_model
         account.meet_books(NAMES[model], power, self.book_slippage(venue))
-        self._rules_of_orders(account, venue)
+        self.rules_of_orders(account, venue, self.first)
         if venue.forced_close == "mark_slippage":
             account.close_at_mark()
         return account
 
-    def _rules_of_orders(self, account: "Account", venue: Venue) -> None:
-        """Give an account what its venue assumes of market orders and charges on forced ones."""
+    def rules_of_orders(self, account: "Account", venue: Venue, at: int) -> None:
+        """Give an account what its venue at a time assumes of market orders and charges on forced ones."""
         book = venue.book
         if book.facts.orders:
-            rules = book.order_rules(self.first)
+            rules = book.order_rules(at)
             account.assume_prices(rules.buy_markup, rules.sell_markup)
-        if book.facts.liquidation and book.liquidation(self.first).charges_trading_fee:
-            account.charge_forced_fills()
+        if book.facts.liquidation:
+            forced = book.liquidation(at)
+            account.charge_forced_fills(
+                fills=forced.charges_trading_fee,
+                takeovers=forced.charges_trading_fee and not forced.takeover_is_free,
+            )
+
+    def _mark_age(self, run: RunInstrument) -> int:
+        """Return how old the price that funding is paid on may become with a position open, ns."""
+        age = mark_age(run, self.marks[run.index])
+        at_index = self._book(run.venue).margin(self.first).funding_price == "index"
+        return max(age, mark_age(run, "index")) if at_index else age
 
     def _context(self, local: "World", states: "list[AccountState]") -> None:
         """Make the strategies' side."""
@@ -323,7 +336,7 @@ class Assembly(VenueFigures):
                 "on_trade" in strategy.python_hooks() or strategy.c_hooks & 1 for strategy in self.strategies
             ),
         )
-        ages = [mark_age(run, self.marks[run.index]) if run.is_derivative else 0 for run in self.instruments]
+        ages = [self._mark_age(run) if run.is_derivative else 0 for run in self.instruments]
         self.loop = Loop(
             exchange=self.exchange,
             context=self.context,

@@ -68,15 +68,18 @@ class Backtest:
     prices : mapping of str to float
         US dollar prices of assets without index rows, printed in the report.
     mark : str or mapping of symbol to str
-        Where marks come from: ``feed | last | index``.
+        Where marks come from: ``feed`` (rows of the venue), ``last`` (the traded price), ``index``, or ``formula``
+        (the venue's own, from index, trades and funding).
     bar_path : str
-        ``worst | ohlc | olhc``.
+        Which way prices go inside a bar: ``worst`` (the extreme that is nearer to liquidation first), ``ohlc`` (the
+        high first), ``olhc`` (the low first).
     seed : int
     transfers : Transfers, optional
     on_gap : str
-        ``error | skip | warn``.
+        What a hole in the data is: an ``error``, or accepted and listed (``skip``, ``warn``).
     on_ruin : str
-        ``stop | continue | refill``.
+        When an account has nothing left: ``stop`` the run, ``continue`` without it, or ``refill`` it with what it
+        started with (counted as deposits).
     cash_rate : float
         Yearly rate that the Sharpe ratio is measured against.
     limits : bool

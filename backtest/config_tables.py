@@ -73,6 +73,7 @@ class TierTable(Section):
     maintenance_rate: float
     max_leverage: float
     amount: float | None = None
+    size_rate: float = 0.0
 
 
 class VenueTable(Section):

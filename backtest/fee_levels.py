@@ -1,4 +1,4 @@
-"""Fees by volume: each day at 00:00 UTC an account moves to the level of what it traded in the last 30 days."""
+"""Fees by volume: each day at 00:00 UTC an account moves to the level of what it traded in the last days."""
 
 from collections import deque
 from typing import TYPE_CHECKING
@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from backtest.assembly import Assembly
 
 DAY_NS = 86_400_000_000_000
-DAYS = 30
 
 
 class VolumeFees:
@@ -27,8 +26,9 @@ class VolumeFees:
         self.assembly = assembly
         self.number = number
         self.venue = assembly.venues[number]
+        days = self.venue.book.facts.fee_days
         # What it had traded before the start is spread evenly over the days.
-        self.days = deque([float(self.venue.volume) / DAYS] * DAYS, maxlen=DAYS)
+        self.days = deque([float(self.venue.volume) / days] * days, maxlen=days)
         self.counted = 0.0
 
     def events(self) -> list[Event]:

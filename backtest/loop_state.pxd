@@ -38,6 +38,7 @@ cdef enum MarkFormula:
     MEDIAN = 0
     FAIR = 1
     EMA = 2
+    BASIS = 3                # index + moving average of the basis, no median
 
 cdef struct FormulaMark:     # mark price by the venue's formula (binance.md section 2), on the venue's clock
     BasisAverage basis

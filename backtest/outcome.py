@@ -16,6 +16,7 @@ from feeds.times import iso
 from venues.latency import Latency
 
 if TYPE_CHECKING:
+    from backtest.run_instruments import RunInstrument
     from venues.config import Venue
 
 
@@ -208,6 +209,9 @@ def _market_rows(assembly: Assembly, add: Any) -> None:
         add("mark", words, _some(symbols), mark != "feed")
     for coverage, symbols in _forced_orders(assembly).items():
         add("liquidations of others", f"{COVERAGE_WORDS[coverage]} (coverage {coverage})", _some(symbols), False)
+    oracle = [run.symbol for run in assembly.instruments if _lacks_oracle(assembly, run)]
+    if oracle:
+        add("funding price", "the mark: the data have no index rows of what is paid on the oracle", _some(oracle))
     forced, paid = assembly.exchange.journal.liquidations.rows, assembly.exchange.journal.funding.rows
     for source, symbols in by_tiers.items():
         rests = (
@@ -236,6 +240,13 @@ def _forced_orders(assembly: Assembly) -> dict[str, list[str]]:
             for coverage in stream.words("coverage"):
                 found.setdefault(coverage, []).append(stream.symbol)
     return found
+
+
+def _lacks_oracle(assembly: Assembly, run: "RunInstrument") -> bool:
+    """Return whether funding that is paid on the index has no index in the data."""
+    book = next(venue.book for venue in assembly.venues if venue.name == run.venue)
+    is_paid = run.is_derivative and run.stream("funding") and not run.stream("index")
+    return bool(is_paid) and book.margin(assembly.first).funding_price == "index"
 
 
 def _some(names: list[str]) -> str:

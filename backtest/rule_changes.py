@@ -36,6 +36,7 @@ def rule_changes(assembly: "Assembly") -> RuleEvents:
     for name, venue in books.items():
         events += _rounding(assembly, name, venue)
         events += _margin(assembly, name, venue)
+        events += _liquidation(assembly, name, venue)
     recorded, settlements, ended = _venue_events(assembly)
     events += recorded
     # The profit of the session is paid out before a contract ends with it.
@@ -49,7 +50,11 @@ def _tiers(assembly: "Assembly", run: RunInstrument) -> list[Event]:
     box = assembly.boxes[run.index]
 
     def change(tiers: TierBox) -> Callable[[int], None]:
-        return lambda time: _with_check(assembly, time, lambda: box.swap_tiers(tiers))
+        def apply(time: int) -> None:
+            box.set_value_limits(*assembly.value_limits(run, time, tiers.rows[0].max_leverage))
+            _with_check(assembly, time, lambda: box.swap_tiers(tiers))
+
+        return apply
 
     return [(t.valid_from, change(TierBox(t.tiers, valid_from=t.valid_from))) for t in run.tables[1:]]
 
@@ -99,6 +104,21 @@ def _margin(assembly: "Assembly", name: str, venue: Venue) -> list[Event]:
     return [
         (fact.since, change(fact.value))
         for fact in venue.book.facts.margin
+        if assembly.first < fact.since < assembly.settings.end
+    ]
+
+
+def _liquidation(assembly: "Assembly", name: str, venue: Venue) -> list[Event]:
+    def change(time: int) -> None:
+        liquidator = assembly.exchange.liquidator
+        liquidator.set_course(assembly.venue_names.index(name), assembly.liquidation_course(name, time))
+        for number, account in enumerate(assembly.venues):
+            if account.name == name:
+                assembly.rules_of_orders(assembly.exchange.account_list[number], account, time)
+
+    return [
+        (fact.since, change)
+        for fact in venue.book.facts.liquidation
         if assembly.first < fact.since < assembly.settings.end
     ]
 

@@ -83,6 +83,10 @@ class Decisions:
                 f"Venue({venue.name!r}): leverage {given:g} of {run.symbol} exceeds the {most:g} "
                 "that its first tier allows"
             )
+        if given % 1.0 and venue.book.margin(self.first).whole_leverage:
+            raise ConfigError(
+                f"Venue({venue.name!r}): leverage of {run.symbol} must be a whole number there, got {given:g}"
+            )
         return given
 
     def decide(self) -> None:

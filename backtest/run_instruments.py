@@ -121,7 +121,9 @@ def _instrument(
 ) -> RunInstrument:
     rules = venue.book
     given = [
-        _from_row(row, symbol) for row in dataset.instruments if (row["venue"], row["symbol"]) == (venue.name, symbol)
+        _from_row(row, symbol, rules.expiry(symbol))
+        for row in dataset.instruments
+        if (row["venue"], row["symbol"]) == (venue.name, symbol)
     ]
     records = sorted([*rules.instruments(symbol), *given], key=lambda record: record.valid_from)
     before = [record for record in records if record.valid_from <= start]
@@ -149,15 +151,14 @@ def _instrument(
     return run
 
 
-def _from_row(row: Mapping[str, Any], symbol: str) -> Instrument:
-    """Return an Instrument of a row of kind `instruments`."""
+def _from_row(row: Mapping[str, Any], symbol: str, expiry: int | None) -> Instrument:
+    """Return an Instrument of a row of kind `instruments`; `expiry` holds where the row has none."""
     fields: dict[str, Any] = {
         name: float(row[name])
         for name in ("contract_size", "tick_size", "lot_size", "min_notional")
         if row.get(name) is not None
     }
-    if row.get("expiry"):
-        fields["expiry"] = row["expiry"]
+    fields["expiry"] = row["expiry"] if row.get("expiry") else expiry
     return Instrument(
         symbol,
         contract=str(row["contract"]),

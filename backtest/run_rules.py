@@ -1,5 +1,7 @@
 """What the rule books of the venues say for one run, in the engine's units."""
 
+from math import isinf
+
 from backtest.errors import ConfigError
 from backtest.run_decisions import Decisions
 from backtest.run_instruments import RunInstrument
@@ -48,14 +50,21 @@ class VenueFigures(Decisions):
             book.need(book.facts.amend_keeps_place, self.settings.start, "amending of orders")
         )
 
-    def _liquidation_course(self, name: str) -> dict[str, int | float | bool]:
-        """Return how a venue closes by force, as `Liquidator` takes it."""
+    def value_limits(self, run: RunInstrument, at: int, max_leverage: float) -> tuple[float, float]:
+        """Return the largest value of a market and of a limit order, quote currency; 0 = none."""
+        book = self._book(run.venue)
+        if not book.facts.orders or not run.is_derivative:
+            return 0.0, 0.0
+        return book.order_rules(at).largest_values(max_leverage)
+
+    def liquidation_course(self, name: str, at: int) -> dict[str, int | float | bool]:
+        """Return how a venue closes by force at a time, as `Liquidator` takes it."""
         book = self._book(name)
         if not book.facts.liquidation:
             return {}
-        rules = book.liquidation(self.settings.start)
+        rules = book.liquidation(at)
         return {
-            "time_limit": int(rules.time_limit_seconds * 1_000_000_000),
+            "time_limit": 0 if isinf(rules.time_limit_seconds) else int(rules.time_limit_seconds * 1_000_000_000),
             "is_at_once": rules.course == "at_once",
             "is_joint_at_once": rules.multi_assets_course == "at_once",
             "is_tiered": rules.isolated_course == "by_tier",
@@ -65,6 +74,13 @@ class VenueFigures(Decisions):
             "target": rules.target_ratio,
             "round_time": int(rules.round_seconds * 1_000_000_000),
             "round_share": rules.round_share,
+            "is_in_parts": rules.course == "in_parts",
+            "backstop": rules.backstop_share,
+            "whole_up_to": rules.whole_up_to,
+            "part": rules.part,
+            "tiers_down": rules.tiers_down,
+            "pace": int(rules.pace_seconds * 1_000_000_000),
+            "cooldown": int(rules.cooldown_seconds * 1_000_000_000),
             "has_limited_fund": any(venue.name == name and venue.insurance_fund is not None for venue in self.venues),
         }
 
@@ -78,7 +94,12 @@ class VenueFigures(Decisions):
                 f"mark='formula' of {run.address} needs index points, the data have index bars; use mark='index'"
             )
         rules = book.mark_rules(self.settings.start)
-        kind = ("median", "fair", "ema").index(rules.formula)
+        if rules.formula == "outside_median":
+            raise ConfigError(
+                f"mark='formula' of {run.address}: the formula of {run.venue} needs prices that a run does not have "
+                "(mids of other venues); use mark='feed', 'last' or 'index'"
+            )
+        kind = ("median", "fair", "ema", "basis").index(rules.formula)
         return rules.points, int(rules.spacing_seconds * 1_000_000_000), kind, rules.bound
 
     def _is_announced(self, run: RunInstrument) -> bool:

@@ -5,7 +5,8 @@ import difflib
 from libc.math cimport floor, fmax, isnan
 from venues.contract cimport INVERSE, OF_LEVERAGE, OF_TIER, QUANTO, SPOT, Contract
 from venues.leg_margin cimport fee_to_close, initial_rate
-from venues.state cimport AccountState, Slot
+from venues.margin cimport Leg, leg_notional
+from venues.state cimport AccountState, PoolState, Slot
 from venues.tiers cimport max_leverage
 
 from backtest.errors import OrderError
@@ -122,12 +123,26 @@ cdef double per_unit(AccountState state, int32_t asset, double dollars) noexcept
     return dollars / worth if worth > 0.0 else 0.0
 
 
+cdef double kept_beyond_initial(const PoolState *pool) noexcept nogil:
+    """Equity that stays beside the initial margin when money leaves a cross pool, in its unit."""
+    cdef int32_t i
+    cdef double share = 0.0
+    cdef const Leg *leg
+    for i in range(pool.pool.count):
+        leg = &pool.pool.legs[i]
+        share += leg_notional(leg) * leg.contract.transfer_share * leg.conversion
+    if share > 0.0:
+        # venues/hyperliquid.md, margin: max(initial margin in use, 10 % of the total open notional)
+        return fmax(0.0, share - pool.risk.initial - pool.risk.orders)
+    return fmax(0.0, pool.risk.unrealized)
+
+
 cdef int64_t withdrawable_atoms(AccountState state, int32_t asset, int64_t locked) noexcept nogil:
     cdef int64_t wallet = state.balances[asset] - state.earmarked[asset] - locked
     cdef double amount = free_amount(state, asset, 0), profit
     cdef int32_t pool = state.cross_pool[asset]
     if pool >= 0:
-        profit = fmax(0.0, state.pools[pool].risk.unrealized)
+        profit = kept_beyond_initial(state.pools[pool])
         amount -= per_unit(state, asset, profit) if state.multi_assets else profit
     # deribit.md section 2: the profit of a session is margin, but leaves only after its settlement
     wallet -= max(<int64_t> 0, state.session_profit[asset])

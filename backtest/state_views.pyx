@@ -14,7 +14,35 @@ YEAR_HOURS = 8760.0
 
 
 cdef class PositionView:
-    """A position when asked for. Quantities in the instrument's unit, prices in quote, money in the settle asset."""
+    """A position when it was asked for: it does not change afterwards. True unless the quantity is zero.
+
+    Attributes
+    ----------
+    quantity : float
+        Signed, in the instrument's unit: coins (linear, spot) or contracts (inverse).
+    delta : float
+        Signed, in base coin.
+    notional : float
+        Signed worth at the mark, in the settle asset (spot: at the last price, in quote).
+    leverage : float
+        Notional over the equity of the account, signed.
+    entry_price, last_entry_price : float or None
+        Average, and of the latest fill that made the position larger; None without a position.
+    entries : int
+        Fills that made the position larger since it was opened.
+    unrealized_pnl, funding : float
+        Settle asset; funding received since the position was opened, negative when paid.
+    liquidation_price : float or None
+        Mark at which its margin pool is liquidated when nothing else moves.
+    distance : float
+        Between the mark and that price, as a fraction of the mark; infinite without one.
+    stop_price : float or None
+        Trigger of the resident stop.
+    margin_leverage : float
+        The venue's setting, which caps the leverage and is not the leverage.
+    margin_mode : str
+        ``cross | isolated``.
+    """
 
     cdef readonly double quantity
     cdef readonly double delta
@@ -81,7 +109,16 @@ cdef class PositionView:
 
 
 cdef class AccountView:
-    """An account, read when its attributes are."""
+    """An account, read when its attributes are.
+
+    Attributes
+    ----------
+    name : str
+        As in results: the venue, ``venue/account`` unless the account is called main.
+    asset : str
+        The asset it settles in.
+    number : int
+    """
 
     cdef Context context
     cdef readonly int number
@@ -156,7 +193,16 @@ cdef double account_ratio(AccountState state) noexcept:
 
 
 cdef class FundingInfo:
-    """Funding of a perpetual as delivered so far. Rates per interval; annual ones are rate x intervals a year."""
+    """Funding of a perpetual as delivered so far. Rates per interval; annual ones are rate x intervals a year.
+
+    Attributes
+    ----------
+    last_rate, last_annual : float or None
+        The latest settled rate; None before the first.
+    interval_hours : float
+    next_time : int or None
+        Next funding time, ns.
+    """
 
     cdef readonly object last_rate
     cdef readonly double interval_hours

@@ -3,7 +3,7 @@
 from backtest.agenda cimport ANSWER, CANCEL_ARRIVES, Entry, ORDER_ARRIVES, ORDER_EXPIRES, TRANSFER_ARRIVES
 from backtest.bar_paths cimport collateral_value
 from backtest.book_messages cimport BookMessages
-from backtest.loop_state cimport EMA, FAIR, FormulaMark
+from backtest.loop_state cimport BASIS, EMA, FAIR, FormulaMark
 from feeds.cursor cimport Cursor
 from feeds.events cimport BAR, BOOK, Event, FUNDING, INDEX, MARK, MARK_BAR, QUOTE, TRADE
 from libc.math cimport exp, isnan, rint
@@ -140,6 +140,8 @@ cdef class VenueClock(BookMessages):
             left = max(0.0, <double> (f.rate_ts + f.interval - time) / HOUR)
         if f.rule == FAIR:
             mark = fair_price(index, f.rate, left, max(<double> f.interval / HOUR, 1.0))
+        elif f.rule == BASIS:
+            mark = index + basis_mean(&f.basis)
         else:
             mark = mark_price(index, f.rate, left, max(<double> f.interval / HOUR, 1.0), basis_mean(&f.basis), last)
         return self.set_formula_mark(instrument, mark, time)
@@ -171,12 +173,17 @@ cdef class VenueClock(BookMessages):
 
     cdef int settle_funding(self, const Event *event, int64_t time) except -1 nogil:
         cdef int64_t mark = event.c
+        cdef int64_t mark_ts = time
         cdef int32_t i
         cdef Event head
         cdef bint held = False
         cdef Slot *slot
         cdef int leg
+        if mark == 0 and self.venue_world.contracts[event.instrument].funding_at_index:
+            mark = self.venue_world.prices[event.instrument].index
+            mark_ts = self.venue_world.prices[event.instrument].index_ts
         if mark == 0:
+            mark_ts = self.venue_world.prices[event.instrument].mark_ts
             mark = self.venue_world.prices[event.instrument].mark
             if self.exchange.mark_from_last[event.instrument]:
                 # A trade at the very instant is its mark too; trades come after funding in the order of ties.
@@ -197,12 +204,11 @@ cdef class VenueClock(BookMessages):
                         f"{self.context.infos[event.instrument].address} at {time} ns: a funding rate is due on an "
                         "open position and there is no mark; give mark rows, a mark column in the funding rows, "
                         "or mark='last'")
-            if (event.c == 0 and time - self.venue_world.prices[event.instrument].mark_ts
-                    > self.max_mark_age[event.instrument]):
+            if time - mark_ts > self.max_mark_age[event.instrument]:
                 with gil:
                     self.finding(
                         "old mark at funding", event.instrument, time,
-                        f"the mark is {(time - self.venue_world.prices[event.instrument].mark_ts) / 1e9:.0f} s old")
+                        f"the mark is {(time - mark_ts) / 1e9:.0f} s old")
             self.exchange.funding(event.instrument, mark, event.a, self.rate_scales[event.instrument],
                                   event.b * 1000000000, time)
         return 0

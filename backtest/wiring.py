@@ -93,10 +93,11 @@ def check_hooks(assembly: "Assembly", strategies: "Sequence[Strategy]") -> None:
             if source == "mark" and any(mark != "feed" for mark in assembly.marks.values()):
                 continue
             if source not in kinds:
+                own = "; your own forced closes come to on_liquidated" if hook == "on_liquidation" else ""
                 raise ConfigError(
                     f"{name}.{hook} would never be called: the data have no {source} rows "
                     f"(they have {', '.join(sorted(kinds))}); "
-                    "add them or take the hook out"
+                    f"add them or take the hook out{own}"
                 )
         if {"on_bar", "on_bars"} & present and "bars" not in kinds and not assembly.context.series:
             raise ConfigError(

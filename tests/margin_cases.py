@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from hypothesis import strategies as st
 
 from venues.contract import ContractBox
-from venues.instrument import Instrument, Tier
+from venues.instrument import Instrument, MarginRules, Tier
 from venues.pool import PoolBox, PoolRisk
 
 COINS = "ABCDEF"
@@ -20,10 +20,22 @@ def table(rows: Iterable[tuple[float, float]]) -> list[Tier]:
     return [Tier(floor=floor, maintenance_rate=rate, max_leverage=max(1.0, 0.5 / rate)) for floor, rate in rows]
 
 
-def box(contract: str, tiers: list[Tier], *, coin: str = "A", size: float = 1.0) -> ContractBox:
+@dataclass(frozen=True)
+class House:
+    """What a venue puts into margins: its rules and the taker fee that they may reserve."""
+
+    margin: MarginRules | None = None
+    taker_fee: float = 0.0
+
+
+PLAIN = House()
+
+
+def box(contract: str, tiers: list[Tier], *, coin: str = "A", size: float = 1.0, house: House = PLAIN) -> ContractBox:
     symbol = f"{coin}/USD:{coin}" if contract == "inverse" else f"{coin}/USDT:USDT"
-    instrument = Instrument(symbol, contract=contract, contract_size=size, tiers=tiers, maker_fee=0, taker_fee=0)
-    return ContractBox(instrument, index=0, assets=ASSETS, price_scale=4, quantity_scale=4)
+    fees = {"maker_fee": 0, "taker_fee": house.taker_fee}
+    instrument = Instrument(symbol, contract=contract, contract_size=size, tiers=tiers, **fees)
+    return ContractBox(instrument, index=0, assets=ASSETS, price_scale=4, quantity_scale=4, margin=house.margin)
 
 
 FLAT = table([(0, 0.005)])
@@ -92,15 +104,16 @@ def tables(draw: st.DrawFn, *, first: float, may_jump: bool = False) -> list[Tie
 
 
 @st.composite
-def drawn_legs(draw: st.DrawFn, contract: str, coin: str, may_jump: bool) -> tuple[list[Leg], float]:
+def drawn_legs(draw: st.DrawFn, contract: str, coin: str, may_jump: bool, house: House) -> tuple[list[Leg], float]:
     """Draw one position, or the two legs of hedge mode; with it the notional of one leg."""
     mark = 10 ** draw(st.floats(-2.0, 4.5))
     value = 10 ** (draw(st.floats(1.0, 6.0)) if contract == "linear" else draw(st.floats(-1.5, 3.0)))
     size = draw(st.sampled_from([1.0, 10.0, 100.0] if contract == "inverse" else [1.0, 0.01]))
-    # floors close to the notional too: bands must cross them
-    first = value * draw(st.one_of(st.floats(0.01, 10.0), st.floats(0.85, 1.15), st.just(1.0)))
-    one = box(contract, draw(tables(first=first, may_jump=may_jump)), coin=coin, size=size)
     quantity = value / mark / size if contract == "linear" else value * mark / size
+    counted = quantity if house.margin is not None and house.margin.tier_unit == "quantity" else value
+    # floors close to what they count too: bands must cross them
+    first = counted * draw(st.one_of(st.floats(0.01, 10.0), st.floats(0.85, 1.15), st.just(1.0)))
+    one = box(contract, draw(tables(first=first, may_jump=may_jump)), coin=coin, size=size, house=house)
     moves = st.floats(-0.4, 0.4)
     leverage = draw(st.sampled_from([1.0, 2.0, 10.0, 50.0]))
     conversion = draw(st.sampled_from([1.0, 1.0, 0.5, 1.3]))
@@ -115,13 +128,13 @@ def drawn_legs(draw: st.DrawFn, contract: str, coin: str, may_jump: bool) -> tup
 
 
 @st.composite
-def accounts(draw: st.DrawFn, *, contracts: int = 4, may_jump: bool = False) -> Drawn:
+def accounts(draw: st.DrawFn, *, contracts: int = 4, may_jump: bool = False, house: House = PLAIN) -> Drawn:
     """Draw a pool of one to `contracts` contracts, linear or inverse, one-way or hedge, sound or near its end."""
     contract = draw(st.sampled_from(["linear", "inverse"]))
     legs: list[Leg] = []
     total = 0.0
     for coin in COINS[: draw(st.integers(1, contracts))]:
-        more, value = draw(drawn_legs(contract, coin, may_jump))
+        more, value = draw(drawn_legs(contract, coin, may_jump, house))
         legs += more
         total += value
     return Drawn(total * draw(st.one_of(st.just(1.0), st.floats(0.01, 0.5), st.floats(0.5, 3.0))), legs)

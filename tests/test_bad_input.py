@@ -386,7 +386,7 @@ COMMANDS = {
     "hedge mode without a side": (
         ["venue.position_mode=hedge", "strategy.class=strategy.py:Sideless"], None, ["hedge mode", "position='long'"]
     ),
-    "dead hook": (["strategy.class=strategy.py:Dead"], None, ["on_liquidation would never be called"]),
+    "dead hook": (["strategy.class=strategy.py:Dead"], None, ["on_liquidation would never be called", "on_liquidated"]),
     "start after end": (["run.start='2025-01-02'", "run.end='2025-01-01'"], None, ["is not before end"]),
     "unknown word": (["run.bar_path=wurst"], None, ["bar_path", "worst"]),
     "no such file": (["strategy.class=strateg.py:Hold"], None, ["no such file", "strategy.py"]),

@@ -128,10 +128,15 @@ def test_a_question_that_is_not_there_is_answered_with_the_nearest():
 
 def test_a_ledger_gives_an_exact_map(config, tmp_path):
     rows = pd.DataFrame({"side": [1, 1, -1], "quantity": [2.0, 1.0, 3.0], "entry": 100.0,
-                         "collateral": [20.0, 50.0, 60.0], "mmr": 0.005})  # fmt: skip
+                         "collateral": [20.0, 50.0, 60.0], "mmr": 0.005,
+                         "symbol": "X/USDT:USDT", "collateral_asset": ["USDT", "X", "USDT"]})  # fmt: skip
     rows.to_csv(tmp_path / "ledger.csv", index=False)
     found = ask("map", config(f"reference = 100.0\n[positions]\nsource = 'file'\npath = '{tmp_path}/ledger.csv'"))
     assert found.results["confidence"] == "exact"
+    whales = found.results["concentration"]
+    assert whales.foreign_collateral == pytest.approx(1.0 / 6.0)
+    assert whales.top_share == pytest.approx(1.0)
+    assert whales.within[0.10] == pytest.approx(2.0 / 6.0)
     assert found.results["within"]["10 %"] == pytest.approx({"longs": 2.0, "shorts": 0.0})
 
 
@@ -157,6 +162,10 @@ def test_history_enters_margin_and_funding(config, tmp_path):
     pd.DataFrame({"close": 100.0 * steps}).to_csv(tmp_path / "bars.csv", index=False)
     found = ask("margin", config(f"paths = 1000\nbars = '{tmp_path}/bars.csv'")).results["versions"]
     assert found.historical == pytest.approx(0.03, rel=0.01)
+    swing = ask("margin", config(f"paths = 1000\nbars = '{tmp_path}/bars.csv'\nfloor = 0.05")).results["procyclicality"]
+    assert 1.0 <= swing.floored <= swing.peak_to_trough < 2.0
+    with pytest.raises(ConfigError, match="due at once"):
+        ask("margin", config("leverages = [250.0]"))
     pd.DataFrame({"rate": [0.0001, 0.0001, 0.0003, -0.0002]}).to_csv(tmp_path / "rates.csv", index=False)
     assert ask("funding", config(f"rates = '{tmp_path}/rates.csv'")).results["censored_share"] == 0.5
 
@@ -172,6 +181,21 @@ def test_one_page_joins_studies(tmp_path):
     page = path.read_text()
     assert page.count("<section") == 2
     assert page.count("<figure") == 2
+
+
+def test_a_report_asks_everything_with_own_configurations(levdyn, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name, text in QUICK.items():
+        (mine / f"{name}.toml").write_text(text)
+    (mine / "contagion.toml").write_text("ratios = [2.0, 1.5]")
+    done = levdyn("lab", "report", "--configs", mine, "--out", tmp_path / "all")
+    assert done.code == 1
+    assert "contagion: the system" in done.out
+    written = {path.name for path in (tmp_path / "all").iterdir()}
+    assert written == {f"{name}.{form}" for name in QUESTIONS for form in ("json", "html")} | {"lab.html"}
+    assert (tmp_path / "all" / "lab.html").read_text().count("<section") == len(QUESTIONS)
+    assert levdyn("lab", "report", "--configs", tmp_path / "all", "--out", tmp_path / "x").code == 2
 
 
 def test_a_fund_is_larger_where_the_book_is_thinner(config):

@@ -4,6 +4,7 @@ import runpy
 import sys
 
 import pytest
+from cli_calls import bars_csv
 
 
 @pytest.fixture
@@ -27,6 +28,16 @@ def test_the_configuration_runs_as_it_is(levdyn, written):
             },
         }
     ]  # fmt: skip
+
+
+def test_it_needs_no_more_data_than_bars(levdyn, written):
+    bars_csv(written / "bars.csv", hours=72)
+    text = (written / "my_trend.toml").read_text()
+    sample = next(line for line in text.splitlines() if line.startswith("sample"))
+    files = 'files = ["bars.csv"]\nvenue = "binance_usdm"\nsymbols = "BTC/USDT:USDT"'
+    (written / "bars.toml").write_text(text.replace(sample, files) + '\n[run]\nmark = "last"\n')
+    done = levdyn("run", written / "bars.toml")
+    assert done.code == 0, done.err
 
 
 def test_its_own_tests_pass(written):

@@ -2,15 +2,14 @@
 
 import re
 import runpy
-from pathlib import Path
 
 import pytest
+from code_blocks import ROOT, blocks
 
 from feeds import venue_names
 from venues import rules
 
-TEXT = (Path(__file__).resolve().parent.parent / "CONTRIBUTING.md").read_text()
-BLOCKS = dict(re.findall(r"^```python (\S+)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL))
+BLOCKS = {block.file: block.text for block in blocks(ROOT / "CONTRIBUTING.md") if block.language == "python"}
 
 
 @pytest.fixture

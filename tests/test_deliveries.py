@@ -202,3 +202,17 @@ def test_marks_of_the_feed_are_taken_as_they_come():
     look = (late(5), lambda s: s.note(s.position(DATED).unrealized_pnl))
     run(data, long(10, look, kind=Script, notes=seen), account(rules()))
     assert [pnl for _, pnl in seen] == [300]
+
+
+def test_a_contract_ends_at_the_hour_of_its_venue_also_when_its_row_has_none():
+    """BitMEX at noon: 1,000 USD from 100 to 125 by the average of 30 minutes; its fee is 0.05 % of 8 coins."""
+    symbol, venue, noon = "BTC/USD:BTC-250328", "bitmex", ns("2025-03-28T12:00")
+    row = {"ts": 0, "venue": venue, "symbol": symbol, "valid_from": 0, "contract": "inverse", "contract_size": 1}
+    data = constant(100, start=noon - 90 * MINUTE, end=noon + 5 * MINUTE, symbol=symbol, venue=venue)
+    data += points("index", [(noon - 90 * MINUTE, 100), (noon - 30 * MINUTE, 125)], symbol, venue)
+    data += Dataset([], instruments=[row])
+    script = Witness((noon - 80 * MINUTE, lambda s: s.buy(symbol, quantity=1000)))
+    result = run(data, script, account(venue, {"BTC": 20}))
+    assert [t.hour for t in result.fills["time"]] == [10, 12]
+    assert amounts(result, "settlement", name=venue) == [Decimal(2)]
+    assert amounts(result, "fee", name=venue)[-1] == Decimal("-0.004")

@@ -212,6 +212,17 @@ def test_a_gap_through_bankruptcy_is_the_funds():
 # Margin, mark, delivery
 
 
+def test_the_index_alone_can_close_a_linear_position():
+    """100 coins, mark 100, equity 560: 6 % of the index is 540 at 90 and 564 at 94."""
+    data = path([100] * 6)
+    for last, steps in ((90, 0), (94, 1)):
+        found = points("index", [("00:00", 90), ("00:03:10", last)], COIN, DERIBIT)
+        poor = owner(560, tiers=(venues.Tier(floor=0, maintenance_rate=0.01, max_leverage=100, size_rate=0.0005),))
+        result = run(data + found, long(100), poor)
+        assert len(result.liquidations) == steps
+        assert result.margin["maintenance"].iloc[-1] == pytest.approx(540 if not steps else 560, rel=1e-3)
+
+
 def test_an_order_is_refused_when_the_margin_of_the_whole_does_not_suffice():
     """1,000: 100 at 100 ask 10,000 x (2 % + 5 %) = 700; 30 more 13,000 x 8.5 % = 1,105."""
     script = long(

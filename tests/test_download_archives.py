@@ -7,6 +7,8 @@ from loopback.server import Exchange
 from loopback.truth import World, ms
 from loopback.use import fetched, statuses, stored
 
+import feeds
+
 pytest.importorskip("feeds.formats.bybit", reason="the formats of these archives are not there")
 NS = 1_000_000
 DAY = "2026-11-05"
@@ -60,7 +62,58 @@ def test_gzip_of_bybit_that_is_damaged_is_asked_for_again_then_refused(exchange,
     assert not statuses(tmp_path)
 
 
-def test_running_day_of_bybit_waits_for_its_file(exchange, tmp_path):
+def newest(exchange):
+    """Return the trades that Bybit gives when the newest are asked for, less those of the oldest stamp."""
+    found = exchange.world.trades(ms("2026-11-09"), exchange.world.now)[-1000:]
+    return [each.ts for each in found if each.ts > found[0].ts]
+
+
+def test_running_day_of_bybit_has_its_newest_trades_and_a_gap_before_them(exchange, tmp_path):
     report = fetched(exchange, tmp_path, "bybit", kinds="trades", start="2026-11-10")
-    assert report.streams[0].problems == ["2026-11-10: not yet published"]
+    assert report.exit_code == 1
+    assert [row["ts"] // NS for row in stored(tmp_path, "trades", "bybit")] == newest(exchange)
+    (gap,) = report.streams[0].gaps
+    assert (gap.start, gap.end) == (ms("2026-11-10") * NS, newest(exchange)[0] * NS)
+    assert "newest 1,000" in gap.detail
+    assert statuses(tmp_path) == {("trades", "2026-11-10"): "suspect"}
     assert not exchange.asked("trading")
+
+
+def test_runs_that_overlap_leave_no_gap_between_them(exchange, tmp_path):
+    fetched(exchange, tmp_path, "bybit", kinds="trades", start="2026-11-10")
+    first = newest(exchange)
+    exchange.world.now += 3_600_000
+    assert newest(exchange)[0] < first[-1]
+    fetched(exchange, tmp_path, "bybit", kinds="trades", start="2026-11-10")
+    expected = [each.ts for each in exchange.world.trades(first[0], exchange.world.now)]
+    assert [row["ts"] // NS for row in stored(tmp_path, "trades", "bybit")] == expected
+    part = feeds.Catalog(tmp_path).partition("bybit", "BTC/USDT:USDT", "trades", "2026-11-10")
+    assert [(gap.start, gap.end) for gap in part.gaps] == [(ms("2026-11-10") * NS, first[0] * NS)]
+
+
+def test_runs_far_apart_have_a_gap_between_them(exchange, tmp_path):
+    exchange.world.now = ms("2026-11-10T02:00")
+    fetched(exchange, tmp_path, "bybit", kinds="trades", start="2026-11-10")
+    last = newest(exchange)[-1]
+    exchange.world.now = ms("2026-11-10T23:00")
+    report = fetched(exchange, tmp_path, "bybit", kinds="trades", start="2026-11-10")
+    assert [(gap.start, gap.end) for gap in report.streams[0].gaps] == [(last * NS + 1, newest(exchange)[0] * NS)]
+
+
+def test_file_of_a_day_takes_the_place_of_what_came_by_rest(exchange, tmp_path):
+    fetched(exchange, tmp_path, "bybit", kinds="trades", start="2026-11-10")
+    exchange.world.now = ms("2026-11-12")
+    report = fetched(exchange, tmp_path, "bybit", kinds="trades", start="2026-11-10", end="2026-11-11")
+    assert report.exit_code == 0, str(report)
+    assert statuses(tmp_path) == {("trades", "2026-11-10"): "complete"}
+    truth = exchange.world.trades(ms("2026-11-10"), ms("2026-11-11"))
+    assert [row["ts"] // NS for row in stored(tmp_path, "trades", "bybit")] == [each.ts for each in truth]
+    (source,) = feeds.Catalog(tmp_path).partition("bybit", "BTC/USDT:USDT", "trades", "2026-11-10").ledger["sources"]
+    assert source["vendor"] == "public.bybit.com"
+
+
+def test_day_of_bybit_that_is_over_waits_for_its_file(exchange, tmp_path):
+    exchange.world.now = ms("2026-11-11T01:00")
+    report = fetched(exchange, tmp_path, "bybit", kinds="trades", start="2026-11-10", end="2026-11-11")
+    assert report.streams[0].problems == ["2026-11-10: not yet published"]
+    assert not exchange.asked("recent-trade")

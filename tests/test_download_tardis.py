@@ -204,6 +204,6 @@ def test_kinds_that_only_tardis_has_are_refused_with_the_way_to_it():
 def test_table_lists_what_tardis_has(capsys):
     assert main(["download", "bitmex", "--list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert {row["kind"] for row in rows} >= {"trades", "book", "funding", "liquidations"}
+    assert {row["kind"] for row in rows} >= {"trades", "book", "mark", "funding", "liquidations"}
     assert {row["source"] for row in rows} == {"tardis datasets.tardis.dev"}
     assert all("first day of each month" in row["look-back"] for row in rows)

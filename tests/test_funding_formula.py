@@ -119,7 +119,7 @@ def test_an_empty_basis_window_adds_nothing():
         (lambda: USDM.funding_rate(premium=[]), "at least one sample"),
         (lambda: USDM.funding_rate(premium=float("nan")), "premium must be finite"),
         (lambda: FundingEstimator(**RULES).add(float("nan")), "got nan"),
-        (lambda: BasisWindow(0), r"points must be in \[1, 64\]"),
+        (lambda: BasisWindow(0), r"points must be in \[1, 512\]"),
         (
             lambda: USDM.mark_price(index=1, last_rate=0, hours_left=9, basis=0, contract_price=1),
             r"hours_left must be in \[0, interval_hours=8\]",

@@ -300,6 +300,19 @@ def test_the_drop_grows_with_the_shock_the_positions_and_the_share_and_shrinks_w
     assert float(cascade(StepLiquidations(x, q), linear_depth(depth * (1 + more)), shock).drop) <= drop
 
 
+@given(
+    rows=POSITIONS, depths=st.tuples(st.floats(5.0, 500.0), st.floats(5.0, 500.0)), own=st.floats(0.0, 1.0),
+    shocks=st.tuples(st.floats(0.0, 0.5), st.floats(0.0, 0.5)), more=st.floats(0.0, 0.2),
+)  # fmt: skip
+def test_a_larger_shock_at_one_venue_lowers_no_drop_anywhere(rows, depths, own, shocks, more):
+    curves = [StepLiquidations(*np.array(rows).T)] * 2
+    books = [linear_depth(depth) for depth in depths]
+    weights = [[own, 1.0 - own], [0.5, 0.5]]
+    less = coupled_cascade(curves, books, weights, shocks)
+    greater = coupled_cascade(curves, books, weights, [shocks[0] + more, shocks[1]])
+    assert np.all(greater >= less)
+
+
 @given(rows=POSITIONS, depth=st.floats(5.0, 500.0), shock=st.floats(0.0, 0.6), parts=st.integers(2, 8))
 def test_splitting_positions_changes_nothing(rows, depth, shock, parts):
     x, q = np.array(rows).T

@@ -53,7 +53,7 @@ def test_ll_27_loss_and_time_of_a_dutch_auction(decay, loss, seconds):
     assert (1e4 * found.loss, found.seconds) == pytest.approx((loss, seconds), rel=CLOSED)
 
 
-@pytest.mark.parametrize("decay", [1e-4, 5e-4])
+@pytest.mark.parametrize("decay", [pytest.param(1e-5, marks=pytest.mark.slow), 5e-5, 1e-4, 5e-4])
 def test_ll_27_by_simulation(decay):
     found = simulate_dutch(decay, volatility=DAILY, block_time=12.0, start=0.02, seed=11, runs=200_000)
     expected = dutch_auction(decay, volatility=DAILY, block_time=12.0, start=0.02)

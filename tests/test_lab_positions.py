@@ -1,23 +1,29 @@
 """Populations, liquidation prices and the leverage map: leverage_lab.md section 2, LL-01 to LL-03."""
 
 import math
+from decimal import Decimal
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import venues
 from backtest import ConfigError
+from backtest.lab.concentration import concentration
+from backtest.lab.ledger import population_of
 from backtest.lab.leverage_map import InferredMap, heat_map, prior_map
 from backtest.lab.positions import (
-    concentration,
     drop_at_liquidation,
     leverage_prices,
     liquidation_move,
     liquidation_prices,
+    margin_utilisation,
     population,
 )
+from backtest.lab.study_inputs import read_population
+from venues.pool import price_arrays
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 
@@ -137,9 +143,27 @@ def test_partial_data_may_have_more_longs_than_shorts():
     assert len(population(rows(quantity=[2.0, 1.0]), is_partial=True)) == 2
 
 
+def test_margin_utilisation_is_that_of_the_engine():
+    # 2 at 100 with 20 of collateral; at 95 the long has 10 left and asks 0.005 x 190, the short has 30
+    assert margin_utilisation(population(rows()), 95.0) == pytest.approx([0.095, 0.95 / 30.0], rel=1e-12)
+    assert margin_utilisation(population(rows()), 90.0)[0] == math.inf
+
+
 def test_a_cross_account_has_no_price_of_its_own():
     with pytest.raises(ConfigError, match="liquidation_move"):
         liquidation_prices(population(rows(margin_mode="cross")))
+
+
+def test_prices_of_a_venues_tiers_are_those_of_its_calculator():
+    rules = venues.get("binance_usdm", as_of="2024-10-24")
+    quantity, entry, wallet = np.array([1.0, -40.0, 200.0]), np.full(3, 60_000.0), np.array([6e3, 2e5, 3e6])
+    out = np.empty((3, 2))
+    price_arrays([rules.box(BTC)], np.zeros(3, dtype=np.int32), quantity, entry, wallet, out)
+    for row in range(3):
+        position = venues.Position(BTC, quantity=quantity[row], entry_price=60_000, margin_mode="isolated",
+                                   isolated_wallet=wallet[row])  # fmt: skip
+        found = venues.Account(rules, positions=[position]).risk(marks={BTC: 60_000}).positions[BTC]
+        assert tuple(out[row]) == (found.liquidation_price, found.bankruptcy_price)
 
 
 def two_accounts():
@@ -190,3 +214,28 @@ def test_a_liquidation_price_lies_between_entry_and_bankruptcy(leverage, rate, e
     liquidation, bankruptcy = leverage_prices(entry, leverage, rate, side=side, contract=contract)
     if not math.isnan(liquidation) and not math.isnan(bankruptcy):
         assert side * float(bankruptcy) <= side * float(liquidation) * (1 + side * 1e-9)
+
+
+def snapshot(ts, account, quantity, **changed):
+    row = {"ts": ts, "venue": "somewhere", "account": account, "symbol": BTC, "side": 1, "qty": Decimal(quantity),
+           "entry": Decimal(100), "collateral": Decimal(20), "collateral_asset": "USDC", "haircut": Decimal("0.5"),
+           "margin_mode": "isolated", "contract": "linear", "mmr": Decimal("0.005"), "mm_base": "mark",
+           "opened_at": None, "weight": Decimal(1)}  # fmt: skip
+    return row | changed
+
+
+def test_stored_positions_are_a_population_of_the_latest_snapshots(tmp_path):
+    rows = [snapshot(10, "a", 1), snapshot(20, "a", 2), snapshot(15, "b", 3, opened_at=7)]
+    table = pa.Table.from_pylist(rows)
+    assert sorted(population_of(table).quantity.tolist()) == [2.0, 3.0]
+    table.to_pandas().astype({"qty": float}).to_parquet(tmp_path / "stored.parquet")
+    assert sorted(read_population(str(tmp_path / "stored.parquet")).quantity.tolist()) == [2.0, 3.0]
+    early = population_of(table, at=12)
+    assert early.quantity.tolist() == [1.0]
+    liquidation, bankruptcy = liquidation_prices(early)
+    # half of the collateral counts: 10 of 100, leverage 10
+    assert (float(liquidation[0]), float(bankruptcy[0])) == pytest.approx((90.45226130653266, 90.0), rel=1e-12)
+    with pytest.raises(ConfigError, match="no snapshot at or before 5"):
+        population_of(table, at=5)
+    with pytest.raises(ConfigError, match="columns mmr are missing"):
+        population_of(table.drop_columns(["mmr"]))

@@ -50,11 +50,11 @@ def test_a_book_of_levels_is_swept_across_rounds():
 
 
 def test_sales_in_time_against_a_refilling_book_peak_where_the_formula_says():
-    count, ratio, refill = 20_000, 0.5, 0.25
+    count, ratio, refill = 5_000, 0.5, 0.25
     rows = {"quantities": np.full(count, 1.0), "liquidation_drops": (np.arange(count) + 0.5) / count,
             "collateral": np.full(count, 50.0), "entries": np.full(count, 100.0)}  # fmt: skip
     market = Market(book=linear_depth(count / ratio), reference=100.0, refill_rate=refill, execution_rate=1.0,
-                    round_seconds=2e-3)  # fmt: skip
+                    round_seconds=5e-3)  # fmt: skip
     found = stress_run(market, shock=0.1, **rows)
     assert (found.peak_drop - 0.1) / 0.1 == pytest.approx(peak_drop(ratio, refill), rel=1e-2)
 
@@ -103,8 +103,8 @@ def board(**changed):
     engines = {kind: Engine(kind=kind) for kind in KINDS}
     market = Market(book=linear_depth(20_000.0), reference=100.0, refill_rate=0.01, execution_rate=0.2, fund=5_000.0,
                     backstop_share=0.6, backstop=1e6, **changed)  # fmt: skip
-    return scoreboard(engines, market, quantities=np.full(50, 20.0), leverages=np.linspace(4.0, 40.0, 50),
-                      shocks=np.linspace(0.005, 0.25, 12))  # fmt: skip
+    return scoreboard(engines, market, quantities=np.full(20, 50.0), leverages=np.linspace(4.0, 40.0, 20),
+                      shocks=np.linspace(0.005, 0.25, 5))  # fmt: skip
 
 
 def test_the_scoreboard_ranks_engines_on_the_same_shocks():
@@ -121,6 +121,36 @@ def test_the_scoreboard_ranks_engines_on_the_same_shocks():
         for figure in score.figures.values():
             assert figure.low <= figure.mean <= figure.high
             assert figure.mean <= figure.worst
+
+
+def test_coins_as_collateral_are_worth_less_when_they_are_needed():
+    rows = positions(50)
+    drops = 1.0 - leverage_prices(100.0, np.linspace(4.0, 50.0, 50), 0.005, side=1, contract="inverse")[0]
+    market = Market(book=linear_depth(1e9), reference=100.0)
+    held = rows["collateral"] / 100.0
+    found = stress_run(market, shock=0.3, coins=held, **rows | {"liquidation_drops": drops, "collateral": 0 * held})
+    # one by one: it sells at 70 what it bought at 100 and holds coins worth 70 each
+    expected = np.minimum(5.0 * (70.0 - 100.0) + held * 70.0, 0.0)[drops <= 0.3]
+    assert found.bad_debt == pytest.approx(-expected.sum(), rel=1e-6)
+
+
+def test_a_bonus_goes_from_the_position_to_who_liquidates():
+    rows = positions(50)
+    market = {"book": linear_depth(1e9), "reference": 100.0}
+    plain, paid = (stress_run(Market(discount=d, **market), shock=0.15, **rows) for d in (0.0, 0.05))
+    assert paid.liquidator_profit - plain.liquidator_profit == pytest.approx(0.05 * 85.0 * paid.liquidated, rel=1e-6)
+    assert paid.bad_debt > plain.bad_debt
+
+
+def test_engines_say_what_they_do_not_let_open():
+    engines = {kind: Engine(kind=kind) for kind in ("isolated", "cdp_fixed_spread", "soft")}
+    market = Market(book=linear_depth(20_000.0), reference=100.0)
+    found = scoreboard(engines, market, quantities=[1.0, 1.0, 1.0, 1.0], leverages=[3.0, 8.0, 15.0, 30.0],
+                       shocks=[0.05, 0.1])  # fmt: skip
+    assert [found[kind].admitted for kind in engines] == [1.0, 0.75, 0.5]
+    with pytest.raises(ConfigError, match="no position may be opened"):
+        scoreboard({"loan": Engine(kind="cdp_fixed_spread")}, market, quantities=[1.0], leverages=[50.0],
+                   shocks=[0.05, 0.1])  # fmt: skip
 
 
 def test_an_unknown_engine_is_refused():

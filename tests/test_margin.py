@@ -227,8 +227,11 @@ def test_the_loss_that_orders_start_with_is_reserved_whole():
 
 @given(accounts(contracts=3, may_jump=True), st.data())
 def test_the_liquidation_price_is_the_nearest_bisection_root(drawn, data):
+    find_the_nearest_root(drawn, data.draw(st.integers(0, len(drawn.legs) - 1)))
+
+
+def find_the_nearest_root(drawn: Drawn, row: int) -> None:
     """Equity - maintenance changes sign there, and nowhere nearer; no price where it changes sign nowhere."""
-    row = data.draw(st.integers(0, len(drawn.legs) - 1))
     roots = scanned_roots(drawn, row, lambda pool: surplus(pool.risk()))
     mark = drawn.legs[row].mark
     price = drawn.pool().leg(row).liquidation_price

@@ -7,7 +7,7 @@ import pytest
 
 import feeds
 from backtest.errors import ConfigError
-from backtest.replay import ReplayResult, replay
+from backtest.replay_export import ReplayResult, replay
 
 # USD-M, one-way: 0.020 BTC bought in one order at one price in two fills, half sold by a maker, funding, then the rest.
 USDM_FILLS = """\

@@ -65,26 +65,31 @@ def test_fees_margins_and_liquidation_fees_follow_their_dates():
 
 
 def test_a_mark_is_the_index_and_the_average_basis_within_a_bound():
-    assert DERIBIT.mark_price(index=100, last_rate=0, hours_left=0, basis=0.5) == pytest.approx(100.5)
-    assert DERIBIT.mark_price(index=100, last_rate=0, hours_left=0, basis=-7) == pytest.approx(99)
+    assert DERIBIT.mark_price(index=100, basis=0.5) == pytest.approx(100.5)
+    assert DERIBIT.mark_price(index=100, basis=-7) == pytest.approx(99)
 
 
 # Arithmetic
 
 
-def box(contract="inverse", *, initial=0.02, maintenance=0.01, size_rate=0.00005, coin="X"):
+def box(contract="inverse", *, initial=0.02, maintenance=0.01, size_rate=0.00005, coin="X", linear="mark"):
     """Return a contract that follows Deribit's margin rules."""
     symbol = f"{coin}/USD:{coin}" if contract == "inverse" else f"{coin}/USDC:USDC"
     tier = Tier(floor=0, maintenance_rate=maintenance, max_leverage=1 / initial, size_rate=size_rate)
     instrument = Instrument(symbol, contract=contract, tiers=[tier], maker_fee=0, taker_fee=0)
     assets = {asset: row for row, asset in enumerate(("X", "Y", "Z", "USD", "USDC"))}
     return ContractBox(
-        instrument, index=0, assets=assets, price_scale=4, quantity_scale=4, margin=MarginRules(initial="tier")
+        instrument,
+        index=0,
+        assets=assets,
+        price_scale=4,
+        quantity_scale=4,
+        margin=MarginRules(initial="tier", linear=linear),
     )
 
 
 @st.composite
-def pools(draw, contracts=1):
+def pools(draw, contracts=1, linear="mark"):
     """Draw a cross pool of one or several contracts whose rates grow with their size, and its marks."""
     contract = draw(st.sampled_from(["linear", "inverse"]))
     legs, total = [], 0.0
@@ -92,14 +97,17 @@ def pools(draw, contracts=1):
         mark, coins = 10 ** draw(st.floats(0, 4.5)), 10 ** draw(st.floats(-1, 3.5))
         size_rate = draw(st.sampled_from([0.0, 1e-6, 5e-5, 1e-3]))
         sign = draw(st.sampled_from([1, -1]))
-        one = box(contract, maintenance=draw(st.sampled_from([0.005, 0.01, 0.02])), size_rate=size_rate, coin=coin)
+        maintenance = draw(st.sampled_from([0.005, 0.01, 0.02]))
+        one = box(contract, maintenance=maintenance, size_rate=size_rate, coin=coin, linear=linear)
         quantity = sign * (coins if contract == "linear" else coins * mark)
         conversion = draw(st.sampled_from([1.0, 0.5]))
-        legs.append((one, quantity, mark * math.exp(draw(st.floats(-0.2, 0.2))), mark, conversion))
+        entry, index = (mark * math.exp(draw(st.floats(-far, far))) for far in (0.2, 0.02))
+        legs.append((one, quantity, entry, mark, conversion, index))
         total += (coins * mark if contract == "linear" else coins) * conversion
     pool = PoolBox(total * draw(st.floats(0.01, 1.5)))
-    for one, quantity, entry, mark, conversion in legs:
-        pool.add(one, quantity=quantity, entry_price=entry, mark=mark, leverage=50, conversion=conversion)
+    for one, quantity, entry, mark, conversion, index in legs:
+        more = {"leverage": 50, "conversion": conversion, "index": index}
+        pool.add(one, quantity=quantity, entry_price=entry, mark=mark, **more)
     return pool, [leg[3] for leg in legs]
 
 
@@ -127,7 +135,7 @@ def roots(pool, row, mark):
     return found
 
 
-@given(pools(contracts=3))
+@given(pools(contracts=3, linear="index"))
 def test_the_liquidation_price_is_the_nearest_root_that_bisection_finds(drawn):
     pool, marks = drawn
     for row, mark in enumerate(marks):
@@ -161,7 +169,7 @@ def test_within_its_bands_a_pool_is_safe(drawn, moves):
         assert surplus(pool) > 0.0
 
 
-@given(pools())
+@given(pools(linear="index"))
 def test_a_reduction_is_just_enough(drawn):
     pool, (price,) = drawn
     needed = pool.reduction(0, price=price, fee_rate=0.0)
@@ -194,6 +202,19 @@ def test_orders_reserve_what_they_would_add_to_the_margin_of_the_whole():
     pool = PoolBox(1000.0)
     pool.add(box("linear"), quantity=10, entry_price=1000, mark=1000, leverage=50, bids=10_000)
     assert pool.risk().orders == pytest.approx(20_000 * 0.021 - 10_000 * 0.0205)
+
+
+def test_linear_margins_are_those_of_the_index_and_profit_that_of_the_mark():
+    """10 coins, mark 1,000, index 990: 9,900 x (2 % + 0.05 %) and x (1 % + 0.05 %); an inverse one has no index."""
+    pool = PoolBox(1000.0)
+    pool.add(box("linear", linear="index"), quantity=10, entry_price=900, mark=1000, leverage=50, index=990)
+    risk = pool.risk()
+    assert (risk.initial, risk.maintenance) == (pytest.approx(9_900 * 0.0205), pytest.approx(9_900 * 0.0105))
+    assert risk.unrealized == pytest.approx(1_000)
+    assert pool.slack(1.0) == (0.0, [])
+    inverse = PoolBox(1.0)
+    inverse.add(box(linear="index"), quantity=1000, entry_price=900, mark=1000, leverage=50, index=990)
+    assert inverse.risk().initial == pytest.approx(1 * (0.02 + 0.00005))
 
 
 def test_a_table_whose_rates_grow_with_coins_has_one_row():

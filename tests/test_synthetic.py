@@ -386,6 +386,12 @@ def test_the_shortest_and_thinnest_sample_can_be_built():
 # ---- data/
 
 
+def test_a_sample_in_which_nobody_is_liquidated_has_no_liquidations():
+    data = sample(seed=1, trades_per_day=100, symbols=[BTC])
+    assert "liquidations" not in {stream.kind for stream in data.streams}
+    assert "trades" in {stream.kind for stream in data.streams}
+
+
 def test_the_sample_in_data_is_what_the_seed_generates(tmp_path):
     from feeds.catalog import Catalog
 

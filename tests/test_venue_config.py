@@ -79,7 +79,7 @@ def test_a_description_travels_between_processes():
         ({"fees": (0.5, 0)}, r"maker fee must be in \[-0.01, 0.1\]"),
         ({"discount": 1}, r"discount must be in \[0, 1\)"),
         ({"latency": "5"}, "latency must be a duration"),
-        ({"latency": ("1ms", "2ms")}, r"one duration or \(order, response, feed\)"),
+        ({"latency": ("1ms", "2ms")}, r"one duration, \(order, response, feed\)"),
         ({"fills": "magic"}, "fills must be one of"),
         ({"slippage": "none"}, "slippage must be 'default' or basis points"),
         ({"slippage": -1}, "slippage must be in"),

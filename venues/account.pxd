@@ -24,6 +24,7 @@ cdef class Account(MarginWatch):
                            Forced forced, int64_t time) except -1 nogil
     cdef int64_t available_atoms(self, int32_t asset) noexcept nogil
     cdef int accrue(self, Slot *slot, int64_t time) except -1 nogil
+    cdef int64_t spare_atoms(self, PoolState *pool, int32_t asset) noexcept nogil
     cdef int pay_funding(self, int32_t instrument, int64_t mark, int64_t rate, int32_t rate_scale, int64_t interval,
                          int64_t time) except -1 nogil
     cdef int pay_profit(self, int32_t instrument, int64_t time) except -1 nogil

@@ -93,6 +93,8 @@ cdef class Account(MarginWatch):
             profit = ADL_PROFIT
         elif forced == BY_SETTLEMENT:
             profit = SETTLEMENT_PROFIT
+        if forced == BY_LIQUIDATION and slot.position.quantity != 0:
+            self.part_closed = context.time
         self.state.refresh(slot)
         self.post(context, self.ledger.pseudo(self.venue, COUNTERPARTIES), c.settle, profit, effect.realized, slot)
         if forced == OWN_ORDER:
@@ -101,7 +103,7 @@ cdef class Account(MarginWatch):
         elif forced == BY_SETTLEMENT and c.delivery_fee != 0 and context.time >= c.expiry:
             fee(c, quantity, price, c.delivery_fee, cost)
             self.post(context, self.ledger.pseudo(self.venue, VENUE_FEES), c.settle, FEE, -cost[0], slot)
-        elif forced == BY_LIQUIDATION or (forced == BY_TAKEOVER and self.fee_on_forced):
+        elif forced == BY_LIQUIDATION or (forced == BY_TAKEOVER and self.fee_on_takeover):
             # binance.md section 5: min(rate x filled notional, what the margin holds above zero), and no trading fee;
             # bybit.md section 6: the taker fee and no other, also of a takeover.
             fee(c, quantity, price, rate if self.fee_on_forced else c.clearance_fee, cost)
@@ -258,6 +260,14 @@ cdef class Account(MarginWatch):
         slot.accrued_until = time
         return 0
 
+    cdef int64_t spare_atoms(self, PoolState *pool, int32_t asset) noexcept nogil:
+        """Atoms that a cross pool may lose before its equity is its maintenance, less one, >= 0."""
+        cdef double unit = self.world.asset_usd[asset] if pool.asset < 0 else 1.0
+        self.state.look(pool)
+        return max(<int64_t> 0, <int64_t> floor(
+            (pool.risk.equity - pool.risk.maintenance - 1e-12 * pool.risk.notional) / unit
+            * self.world.atoms[asset]) - 1)
+
     cdef int pay_funding(self, int32_t instrument, int64_t mark, int64_t rate, int32_t rate_scale, int64_t interval,
                          int64_t time) except -1 nogil:
         cdef const Contract *c = self.world.contracts[instrument]
@@ -291,6 +301,9 @@ cdef class Account(MarginWatch):
                 continue
             else:
                 funding_payment(c, quantity, mark, c.price_scale, rate, rate_scale, &amount)
+            if amount < 0 and c.funding_is_capped and slot.position.margin_mode == 0:
+                # okx.md section 9: funding alone never takes equity under maintenance and the fee to close
+                amount = max(amount, -self.spare_atoms(self.state.pool_of(slot), c.settle))
             if slot.position.quantity != 0:
                 slot.position.funding += amount
             own = amount

@@ -144,7 +144,7 @@ cdef class Admission:
     cdef int validate(self, Order *order, int64_t time) except -1 nogil:
         """A Reason to refuse it, or NO_REASON. Limits are the venue's, dated per symbol (design.md section 6)."""
         cdef const Contract *c = self.world.contracts[order.instrument]
-        cdef double mark, price, value
+        cdef double mark, price, value, most_value
         cdef int64_t lot, most, last
         cdef Slot *slot
         cdef int32_t pool, venue = self.venue_of[order.instrument]
@@ -194,7 +194,12 @@ cdef class Admission:
             if (c.minimum_notional > 0.0 and price > 0.0 and value < c.minimum_notional
                     and not order.flags & (REDUCE_ONLY | CLOSE_POSITION)):
                 return BELOW_MINIMUM
+            most_value = c.maximum_notional if order.type == LIMIT else c.maximum_market_notional
             mark = self.world.prices[order.instrument].mark_value
+            if price <= 0.0:             # nothing has traded yet
+                value = quote_notional(c, self.world.quantity_value(order.instrument, order.quantity), mark)
+            if most_value > 0.0 and value > most_value * (1.0 + 1e-12):
+                return ABOVE_MAXIMUM
             if order.type == LIMIT and mark > 0.0:
                 if order.side > 0 and c.band_up > 0.0 and price > mark * c.band_up * (1.0 + 1e-9):
                     return OUTSIDE_BAND

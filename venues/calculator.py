@@ -208,6 +208,13 @@ class Account:
             raise VenueError(
                 f"{where}: one_way mode has no sides, got side={position.side!r}; set position_mode='hedge'"
             )
+        if self.rules.margin().whole_leverage and position.leverage % 1.0:
+            raise VenueError(f"{where}: leverage at {self.rules.name} is a whole number, got {position.leverage:g}")
+        settle = parse_symbol(position.symbol)["settle"]
+        if self.collateral == "multi" and not self.rules.facts.exchange and self.rules.collateral_ratio(settle) < 1.0:
+            raise VenueError(
+                f"{where}: {self.rules.name} discounts profit in {settle} too, which is not built in multi-assets mode"
+            )
         if self.is_isolated(position):
             if self.collateral == "multi":
                 raise VenueError(f"{where}: multi-assets mode is cross only, got isolated margin")

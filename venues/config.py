@@ -38,9 +38,9 @@ class Venue:
         "single": a margin pool for each settle asset. "multi": all assets, after haircuts, are one (cross only).
     fees : str or (maker, taker)
         A level of the venue's schedule ("regular"), rates of notional, or "by_volume": each day at 00:00 UTC the level
-        of what this account has traded in the last 30 days.
+        of what this account has traded in the days that the venue counts (30, at Hyperliquid 14).
     volume : float
-        With "by_volume": what it had traded in the 30 days before the start, US dollars, the same each day.
+        With "by_volume": what it had traded in those days before the start, US dollars, the same each day.
     discount : float
         Share by which positive fees are lowered, in [0, 1).
     latency : None, duration, (order, response, feed) or Latency
@@ -180,6 +180,11 @@ class Venue:
         if self.collateral == "multi":
             if not rules.facts.collateral:
                 raise VenueError(f"{where}: {rules.name} has no multi-assets mode; collateral must be 'single'")
+            if not rules.facts.exchange:
+                raise VenueError(
+                    f"{where}: balances of {rules.name} below zero are borrowed there, which is not built in a run; "
+                    "collateral must be 'single'"
+                )
             if self.margin_mode == "isolated":
                 raise VenueError(f"{where}: multi-assets mode is cross only; margin_mode must be 'cross'")
         for name in ("margin_mode", "position_mode"):

@@ -20,6 +20,7 @@ cdef enum IsolatedRule:
     AT_MARK = 0          # margins of an isolated leg are valued at the mark
     AT_ENTRY = 1         # at the entry value, whatever the mark
     AT_PRICE = 2         # initial margin at the entry value, maintenance at the mark, fee to close fixed
+    INITIAL_AT_ENTRY = 3     # initial margin at the entry value, everything else at the mark
 
 cdef enum InitialRule:
     OF_LEVERAGE = 0      # initial rate = 1 / leverage set
@@ -49,6 +50,8 @@ cdef struct Contract:
     int64_t maximum_quantity         # of one limit order; 0 = none
     int64_t maximum_market_quantity  # of one market order; 0 = none
     double minimum_notional  # quote currency; 0 = none
+    double maximum_notional  # of one limit order, quote currency; 0 = none
+    double maximum_market_notional   # of one market order; 0 = none
     double band_up           # highest buy limit as a multiple of mark; 0 = none
     double band_down         # lowest sell limit as a multiple of mark; 0 = none
     int64_t maker_fee        # rate in 1e-10; negative = rebate
@@ -64,10 +67,18 @@ cdef struct Contract:
     uint8_t reserves_fee     # close_fee follows the taker fee
     uint8_t order_loss_in_equity     # of a cross pool
     uint8_t funding_from_available   # an isolated leg's funding: the cross wallet first
+    uint8_t margin_at_index  # margins are valued at the index, not at the mark
     uint8_t cross_at_entry   # margins of a cross leg too are at the entry value, whatever the mark
     uint8_t initial_rule     # InitialRule
     uint8_t close_fee_is_wide        # the fee to close is that of value and initial margin together
     uint8_t funding_accrues  # by the part of an interval that a position was held
+    uint8_t order_loss_is_free       # the loss that an order would start with is not reserved
+    uint8_t close_fee_at_mark        # the fee to close is that at the mark, inside maintenance only
+    uint8_t tiers_by_quantity        # floors of tiers are quantities; a tier's rate is of the whole position
+    uint8_t funding_is_capped        # what a cross pool pays leaves it above its maintenance
+    uint8_t funding_at_index         # funding is paid on the index, not on the mark
+    uint8_t whole_leverage           # only whole numbers may be set
+    double transfer_share    # of the notional that must stay as equity when money leaves; 0 = no such rule
     const TierTable *tiers   # owned by the rule book; swapped on its date; NULL = none
 
 # abs(quantity) x size x price (linear, spot) or abs(quantity) x size / price (inverse); settle asset
@@ -101,6 +112,8 @@ cdef class ContractBox:
     cpdef int set_clearance_fee(self, object rate) except -1
     # RoundingRules, on its date
     cpdef int set_rounding(self, object rounding) except -1
+    # largest notional of one market and one limit order, quote currency; 0 = none
+    cpdef int set_value_limits(self, double market, double limit) except -1
     # MarginRules, on its date
     cpdef int set_margin(self, object margin) except -1
     # new tick, lot and limits; symbol, kind, contract size and expiry must stay

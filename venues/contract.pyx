@@ -194,14 +194,30 @@ cdef class ContractBox:
     cpdef int set_margin(self, object margin) except -1:
         """Put the margin rules of a date in force."""
         cdef Contract *c = self.contract
-        c.isolated_rule = {"mark": AT_MARK, "entry": AT_ENTRY, "price": AT_PRICE}[margin.isolated]
+        c.isolated_rule = {
+            "mark": AT_MARK, "entry": AT_ENTRY, "price": AT_PRICE, "initial": INITIAL_AT_ENTRY,
+        }[margin.isolated]
         c.reserves_fee = margin.reserves_fee_to_close
         c.order_loss_in_equity = margin.order_loss == "equity"
         c.funding_from_available = margin.isolated_funding == "available"
+        c.margin_at_index = margin.linear == "index" and c.kind == LINEAR
         c.cross_at_entry = margin.cross == "entry"
         c.initial_rule = {"leverage": OF_LEVERAGE, "tier": OF_TIER, "larger": OF_LARGER}[margin.initial]
         c.close_fee_is_wide = margin.fee_to_close == "conservative"
+        c.order_loss_is_free = margin.order_loss == "none"
+        c.close_fee_at_mark = margin.fee_to_close == "mark"
+        c.tiers_by_quantity = margin.tier_unit == "quantity"
+        c.funding_is_capped = margin.funding_is_capped
+        c.funding_at_index = margin.funding_price == "index"
+        c.whole_leverage = margin.whole_leverage
+        c.transfer_share = margin.transfer_share
         return self._reserve()
+
+    cpdef int set_value_limits(self, double market, double limit) except -1:
+        """Set the largest notional of one market and of one limit order, quote currency; 0 = none."""
+        self.contract.maximum_market_notional = market
+        self.contract.maximum_notional = limit
+        return 0
 
     cpdef int set_clearance_fee(self, object rate) except -1:
         """Set the rate charged on notional closed by force."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from venues.checks import Number, Time, day, did_you_mean, number, time_ns
 from venues.errors import VenueError
@@ -11,6 +11,7 @@ from venues.facts import (
     AutoExchange,
     Dated,
     DeliveryRules,
+    Discounts,
     Fact,
     FeeLevel,
     Fees,
@@ -26,7 +27,6 @@ from venues.instrument import Instrument, MarginRules, RoundingRules, Tier, comp
 
 T = TypeVar("T")
 _HOUR_NS: Final = 3_600_000_000_000
-_DAY_NS: Final = 24 * _HOUR_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +93,17 @@ class DatedRules:
         if parts["strike"]:
             raise VenueError(f"{self.name}: {symbol} is an option; options are not built, allowed: {self.contracts}")
         contract, size = self.facts.describe(parts["base"], parts["quote"], parts["settle"])
-        made = Instrument(symbol, contract=contract, contract_size=size, source="rule of the venue")
-        if made.expiry is None or not self.facts.delivery:
-            return made
-        hour = self.delivery(symbol, made.expiry).hour_utc
-        return replace(made, expiry=made.expiry - made.expiry % _DAY_NS + hour * _HOUR_NS)
+        expiry = self.expiry(symbol)
+        return Instrument(symbol, contract=contract, contract_size=size, expiry=expiry, source="rule of the venue")
+
+    def expiry(self, symbol: str) -> int | None:
+        """Return when a dated contract ends by its symbol, ns: its day, at the venue's hour; None for others."""
+        date = parse_symbol(symbol)["date"]
+        if not date:
+            return None
+        noon = time_ns(f"20{date[:2]}-{date[2:4]}-{date[4:]}T12:00", "symbol")
+        hour = self.delivery(symbol, noon).hour_utc if self.facts.delivery else 8
+        return noon + (hour - 12) * _HOUR_NS
 
     def with_instrument(self, instrument: Instrument) -> Self:
         """Return rules that also know an instrument of the user.
@@ -158,8 +164,13 @@ class DatedRules:
         VenueError
             If the venue ships no comparable table.
         """
-        asked = self.default_instrument(symbol)
         now = self.moment(at)
+        if self.margin(at).tier_unit == "quantity":
+            raise VenueError(
+                f"{self.name}: tiers count contracts, which are not comparable over symbols; "
+                f"give missing_tiers=[Tier(...)] for {symbol}"
+            )
+        asked = self.default_instrument(symbol)
         chosen = []
         for other in self.facts.tiers:
             parts = parse_symbol(other.removesuffix("-*"))
@@ -230,7 +241,7 @@ class DatedRules:
         return sorted({key[0] for key in self.facts.fees} | by_volume)
 
     def level_of_volume(self, volume: Number, at: Time | None = None) -> str:
-        """Return the level of a volume traded in the last 30 days, US dollars.
+        """Return the level of a volume traded in the last `VenueFacts.fee_days` days, US dollars.
 
         Raises
         ------
@@ -309,13 +320,19 @@ class DatedRules:
         return self.need(of_symbol(self.facts.clearance_fees, symbol), at, f"clearance fee of {symbol}")
 
     def collateral_ratio(self, asset: str, at: Time | None = None) -> float:
-        """Return the share of a positive balance that counts as margin in multi-assets mode."""
+        """Return the share of a positive balance, the first of several, that counts as margin in multi-assets mode."""
+        return self.discounts(asset, at)[0][1]
+
+    def discounts(self, asset: str, at: Time | None = None) -> Discounts:
+        """Return (amount from, share that counts of what lies above it) of a positive balance in multi-assets mode."""
         if not self.facts.collateral:
             raise VenueError(f"{self.name} has no multi-assets mode; collateral must be 'single'")
         if asset not in self.facts.collateral:
             known = sorted(self.facts.collateral)
             raise VenueError(f"{self.name}: {asset} is no collateral in multi-assets mode; known: {', '.join(known)}")
-        return self.need(self.facts.collateral[asset], at, f"collateral ratio of {asset}")
+        dated: Dated[Any] = self.facts.collateral[asset]
+        found = self.need(dated, at, f"collateral ratio of {asset}")
+        return found if isinstance(found, tuple) else ((0.0, found),)
 
     def auto_exchange_rules(self, at: Time | None = None) -> AutoExchange:
         """Return the balances below which other collateral is sold."""

@@ -47,6 +47,7 @@ class Fact(Generic[T]):
 
 
 Dated = tuple[Fact[T], ...]
+Discounts = tuple[tuple[float, float], ...]
 
 
 def in_force(facts: Dated[T], at: int) -> Fact[T] | None:
@@ -66,7 +67,7 @@ class Fees(NamedTuple):
 
 
 class FeeLevel(NamedTuple):
-    """Trading fees above a traded volume of the last 30 days, US dollars."""
+    """Trading fees above a traded volume of the venue's window (`VenueFacts.fee_days`), US dollars."""
 
     name: str
     volume: float
@@ -93,12 +94,25 @@ class OrderRules:
         Per symbol.
     sell_markup, buy_markup : float
         Relative additions of the assuming price of an order that takes.
+    market_values : tuple of (leverage, value)
+        Largest value of a market order, quote currency, of contracts whose largest leverage is at least so much;
+        leverages ascend. Empty: no such limit.
+    limit_factor : float
+        The largest value of a limit order is so many times that.
     """
 
     max_open_orders: int
     max_conditional_orders: int
     sell_markup: float
     buy_markup: float
+    market_values: tuple[tuple[float, float], ...] = ()
+    limit_factor: float = 1.0
+
+    def largest_values(self, max_leverage: float) -> tuple[float, float]:
+        """Return the largest value of a market and of a limit order of a contract; 0 = no limit."""
+        fitting = [value for leverage, value in self.market_values if max_leverage >= leverage]
+        market = fitting[-1] if fitting else 0.0
+        return market, market * self.limit_factor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +135,8 @@ class FundingRules:
         Spacing of premium samples.
     impact_margin : float
         Quote currency; impact notional = impact_margin x largest leverage.
+    impact_notional : float
+        The impact notional itself where it does not depend on leverage; 0 = it does.
     is_continuous : bool
         Funding accrues every moment: who held a position for a part of an interval pays that part of its rate.
     is_announced : bool
@@ -134,7 +150,8 @@ class FundingRules:
     floor: float
     is_weighted: bool
     sample_seconds: float
-    impact_margin: float
+    impact_margin: float = 0.0
+    impact_notional: float = 0.0
     is_continuous: bool = False
     is_announced: bool = False
 
@@ -145,20 +162,26 @@ class MarkRules:
 
     Parameters
     ----------
-    points, spacing_seconds : int, float
-        Moving average of price - index: how many samples, how far apart.
-    formula : {"median", "fair", "ema"}
+    points : int
+        Samples of the moving average of price - index; 0 where it decays.
+    spacing_seconds : float
+        Between two samples.
+    formula : {"median", "fair", "ema", "outside_median", "basis"}
         "median": of the index with the funding left, the index with the average, and the price. "fair": the index with
         the funding left, taken anew every `spacing_seconds`. "ema": index + exponential average of price - index, whose
-        time constant is `spacing_seconds`.
+        time constant is `spacing_seconds`. "outside_median": of the index with the average, the median of best bid,
+        best ask and last price, and other venues' mids. "basis": the index with the average.
     bound : float
         "ema": the mark stays within +-bound of the index, as a fraction; 0 = none.
+    decay_seconds : float
+        Time in which the weight of a sample falls to 1/e; 0 where the average is a moving one.
     """
 
     points: int
     spacing_seconds: float
     formula: str = "median"
     bound: float = 0.0
+    decay_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,19 +211,24 @@ class LiquidationRules:
     ----------
     cancels_orders : bool
         All open orders of the pool are cancelled first and the ratio is looked at again.
-    course, multi_assets_course : {"stepwise", "by_tier", "at_once"}
+    course, multi_assets_course : {"stepwise", "by_tier", "at_once", "in_parts", "down_tiers"}
         "stepwise": one immediate-or-cancel order reduces a position as far as needed, then the test is repeated.
-        "at_once": every position is offered at joint zero-equity prices.
+        "at_once": every position is offered at joint zero-equity prices. "in_parts" (not of multi-assets mode): an
+        order for a whole position, or for `part` of one with a notional above `whole_up_to`; for `cooldown_seconds`
+        after such an order all orders of the account are for whole positions.
+        "down_tiers" (of every pool): the long and the short of a contract are offset; every `pace_seconds` an order
+        moves a position `tiers_down` tiers down; what has not so many below it, or a pool below the requirement of the
+        first tier, is taken over.
     isolated_course : {"stepwise", "by_tier"}
         "by_tier": one fill-or-kill order down to a lower tier that suffices, else the position is taken over.
     target_ratio : float
         Maintenance / equity below which stepwise closing aims.
     time_limit_seconds : float
-        After that what has not filled is taken over at the bankruptcy price.
+        After that what has not filled is taken over at the bankruptcy price; infinite = never.
     first : {"largest_maintenance"}
         Which position of a cross pool is closed first.
     charges_trading_fee : bool
-        Whether forced fills pay the trading fee beside the clearance fee.
+        Whether forced fills pay the trading fee instead of the clearance fee.
     cancels : {"pool", "contract"}
         Whose open orders are cancelled: of all contracts of the pool, or of the one that is closed.
     round_seconds : float
@@ -209,6 +237,14 @@ class LiquidationRules:
         With rounds: that part, as a share of the position.
     is_limited : bool
         Orders of stepwise closing are limited by the bankruptcy price; else they take any price.
+    takeover_is_free : bool
+        Whether a takeover pays no fee where forced fills pay the trading fee.
+    backstop_share : float
+        The pool is taken over once equity is at most that share of maintenance; 0 = only without equity.
+    whole_up_to, part, cooldown_seconds : float
+        See "in_parts".
+    tiers_down, pace_seconds : int, float
+        See "down_tiers".
     """
 
     cancels_orders: bool
@@ -223,6 +259,13 @@ class LiquidationRules:
     round_seconds: float = 0.0
     round_share: float = 1.0
     is_limited: bool = True
+    takeover_is_free: bool = False
+    backstop_share: float = 0.0
+    whole_up_to: float = 0.0
+    part: float = 1.0
+    cooldown_seconds: float = 0.0
+    tiers_down: int = 0
+    pace_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,8 +304,9 @@ class VenueFacts:
     instruments : mapping of symbol to Instruments, ascending in valid_from
     rounding, margin, orders, mark, liquidation, exchange : dated rules
     funding, clearance_fees : mapping of symbol to dated rules; "" holds for all others
-    collateral : mapping of asset to dated ratios
-        Share of a positive balance that counts in multi-assets mode.
+    collateral : mapping of asset to dated ratios, or dated rows of (amount from, ratio)
+        Share of a positive balance, or of what of it lies above each amount, that counts in multi-assets mode; a ratio
+        of nan is not known.
     ranks_adl : bool
         The venue publishes a ranking for auto-deleveraging.
     order_rates : tuple of (orders, seconds)
@@ -277,6 +321,11 @@ class VenueFacts:
         Its ranking for auto-deleveraging is profit x effective leverage, by bankruptcy values.
     index_cap : dated float
         Prices inside the index are cut to +-that share of their median.
+    adl_ranks_by : {"profit_on_margin", "gain_or_loss_on_margin", "price_on_leverage"}
+        With `ranks_adl`: profit / collateral x margin ratio; the same, but losses divided by that ratio; mark / entry x
+        notional / account value.
+    fee_days : int
+        Days of traded volume that choose a fee level.
     margin_modes, position_modes : tuple of str
         What an account may choose.
     has_leverage : bool
@@ -300,12 +349,14 @@ class VenueFacts:
     mark: Dated[MarkRules] = ()
     liquidation: Dated[LiquidationRules] = ()
     clearance_fees: Mapping[str, Dated[float]] = field(default_factory=dict)
-    collateral: Mapping[str, Dated[float]] = field(default_factory=dict)
+    collateral: Mapping[str, Dated[float]] | Mapping[str, Dated[Discounts]] = field(default_factory=dict)
     exchange: Dated[AutoExchange] = ()
     ranks_adl: Dated[bool] = ()
+    adl_ranks_by: str = "profit_on_margin"
     fee_levels: Mapping[str, Dated[tuple[FeeLevel, ...]]] = field(default_factory=dict)
     order_rates: Dated[tuple[tuple[int, float], ...]] = ()
     amend_keeps_place: Dated[bool] = ()
+    fee_days: int = 30
     delivery: Mapping[str, Dated[DeliveryRules]] = field(default_factory=dict)
     session_hour: Dated[int] = ()
     scores_adl: Dated[bool] = ()

@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, int64_t
 
 cdef enum:
-    MAX_BASIS_POINTS = 64
+    MAX_BASIS_POINTS = 512
 
 cdef struct FundingFormula:
     double interest_rate     # for 8 hours
@@ -27,6 +27,8 @@ cdef void premium_reset(PremiumAverage *average) noexcept nogil
 cdef void premium_add(PremiumAverage *average, const FundingFormula *formula, double premium) noexcept nogil
 # nan without a sample
 cdef double premium_mean(const PremiumAverage *average) noexcept nogil
+# (max(0, impact bid - index) - max(0, index - impact ask)) / index
+cdef double premium_of(double impact_bid, double impact_ask, double index) noexcept nogil
 # Rate of one interval from its average premium; nan stays nan.
 cdef double funding_rate(const FundingFormula *formula, double premium, double interval_hours) noexcept nogil
 # Rate that the samples so far would give at the end of the interval; nan without a sample.

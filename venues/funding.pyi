@@ -1,5 +1,7 @@
 """Premium samples to the rate of a funding interval, and the mark price formula. Payments: venues/position.pxd."""
 
+from collections.abc import Sequence
+
 def interval_rate(
     premium: float,
     *,
@@ -20,6 +22,16 @@ def formula_mark(
 ) -> float: ...
 def ema_mark(*, index: float, average: float, bound: float = 0.0) -> float: ...
 def fair_mark(*, index: float, last_rate: float, hours_left: float, interval_hours: float) -> float: ...
+def outside_mark(
+    *,
+    index: float,
+    basis: float,
+    contract_price: float,
+    outside: float | None = None,
+    short_average: float | None = None,
+) -> float: ...
+def decayed_average(samples: Sequence[float], seconds: float, decay: float) -> float: ...
+def impact_premium(impact_bid: float, impact_ask: float, index: float) -> float: ...
 
 class FundingEstimator:
     """The rate of a running interval from the premium samples known so far."""

@@ -1,6 +1,6 @@
 """Premium samples to the rate of a funding interval, and the mark price formula. Payments: venues/position.pxd."""
 
-from libc.math cimport INFINITY, NAN
+from libc.math cimport INFINITY, NAN, exp
 from libc.stdint cimport int32_t
 
 from venues.errors import VenueError
@@ -26,6 +26,11 @@ cdef double premium_mean(const PremiumAverage *average) noexcept nogil:
     if average.count == 0:
         return NAN
     return average.total / average.weights
+
+
+cdef double premium_of(double impact_bid, double impact_ask, double index) noexcept nogil:
+    # Binance funding FAQ 360033525031; venues/hyperliquid.md, funding
+    return (max(0.0, impact_bid - index) - max(0.0, index - impact_ask)) / index
 
 
 cdef double funding_rate(const FundingFormula *formula, double premium, double interval_hours) noexcept nogil:
@@ -212,6 +217,57 @@ def fair_mark(*, double index, double last_rate, double hours_left, double inter
     return fair_price(index, last_rate, hours_left, interval_hours)
 
 
+def outside_mark(*, double index, double basis, double contract_price, outside=None, short_average=None):
+    """Return the median of index with mean basis, the venue's own price and other venues' mids.
+
+    Parameters
+    ----------
+    index, contract_price : float
+        Quote currency, above 0; contract_price is the median of best bid, best ask and last trade.
+    basis : float
+        Average of mid - index, quote currency.
+    outside : float, optional
+        Weighted median of other venues' mids.
+    short_average : float, optional
+        Average of contract_price over 30 s; it stands in for `outside`, which it must not meet.
+
+    References
+    ----------
+    venues/hyperliquid.md, oracle and mark price.
+    """
+    if (outside is None) == (short_average is None):
+        raise VenueError("the median needs three prices: give either outside= or, when that is missing, short_average=")
+    cdef double first = index + basis
+    cdef double third = short_average if outside is None else outside
+    return min(max(first, min(contract_price, third)), max(contract_price, third))
+
+
+def decayed_average(samples, double seconds, double decay):
+    """Return the average of samples that stand for `seconds` each and lose weight by exp(-seconds / decay).
+
+    Parameters
+    ----------
+    samples : sequence of float
+        In time order, at least one.
+    seconds, decay : float
+        Above 0.
+
+    References
+    ----------
+    venues/hyperliquid.md: num = num x exp(-t/150) + sample x t, den = den x exp(-t/150) + t.
+    """
+    cdef double kept = exp(-seconds / decay), total = 0.0, weight = 0.0, sample
+    for sample in samples:
+        total = total * kept + sample * seconds
+        weight = weight * kept + seconds
+    return total / weight
+
+
+def impact_premium(double impact_bid, double impact_ask, double index):
+    """Return the premium index of impact prices against the index, all above 0."""
+    return premium_of(impact_bid, impact_ask, index)
+
+
 cdef class FundingEstimator:
     """The rate of a running interval from the premium samples known so far.
 
@@ -259,7 +315,7 @@ cdef class BasisWindow:
     Parameters
     ----------
     points : int
-        1 to 64.
+        1 to 512.
     """
 
     cdef BasisAverage average

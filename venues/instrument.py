@@ -26,7 +26,7 @@ class Tier:
     Parameters
     ----------
     floor : float
-        Notional at which the tier begins, in the settle asset.
+        Notional at which the tier begins, in the settle asset; the quantity where the venue's tiers count that.
     maintenance_rate : float
         In (0, 1].
     max_leverage : float
@@ -142,40 +142,66 @@ class MarginRules:
     reserves_fee_to_close : bool
         Initial and maintenance margin contain the taker fee of closing at the bankruptcy price, orders also that of
         opening.
-    isolated : {"mark", "entry", "price"}
+    isolated : {"mark", "entry", "price", "initial"}
         How an isolated position is valued. "mark": like a cross one. "entry": all margins at the entry value. "price":
         initial margin at the entry value, maintenance at the mark, the fee to close fixed by the position's wallet.
+        "initial": initial margin at the entry value, everything else at the mark.
     cross : {"mark", "entry"}
         The same of a cross position: margins at the mark, or all of them at the entry value.
-    order_loss : {"margin", "equity"}
-        The loss that an order worse than the mark would start with is added to order margin, or taken from the equity
-        of a cross pool.
+    linear : {"mark", "index"}
+        Which price values the margins of linear contracts; profit is always that of the mark.
+    order_loss : {"margin", "equity", "none"}
+        The loss that an order worse than the mark would start with is added to order margin, taken from the equity of a
+        cross pool, or not reserved.
     isolated_funding : {"position", "available"}
         Whose wallet pays and receives the funding of an isolated position first.
     initial : {"leverage", "tier", "larger"}
         Initial rate: 1 / leverage set, what the tier of the whole position asks (1 / its max_leverage, and size_rate),
         or the larger of both. Where the tier has a say, orders reserve the growth of that margin and none is refused
         for its tier alone.
-    fee_to_close : {"bankruptcy", "conservative"}
-        The fee to close is that at the bankruptcy price, or that of the value and the initial margin together.
+    fee_to_close : {"bankruptcy", "conservative", "mark"}
+        The fee to close is that at the bankruptcy price, that of the value and the initial margin together, or that at
+        the mark, and then inside maintenance only.
+    tier_unit : {"notional", "quantity"}
+        What the floors of tiers count. "quantity": units of quantity, and a tier's rate is of the whole position, so
+        that its amount does not count.
+    funding_is_capped : bool
+        Funding that a cross pool pays never takes its equity down to its maintenance.
+    funding_price : {"mark", "index"}
+        Price at which funding is paid.
+    whole_leverage : bool
+        Margin leverage is a whole number.
+    transfer_share : float
+        What stays when money leaves is, profit included, at least the initial margin and this share of the notional.
+        0: no such rule; the initial margin stays, and profit that is not realised.
     """
 
     reserves_fee_to_close: bool = False
     isolated: str = "mark"
     cross: str = "mark"
+    linear: str = "mark"
     order_loss: str = "margin"
     isolated_funding: str = "position"
     initial: str = "leverage"
     fee_to_close: str = "bankruptcy"
+    tier_unit: str = "notional"
+    funding_is_capped: bool = False
+    funding_price: str = "mark"
+    whole_leverage: bool = False
+    transfer_share: float = 0.0
 
     def __post_init__(self) -> None:
         """Check every field."""
-        choice(self.isolated, "isolated", ("mark", "entry", "price"))
+        choice(self.isolated, "isolated", ("mark", "entry", "price", "initial"))
         choice(self.cross, "cross", ("mark", "entry"))
-        choice(self.order_loss, "order_loss", ("margin", "equity"))
+        choice(self.linear, "linear", ("mark", "index"))
+        choice(self.order_loss, "order_loss", ("margin", "equity", "none"))
         choice(self.isolated_funding, "isolated_funding", ("position", "available"))
         choice(self.initial, "initial", ("leverage", "tier", "larger"))
-        choice(self.fee_to_close, "fee_to_close", ("bankruptcy", "conservative"))
+        choice(self.fee_to_close, "fee_to_close", ("bankruptcy", "conservative", "mark"))
+        choice(self.tier_unit, "tier_unit", ("notional", "quantity"))
+        choice(self.funding_price, "funding_price", ("mark", "index"))
+        _set(self, "transfer_share", number(self.transfer_share, "transfer_share", low=0.0, high=1.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ Bybit (venues/bybit.md section 3): fee to close = value at the bankruptcy price 
 maintenance margin; of an isolated leg it is fixed, and maintenance may be that of the entry value whatever the mark.
 BitMEX (venues/bitmex.md section 3): that fee is of value and initial margin together, the initial rate at least what
 the risk limit asks. Deribit (venues/deribit.md section 4): both rates grow with the position in coins.
+OKX (venues/okx.md section 3): the fee of closing at the mark, inside maintenance; the rate of a tier on the whole.
 """
 
 from libc.math cimport fabs
 from venues.contract cimport AT_ENTRY, AT_MARK, INVERSE, OF_LEVERAGE, OF_TIER, Contract, notional
 from venues.margin cimport Leg, Pool
-from venues.tiers cimport maintenance, max_leverage
+from venues.tiers cimport maintenance, max_leverage, tier_at
 
 cdef inline double shrinks(const Contract *c, double side) noexcept nogil:
     """+1 where the notional falls while the leg loses (linear longs, inverse shorts), else -1."""
@@ -29,8 +30,8 @@ cdef inline double shrinks_at_close(const Contract *c, double side) noexcept nog
     return -1.0 if c.close_fee_is_wide else shrinks(c, side)
 
 cdef inline double fee_to_close(const Contract *c, double value, double side, double leverage) noexcept nogil:
-    """Fee to close at the price where value / leverage is lost."""
-    if c.close_fee == 0.0:
+    """Fee to close, inside the margins, at the price where value / leverage is lost."""
+    if c.close_fee == 0.0 or c.close_fee_at_mark:
         return 0.0
     return value * (1.0 - shrinks_at_close(c, side) / leverage) * c.close_fee
 
@@ -69,10 +70,12 @@ cdef inline double leg_initial(const Pool *pool, const Leg *leg) noexcept nogil:
     cdef double value = notional(leg.contract, leg.quantity, leg.mark)
     if _is_at_entry(pool, leg):
         value = fabs(leg.entry_value)
-    return initial_margin(leg.contract, value, leg.mark, leg.quantity, leg.leverage)
+    return initial_margin(leg.contract, value, leg.mark, leg.quantity, leg.leverage) * leg.at_index
 
 cdef inline double floating_fee(const Pool *pool, const Leg *leg) noexcept nogil:
     """Fee to close inside maintenance, per unit of notional at the mark."""
+    if leg.contract.close_fee_at_mark:
+        return leg.contract.close_fee
     if leg.contract.close_fee == 0.0 or _is_at_entry(pool, leg):
         return 0.0
     return (1.0 - shrinks_at_close(leg.contract, leg.quantity) / leg.leverage) * leg.contract.close_fee
@@ -82,7 +85,7 @@ cdef inline double fixed_fee(const Pool *pool, const Leg *leg) noexcept nogil:
     cdef double value = fabs(leg.entry_value)
     cdef double sign = shrinks(leg.contract, leg.quantity)
     cdef double rate = leg.contract.close_fee
-    if rate == 0.0 or leg.quantity == 0.0 or not _is_at_entry(pool, leg):
+    if rate == 0.0 or leg.quantity == 0.0 or leg.contract.close_fee_at_mark or not _is_at_entry(pool, leg):
         return 0.0
     if is_fixed(pool, leg):
         return fee_to_close(
@@ -90,14 +93,32 @@ cdef inline double fixed_fee(const Pool *pool, const Leg *leg) noexcept nogil:
     # At the price where the wallet is gone after that fee (page of 2026-05: extra margin / (1 +- taker rate))
     return max(0.0, (value - sign * pool.wallet) / (1.0 - sign * rate)) * rate
 
+cdef inline double tier_rate(const Contract *c, double quantity) noexcept nogil:
+    """Maintenance rate of a contract whose tiers count quantity; 0 without a table."""
+    return 0.0 if c.tiers == NULL else tier_at(c.tiers, fabs(quantity)).maintenance_rate
+
+cdef inline double tier_requirement(const Contract *c, double quantity, double value) noexcept nogil:
+    """Maintenance of a position by its tier alone (OKX: the rate of the tier on the whole position)."""
+    if c.tiers_by_quantity:
+        return value * tier_rate(c, quantity)
+    return maintenance(c.tiers, value)
+
+cdef inline double leverage_limit(const Contract *c, double value, double price) noexcept nogil:
+    """Largest margin leverage of a notional, settle asset, at a price."""
+    if not c.tiers_by_quantity:
+        return max_leverage(c.tiers, value)
+    # a quantity within 1e-12 of a floor is on it: floats must not move a position up a tier
+    return max_leverage(c.tiers, 0.0 if price <= 0.0 else value / notional(c, 1.0, price) * (1.0 - 1e-12))
+
 cdef inline double margin_required(const Pool *pool, const Leg *leg) noexcept nogil:
     """Maintenance margin of a leg, settle asset."""
     cdef double value = notional(leg.contract, leg.quantity, leg.mark)
     if leg.contract.close_fee == 0.0 and not _is_at_entry(pool, leg):
-        return maintenance(leg.contract.tiers, value) + value * size_rate(leg.contract, value, leg.mark)
+        return (tier_requirement(leg.contract, leg.quantity, value)
+                + value * size_rate(leg.contract, value, leg.mark)) * leg.at_index
     if is_fixed(pool, leg):
-        return maintenance(leg.contract.tiers, fabs(leg.entry_value)) + fixed_fee(pool, leg)
-    return (maintenance(leg.contract.tiers, value)
+        return tier_requirement(leg.contract, leg.quantity, fabs(leg.entry_value)) + fixed_fee(pool, leg)
+    return (tier_requirement(leg.contract, leg.quantity, value)
             + value * (size_rate(leg.contract, value, leg.mark) + floating_fee(pool, leg)) + fixed_fee(pool, leg))
 
 cdef inline bint has_fixed_fee(const Pool *pool, const Leg *leg) noexcept nogil:

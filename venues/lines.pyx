@@ -4,7 +4,7 @@ from libc.math cimport INFINITY, fabs, sqrt
 
 from venues.contract cimport INVERSE, notional
 from venues.leg_margin cimport (
-    backing, fixed_fee, floating_fee, has_fixed_fee, is_fixed, margin_required, profit_of, size_rate,
+    backing, fixed_fee, floating_fee, has_fixed_fee, is_fixed, margin_required, profit_of, size_rate, tier_rate,
 )
 from venues.tiers cimport Tier, TierTable
 
@@ -33,7 +33,8 @@ cdef Group group_of(const Pool *pool, int32_t index, double threshold, bint with
         unrealized = threshold * profit_of(leg) * leg.conversion
         required = margin_required(pool, leg) * leg.conversion if with_maintenance else 0.0
         group.others += unrealized - required
-        group.others_gross += threshold * (fabs(leg.entry_value) + notional(leg.contract, leg.quantity, leg.mark)) * leg.conversion + required
+        group.others_gross += required + threshold * leg.conversion * (
+            fabs(leg.entry_value) + notional(leg.contract, leg.quantity, leg.mark))
     return group
 
 
@@ -78,6 +79,11 @@ cdef Line line_of(const Group *group, double x, bint with_maintenance) noexcept 
         line.gross_slope += size * fee
         if table == NULL:
             continue
+        if leg.contract.tiers_by_quantity:
+            rate = tier_rate(leg.contract, leg.quantity)
+            line.slope -= size * rate
+            line.gross_slope += size * rate
+            continue
         row = 0
         while row + 1 < table.count and table.rows[row + 1].floor / per_x(leg) <= x:
             row += 1
@@ -88,7 +94,7 @@ cdef Line line_of(const Group *group, double x, bint with_maintenance) noexcept 
         if table.size_rate > 0.0 and leg.contract.kind == INVERSE:
             line.curve += table.size_rate * per_x(leg) * size
         else:
-            rate += size_rate(leg.contract, per_x(leg), 1.0)
+            rate = (rate + size_rate(leg.contract, per_x(leg), 1.0)) * leg.at_index
         line.slope -= size * rate
         line.gross_slope += size * rate
     return line
@@ -116,7 +122,8 @@ cdef double border_of(const Group *group, double x, int direction) noexcept nogi
     for index in range(group.first, group.last + 1):
         leg = &group.pool.legs[index]
         table = leg.contract.tiers
-        if not in_group(group, leg) or table == NULL or is_fixed(group.pool, leg):
+        if (not in_group(group, leg) or table == NULL or is_fixed(group.pool, leg)
+                or leg.contract.tiers_by_quantity):
             continue
         for row in range(1, table.count):
             at = table.rows[row].floor / per_x(leg)

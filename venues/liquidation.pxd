@@ -7,7 +7,7 @@ from venues.auto_exchange cimport AutoExchange
 from venues.ledger cimport Ledger, PostingContext
 from venues.margin cimport Leg
 from venues.orders cimport Order, OrderStore
-from venues.records cimport Journal
+from venues.records cimport Forced, Journal
 from venues.state cimport PoolState
 from venues.world cimport World
 
@@ -23,6 +23,13 @@ cdef struct Course:                  # of a venue
     double target                    # ratio below which stepwise closing aims
     int64_t round_time               # ns between two parts; 0 = all that is needed at once
     double round_share               # part of a position that a round closes
+    uint8_t is_in_parts              # orders for whole positions, or first for a part of a large one
+    double backstop                  # taken over once equity <= that x maintenance; 0 = not for that reason
+    double whole_up_to               # notional up to which the first order is for the whole position
+    double part                      # of a larger one
+    int32_t tiers_down               # an order moves a position down so many tiers, or all is taken over; 0 = not so
+    int64_t pace                     # ns between two such orders
+    int64_t cooldown                 # ns after such an order in which the account's next ones are for whole positions
 
 cdef class Liquidator:
     cdef World world
@@ -42,7 +49,11 @@ cdef class Liquidator:
                            int64_t time) except -1 nogil
     cdef bint cancel_contract(self, int32_t account, PoolState *pool, int32_t leg, int64_t time) except -1 nogil
     cdef int64_t quantity_to_close(self, int32_t account, PoolState *pool, int32_t leg) noexcept nogil
+    cdef int begin(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
     cdef int step_or_take(self, int32_t account, PoolState *pool, int32_t leg, int64_t time) except -1 nogil
+    cdef Order *close_at(self, int32_t account, PoolState *pool, int32_t at, int64_t quantity, int64_t price,
+                         int64_t time, Forced what) except NULL nogil
+    cdef int64_t part_to_close(self, int32_t account, PoolState *pool, int32_t leg, int64_t time) noexcept nogil
     cdef double worst_price(self, int32_t account, const Leg *leg) noexcept nogil
     cdef bint is_offered(self, int32_t account, PoolState *pool) noexcept nogil
     cdef int offer(self, int32_t account, PoolState *pool, int32_t at, int64_t quantity, double limit,
@@ -58,3 +69,6 @@ cdef class Liquidator:
     cdef int cover_debts(self, int32_t account, int64_t time) except -1 nogil
     cdef int tell(self, int32_t account, int32_t only, int64_t time) except -1 nogil
     cdef int finish(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
+
+# Quantity units of a leg.
+cdef int64_t whole_units(const Leg *leg) noexcept nogil

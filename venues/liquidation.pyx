@@ -1,7 +1,7 @@
 """The venue's procedure when a margin pool falls below its requirement: cancel, close in steps, take over, insure.
 
-All open orders are cancelled and the ratio is computed again. Then one of three courses (venues/binance.md section 5,
-venues/bybit.md section 6):
+All open orders are cancelled and the ratio is computed again. Then one of these courses (venues/binance.md section 5,
+venues/bybit.md section 6, venues/hyperliquid.md liquidation):
 
 Stepwise (B4, B13): one order at a time reduces the position with the largest maintenance (the order over symbols is not
 documented: U) as far as needed, never worse than the bankruptcy price; realised loss and clearance fee are deducted and
@@ -14,6 +14,9 @@ In rounds (deribit.md section 6): the same, a part of the position at a time.
 
 By tiers (Bybit isolated, BitMEX): one fill-or-kill order for the difference to a lower tier that suffices; in the
 lowest tier, or when the order did not help, the position is taken over.
+
+In parts (Hyperliquid): orders for whole positions, largest maintenance first, of a large one first for a part; never
+worse than the price at which the pool is worth zero (U). Below a share of the maintenance a vault takes all of it.
 
 After the time limit, in steps also when the equity is gone, the rest is taken over at prices at which the pool is then
 worth zero.
@@ -30,7 +33,7 @@ from venues.matching cimport Market
 from venues.outbox cimport STATE_ONLY
 from venues.orders cimport BY_VENUE, FOK, FORCED_ORDER, GTC, MARKET, WORKING, Order
 from venues.position cimport FillEffect, Position, apply_fill
-from venues.reductions cimport reduction, step_down
+from venues.reductions cimport part_of, reduction, step_down
 from venues.records cimport BY_TAKEOVER, INSURANCE, INSURANCE_FUND, UNFUNDED, UNFUNDED_LOSS, LiquidationRow
 from venues.state cimport NORMAL, PoolState, Slot
 
@@ -56,6 +59,10 @@ cdef class Liquidator:
 
     def __dealloc__(self):
         free(self.courses)
+
+    def set_course(self, int venue, dict course):
+        """Put the rules of a date in force; a liquidation that is under way keeps its deadline."""
+        self.courses[venue] = course
 
     cdef int cancel_orders(self, int32_t account, PoolState *pool, uint8_t forced, int32_t only,
                            int64_t time) except -1 nogil:
@@ -85,20 +92,27 @@ cdef class Liquidator:
                 row = following
         return 0
 
+    cdef int begin(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
+        """Number the liquidation of a pool, set its deadline, cancel orders."""
+        cdef Course *course = &self.courses[(<Account> self.accounts[account]).venue]
+        self.episodes += 1
+        pool.episode = self.episodes
+        pool.deadline = time + course.time_limit if course.time_limit > 0 else INT64_MAX
+        pool.has_stepped = False
+        if pool.deadline < self.next_deadline:
+            self.next_deadline = pool.deadline
+        pool.next_round = 0
+        if not course.cancels_contract:
+            self.cancel_orders(account, pool, False, -1, time)
+        return 0
+
     cdef int proceed(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
         cdef int32_t worst, guard = 0
+        cdef int64_t quantity
         cdef Course *course = &self.courses[(<Account> self.accounts[account]).venue]
         cdef bint is_offered, at_once = course.is_joint_at_once if pool.asset < 0 else course.is_at_once
         if pool.episode == 0:
-            self.episodes += 1
-            pool.episode = self.episodes
-            pool.deadline = time + course.time_limit
-            pool.has_stepped = False
-            if pool.deadline < self.next_deadline:
-                self.next_deadline = pool.deadline
-            pool.next_round = 0
-            if not course.cancels_contract:
-                self.cancel_orders(account, pool, False, -1, time)
+            self.begin(account, pool, time)
         while guard < 1000:
             guard += 1
             (<Account> self.accounts[account]).state.look(pool)
@@ -108,7 +122,7 @@ cdef class Liquidator:
                 return self.finish(account, pool, time)
             is_offered = self.is_offered(account, pool)
             # Equity within the rounding of floats is gone. What was offered at once stays so to the end.
-            if time >= pool.deadline or (
+            if time >= pool.deadline or pool.risk.equity <= course.backstop * pool.risk.maintenance or (
                     pool.risk.equity - pool.risk.close_fees <= 1e-12 * pool.risk.notional
                     and not (is_offered and at_once)):
                 self.take_over(account, pool, time)
@@ -130,7 +144,9 @@ cdef class Liquidator:
                 continue
             if time < pool.next_round:
                 return 0
-            self.offer(account, pool, worst, self.quantity_to_close(account, pool, worst),
+            quantity = (self.part_to_close(account, pool, worst, time) if course.is_in_parts
+                        else self.quantity_to_close(account, pool, worst))
+            self.offer(account, pool, worst, quantity,
                        0.0 if course.has_no_limit else bankruptcy_price(&pool.pool, worst), time)
             if course.round_time > 0:
                 pool.next_round = time + course.round_time
@@ -143,6 +159,34 @@ cdef class Liquidator:
         cdef int32_t before = slot.open_orders
         self.cancel_orders(account, pool, False, slot.position.instrument, time)
         return slot.open_orders < before
+
+    cdef int64_t part_to_close(self, int32_t account, PoolState *pool, int32_t at, int64_t time) noexcept nogil:
+        """Quantity units of the next order of a course in parts; a part that was closed begins the cooldown."""
+        cdef Course *course = &self.courses[(<Account> self.accounts[account]).venue]
+        cdef Leg *leg = &pool.pool.legs[at]
+        cdef int64_t lot = max(<int64_t> 1, leg.contract.lot)
+        cdef double needed = part_of(leg, course.whole_up_to, course.part)
+        if time - course.cooldown < (<Account> self.accounts[account]).part_closed or needed >= fabs(leg.quantity):
+            return whole_units(leg)
+        return min(whole_units(leg), <int64_t> ceil(needed / leg.contract.quantity_unit / lot - 1e-9) * lot)
+
+    cdef Order *close_at(self, int32_t account, PoolState *pool, int32_t at, int64_t quantity, int64_t price,
+                         int64_t time, Forced what) except NULL nogil:
+        """Close units of a leg at a price without a market."""
+        cdef Slot *slot = (<Account> self.accounts[account]).state.slots[pool.slots[at]]
+        cdef Order *order = self.store.new()
+        order.account = account
+        order.instrument = slot.position.instrument
+        order.strategy = -1
+        order.side = -1 if slot.position.quantity > 0 else 1
+        order.leg = slot.position.leg
+        order.flags = FORCED_ORDER
+        order.quantity = quantity
+        order.submitted = time
+        order.arrived = time
+        order.decision_price = self.world.prices[order.instrument].mark
+        (<Account> self.accounts[account]).fill(order, quantity, price, False, time, what)
+        return order
 
     cdef int step_or_take(self, int32_t account, PoolState *pool, int32_t at, int64_t time) except -1 nogil:
         """Offer the difference to a lower tier that suffices, once; else the position is taken over."""
@@ -265,18 +309,8 @@ cdef class Liquidator:
             price = max(<int64_t> 1, <int64_t> rint(
                 joint_bankruptcy_price(&pool.pool, &risk, i) / leg.contract.price_unit))
             quantity = slot.position.quantity
-            order = self.store.new()
-            order.account = account
-            order.instrument = leg.contract.index
-            order.strategy = -1
-            order.side = -1 if quantity > 0 else 1
-            order.leg = slot.position.leg
-            order.flags = FORCED_ORDER
-            order.quantity = quantity if quantity > 0 else -quantity
-            order.submitted = time
-            order.arrived = time
-            order.decision_price = mark
             asset = leg.contract.settle
+            order = self.close_at(account, pool, i, quantity if quantity > 0 else -quantity, price, time, BY_TAKEOVER)
             context.time = time
             context.ref = order.id
             context.instrument = order.instrument
@@ -285,7 +319,6 @@ cdef class Liquidator:
             memset(&held, 0, sizeof(Position))
             apply_fill(&held, self.world.contracts[order.instrument], quantity, price, &effect)
             apply_fill(&held, self.world.contracts[order.instrument], -quantity, mark, &effect)
-            (<Account> self.accounts[account]).fill(order, order.quantity, price, False, time, BY_TAKEOVER)
             self.ledger.post(
                 &context, fund, self.ledger.pseudo((<Account> self.accounts[account]).venue, COUNTERPARTIES),
                 asset, INSURANCE, effect.realized)

@@ -9,6 +9,7 @@ cdef struct Leg:             # one position as margin sees it; floats, because r
     double quantity          # signed: coins or contracts
     double entry_value       # settle asset, signed like quantity: q x size x entry (linear), q x size / entry (inverse)
     double mark              # the price that margin uses
+    double at_index          # index / mark where margins are valued at the index; always set it, 1 = at the mark
     double leverage          # margin leverage set, >= 1
     double conversion        # settle asset -> unit of the pool: always set it, 1 in a pool of one asset
     double bids              # open buy orders that may increase: notional at their prices, settle asset

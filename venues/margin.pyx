@@ -9,13 +9,13 @@ is then a concave curve, of a linear contract (whose coins do not move with the 
 from libc.math cimport INFINITY, fabs
 from libc.stdint cimport int32_t
 
-from venues.contract cimport INVERSE, OF_LEVERAGE, Contract, notional
+from venues.contract cimport INVERSE, OF_LEVERAGE, notional
 from venues.leg_margin cimport (
     backing, fixed_fee, floating_fee, has_fixed_fee, initial_rate, is_fixed, leg_initial, loss_reduces_equity,
-    margin_required, order_fees, profit_of, shrinks, size_rate,
+    margin_required, order_fees, profit_of, shrinks, size_rate, tier_rate, tier_requirement,
 )
 from venues.lines cimport DOWN, UP, Group, Line, border_of, group_of, line_of, per_x, price_of, value_at, zero_of
-from venues.tiers cimport TierTable, maintenance, tier_at
+from venues.tiers cimport TierTable, tier_at
 
 cdef extern from *:
     """
@@ -42,8 +42,8 @@ cdef double leg_maintenance(const Pool *pool, const Leg *leg) noexcept nogil:
 
 cdef inline double _growth(const Leg *leg, double before, double after) noexcept nogil:
     """By how much the initial margin of a position grows with its value, at the rate of the whole."""
-    return max(0.0, after * initial_rate(leg.contract, after, leg.mark, leg.leverage)
-               - before * initial_rate(leg.contract, before, leg.mark, leg.leverage))
+    return leg.at_index * max(0.0, after * initial_rate(leg.contract, after, leg.mark, leg.leverage)
+                              - before * initial_rate(leg.contract, before, leg.mark, leg.leverage))
 
 
 cdef double order_margin(const Leg *leg) noexcept nogil:
@@ -300,13 +300,15 @@ cdef double _leg_reach(
     cdef double curve = table.size_rate if table != NULL and leg.contract.kind == INVERSE and not still else 0.0
     cdef double by_size = 0.0 if curve > 0.0 or still else size_rate(leg.contract, here, leg.mark)
     cdef double base = gain * here - here * (fee + by_size + curve * here) - (
-        0.0 if still else maintenance(table, here))
+        0.0 if still else tier_requirement(leg.contract, leg.quantity, here))
     cdef double start = here
     cdef double end, rate, amount, loss, ratio
     cdef double worst = -INFINITY
     cdef int32_t row = 0
-    if still:
-        table = NULL
+    if leg.contract.tiers_by_quantity and not still:
+        by_size += tier_rate(leg.contract, leg.quantity)
+    if still or leg.contract.tiers_by_quantity:
+        table = NULL                     # no border lies on the way of the price
     if table != NULL:
         row = <int32_t> (tier_at(table, here) - table.rows)
     while True:
@@ -352,6 +354,7 @@ cdef double _leg_reach(
 
 
 cdef double standard_slack(const Pool *pool, const Risk *risk, double threshold, Band *bands) noexcept nogil:
+    # Margins at the index are in no band of the mark: nothing is promised where it is not the mark that moves.
     cdef const Leg *leg
     cdef Band *band
     cdef double slack, gross, size, up, down, slope_up, slope_down
@@ -360,6 +363,8 @@ cdef double standard_slack(const Pool *pool, const Risk *risk, double threshold,
     gross = threshold * fabs(backing(pool)) + risk.maintenance
     for index in range(pool.count):
         leg = &pool.legs[index]
+        if leg.contract.margin_at_index:
+            return 0.0
         single = single and leg.contract == pool.legs[0].contract
         gross += threshold * (fabs(leg.entry_value) + leg_notional(leg)) * leg.conversion
     slack = threshold * risk.equity - risk.maintenance

@@ -144,7 +144,7 @@ cdef class MarginWatch(OrderMargin):
         self.earmark(slot, atoms)
         pool = self.state.pool_of(slot)
         self.state.look(pool)
-        if atoms < 0 and pool.risk.equity < pool.risk.initial:
+        if atoms < 0 and pool.risk.equity < max(pool.risk.initial, pool.risk.notional * c.transfer_share):
             self.earmark(slot, -atoms)
             return INSUFFICIENT_MARGIN
         self.examine(pool, time)

@@ -22,6 +22,8 @@ class OrderCost(NamedTuple):
 cdef double open_loss(const Contract *c, int side, double quantity, double price, double mark) noexcept nogil:
     # quantity x abs(min(0, side x (mark - price))) (Binance FAQ 87fa7ee3); inverse: the same with 1/price - 1/mark
     cdef double gain
+    if c.order_loss_is_free:
+        return 0.0
     if c.kind == INVERSE:
         gain = side * (1.0 / price - 1.0 / mark)
     else:
@@ -91,6 +93,7 @@ def order_cost(
     leg.side = 0
     leg.quantity = 0.0
     leg.mark = mark
+    leg.at_index = 1.0
     leg.leverage = leverage
     leg.bids = notional(box.contract, quantity, price) if side > 0 else 0.0
     leg.asks = notional(box.contract, quantity, price) if side < 0 else 0.0

@@ -1,11 +1,12 @@
 """Margin that open orders hold, and the settings that change it: leverage and margin mode."""
 
-from libc.math cimport ceil, fabs
+from libc.math cimport ceil, fabs, rint
 from libc.stdint cimport int8_t
 from venues.contract cimport INVERSE, OF_LEVERAGE, SPOT, Contract, notional
+from venues.leg_margin cimport leverage_limit
 from venues.orders cimport (
-    CLOSE_POSITION, FORCED_ORDER, INSUFFICIENT_BALANCE, INSUFFICIENT_MARGIN, LEVERAGE_ABOVE_TIER, NO_PRICE, NO_REASON,
-    POSITION_LIMIT, REDUCE_ONLY, Order,
+    CLOSE_POSITION, FORCED_ORDER, INSUFFICIENT_BALANCE, INSUFFICIENT_MARGIN, LEVERAGE_ABOVE_TIER, LEVERAGE_NOT_WHOLE,
+    NO_PRICE, NO_REASON, POSITION_LIMIT, REDUCE_ONLY, Order,
 )
 from venues.position cimport fee
 from venues.state cimport Slot
@@ -53,7 +54,7 @@ cdef class OrderMargin(Wallet):
         slot = self.state.slot(order.instrument, order.leg)
         before = self.state.available(c.settle)
         value = notional(c, quantity, price)
-        if mark > 0.0:
+        if mark > 0.0 and not c.order_loss_is_free:
             # binance.md section 3: open loss = quantity x |min(0, side x (mark - price))|, here in the settle asset.
             loss = max(0.0, order.side * (value - notional(c, quantity, mark)))
             if c.kind == INVERSE:
@@ -66,7 +67,8 @@ cdef class OrderMargin(Wallet):
         if self.limits and c.tiers != NULL and c.initial_rule == OF_LEVERAGE:
             value = max(
                 fabs(self.signed_notional(slot, mark) + slot.bids), fabs(self.signed_notional(slot, mark) - slot.asks))
-            if value > fabs(self.signed_notional(slot, mark)) and max_leverage(c.tiers, value) < slot.position.leverage:
+            if (value > fabs(self.signed_notional(slot, mark))
+                    and leverage_limit(c, value, mark) < slot.position.leverage):
                 self.hold(slot, order, notional(c, quantity, price), loss, -1)
                 return POSITION_LIMIT
         order.counted = 1
@@ -179,12 +181,14 @@ cdef class OrderMargin(Wallet):
         cdef double mark = self.world.prices[instrument].mark_value
         cdef double old = self.state.leverage[instrument]
         cdef double before, after
+        if c.whole_leverage and leverage != rint(leverage):
+            return LEVERAGE_NOT_WHOLE
         for leg in range(-1, 2):
             slot = self.state.find(instrument, <int8_t> leg)
             if slot == NULL:
                 continue
-            if c.initial_rule == OF_LEVERAGE and max_leverage(
-                    c.tiers, fabs(self.signed_notional(slot, mark)) + max(slot.bids, slot.asks)) < leverage:
+            if c.initial_rule == OF_LEVERAGE and leverage_limit(
+                    c, fabs(self.signed_notional(slot, mark)) + max(slot.bids, slot.asks), mark) < leverage:
                 return LEVERAGE_ABOVE_TIER
             if slot.position.margin_mode == 1 and slot.position.quantity != 0 and leverage < old:
                 return INSUFFICIENT_MARGIN       # binance.md section 3 (U): an isolated position's leverage only rises

@@ -65,9 +65,10 @@ cdef enum Reason:
     VENUE_OVERLOADED = 23
     VOLUME_EXHAUSTED = 24    # bar share used up and the rest is not carried over
     LEVERAGE_ABOVE_TIER = 25
-    TIME_OVER = 26           # GTD
-    SIBLING_MET = 27         # the other order of one-cancels-the-other was filled or triggered
-    TOO_MANY_REQUESTS = 28   # order rate of the venue
+    LEVERAGE_NOT_WHOLE = 26
+    TIME_OVER = 27           # GTD
+    SIBLING_MET = 28         # the other order of one-cancels-the-other was filled or triggered
+    TOO_MANY_REQUESTS = 29   # order rate of the venue
 
 cdef struct Order:
     int64_t id               # > 0, in order of submission

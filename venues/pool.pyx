@@ -9,7 +9,7 @@ from venues.margin cimport (
     liquidation_price, standard_risk, standard_slack,
 )
 from venues.leg_margin cimport leg_initial
-from venues.reductions cimport reduction, step_down
+from venues.reductions cimport first_tier_requirement, part_of, reduction, step_down, tiers_down
 
 from typing import NamedTuple
 
@@ -85,9 +85,12 @@ cdef class PoolBox:
 
     def add(
         self, ContractBox box not None, *, double quantity, double entry_price, double mark, double leverage=1.0,
-        int8_t side=0, double conversion=1.0, double bids=0.0, double asks=0.0, double open_loss=0.0
+        int8_t side=0, double conversion=1.0, double bids=0.0, double asks=0.0, double open_loss=0.0, index=None
     ):
-        """Add one leg and return its row; fields as in `venues.margin.Leg`."""
+        """Add one leg and return its row; fields as in `venues.margin.Leg`.
+
+        `index` is the index price where margins are valued at it (None: that of the mark); it moves with the mark.
+        """
         cdef Leg *grown
         cdef Leg *leg
         if not mark > 0.0 or (quantity != 0.0 and not entry_price > 0.0) or not leverage >= 1.0:
@@ -107,6 +110,9 @@ cdef class PoolBox:
         leg.quantity = quantity
         leg.entry_value = 0.0 if quantity == 0.0 else _entry_value(box.contract, quantity, entry_price)
         leg.mark = mark
+        leg.at_index = 1.0
+        if index is not None and box.contract.margin_at_index:
+            leg.at_index = <double> index / mark
         leg.leverage = leverage
         leg.conversion = conversion
         leg.bids = bids
@@ -213,6 +219,18 @@ cdef class PoolBox:
             raise VenueError(f"price must be above 0, got {price}")
         return reduction(&self.pool, self._row(row), price, fee_rate, target)
 
+    def tiers_down(self, int32_t row, *, int32_t tiers):
+        """Return the quantity (>= 0) to close to stand so many tiers lower; all where there are not so many."""
+        return tiers_down(&self.pool.legs[self._row(row)], tiers)
+
+    def first_tier_requirement(self):
+        """Return the maintenance if every leg were in the first tier, fees to close included."""
+        return first_tier_requirement(&self.pool)
+
+    def part(self, int32_t row, *, double whole_up_to, double part):
+        """Return the quantity (>= 0) of the first order: all of a notional up to whole_up_to, else that part."""
+        return part_of(&self.pool.legs[self._row(row)], whole_up_to, part)
+
     def step_down(self, int32_t row, *, double price, double fee_rate):
         """Return the quantity (>= 0) to close at `price` to stand in the highest lower tier that suffices; else all."""
         if not price > 0.0:
@@ -266,6 +284,7 @@ def risk_arrays(
                 legs[row].mark = mark[row]
                 legs[row].leverage = leverage[row]
                 legs[row].conversion = 1.0
+                legs[row].at_index = 1.0
                 legs[row].bids = 0.0
                 legs[row].asks = 0.0
                 legs[row].open_loss = 0.0
@@ -311,6 +330,7 @@ def price_arrays(
     pool.count = 1
     pool.legs = &leg
     leg.side = 0
+    leg.at_index = 1.0
     leg.leverage = 1.0
     leg.conversion = 1.0
     leg.bids = 0.0

@@ -3,7 +3,7 @@
 from libc.math cimport fabs, sqrt
 
 from venues.contract cimport INVERSE, notional
-from venues.leg_margin cimport floating_fee, is_fixed, margin_required
+from venues.leg_margin cimport fixed_fee, floating_fee, is_fixed, margin_required
 from venues.margin cimport Leg, Risk, leg_notional, leg_unrealized, standard_risk
 from venues.tiers cimport TierTable, maintenance, tier_at
 
@@ -31,13 +31,14 @@ cdef double reduction(const Pool *pool, int32_t leg, double price, double fee_ra
     fee = floating_fee(pool, one)
     # of the rate that grows with the coins of the position: maintenance has a part curve x notional x notional
     curve = table.size_rate if one.contract.kind == INVERSE else table.size_rate / one.mark
-    need = maintenance(table, here) + here * (fee + curve * here)
+    curve *= one.at_index
+    need = maintenance(table, here) * one.at_index + here * (fee + curve * here)
     row = <int32_t> (tier_at(table, here) - table.rows)
     rest = here
     # surplus(rest) = short_of - cost x (here - rest) + MM(here) - MM(rest); walk the tiers down from `here`
     while True:
-        rate = table.rows[row].maintenance_rate + fee
-        amount = table.rows[row].amount
+        rate = table.rows[row].maintenance_rate * one.at_index + fee
+        amount = table.rows[row].amount * one.at_index
         end = table.rows[row].floor
         left = short_of - cost * (here - end) + need - (end * (rate + curve * end) - amount)
         if left > 0.0:
@@ -90,3 +91,38 @@ cdef double step_down(const Pool *pool, int32_t leg, double price, double fee_ra
             return whole * (1.0 - kept)
         row -= 1
     return whole
+
+
+cdef double part_of(const Leg *leg, double whole_up_to, double part) noexcept nogil:
+    # venues/hyperliquid.md, liquidation stage 2: all of it up to 100,000 USDC, else 20 %
+    if leg_notional(leg) <= whole_up_to:
+        return fabs(leg.quantity)
+    return fabs(leg.quantity) * part
+
+
+cdef double tiers_down(const Leg *leg, int32_t tiers) noexcept nogil:
+    # venues/okx.md section 7.3: the contracts needed to drop two tiers
+    cdef const TierTable *table = leg.contract.tiers
+    cdef double whole = fabs(leg.quantity)
+    cdef double per_unit = 1.0
+    cdef int32_t row
+    if table == NULL or whole == 0.0:
+        return whole
+    if not leg.contract.tiers_by_quantity:
+        per_unit = leg_notional(leg) / whole
+    row = <int32_t> (tier_at(table, whole * per_unit) - table.rows)
+    if row < tiers:
+        return whole
+    return whole - table.rows[row - tiers + 1].floor / per_unit      # a floor belongs to the row below it
+
+
+cdef double first_tier_requirement(const Pool *pool) noexcept nogil:
+    cdef const Leg *leg
+    cdef double rate, sum = 0.0
+    cdef int32_t index
+    for index in range(pool.count):
+        leg = &pool.legs[index]
+        rate = 0.0 if leg.contract.tiers == NULL else leg.contract.tiers.rows[0].maintenance_rate
+        rate = rate * leg.at_index + floating_fee(pool, leg)
+        sum += (leg_notional(leg) * rate + fixed_fee(pool, leg)) * leg.conversion
+    return sum

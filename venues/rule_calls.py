@@ -72,13 +72,22 @@ def exact_fee(
 
 
 def plan_liquidation(
-    rules: DatedRules, account: Account, *, symbol: str, marks: Mapping[str, Number], index: Mapping[str, Number] | None
+    rules: DatedRules,
+    account: Account,
+    *,
+    symbol: str,
+    marks: Mapping[str, Number],
+    index: Mapping[str, Number] | None,
+    is_cooling: bool,
 ) -> tuple[LiquidationStep, ...]:
     """Return the steps of closing a position by force if every order fills whole at the mark.
 
     Stepwise course (Binance FAQ 360033525271): orders are cancelled; one order reduces the position as far as needed,
     with the price where the pool is worth zero as its limit; what then remains below the requirement is taken over.
     By tiers (Bybit help, Liquidation Process): the order is the difference to a lower tier that suffices, else none.
+    In parts (venues/hyperliquid.md): an order for a part of a large position, then for the whole. Down the tiers
+    (venues/okx.md section 7): an order for so many tiers, repeated, else the position is taken over; pairs of hedge
+    mode are not planned.
     """
     facts = rules.liquidation()
     work = Work(account, marks, {} if index is None else index)
@@ -93,6 +102,14 @@ def plan_liquidation(
         return ()
     steps = [LiquidationStep(kind="cancel_orders")] if facts.cancels_orders else []
     by_tier = (facts.isolated_course if work.pools[pool_key][2] else facts.course) == "by_tier"
+    if facts.course == "down_tiers":
+        steps += _down_tiers(rules, pool, row, work.boxes[symbol], mark=work.marks[symbol])
+        return tuple(steps)
+    if facts.course == "in_parts":
+        steps += _parts(rules, pool, row, work.boxes[symbol], mark=work.marks[symbol], is_cooling=is_cooling)
+        return tuple(steps)
+    if is_cooling:
+        raise VenueError(f"{rules.name} has no cooldown; is_cooling would have no effect, leave it out")
     steps += _close(rules, pool, row, work.boxes[symbol], mark=work.marks[symbol], by_tier=by_tier)
     return tuple(steps)
 
@@ -132,18 +149,87 @@ def _close(
     return steps
 
 
-def leverage_pnl_ranks(
-    side: Sequence[int], unrealized_pnl: Sequence[float], collateral: Sequence[float], ratio: Sequence[float]
-) -> tuple[int, ...]:
-    """Return each position's place in the queue of its side: unrealized profit / collateral x margin ratio, descending.
+def _parts(
+    rules: DatedRules, pool: PoolBox, row: int, box: ContractBox, *, mark: float, is_cooling: bool
+) -> list[LiquidationStep]:
+    """Return the orders of a position that is closed in parts, or its takeover by the backstop."""
+    instrument = box.instrument
+    facts = rules.liquidation()
+    rate = rules.clearance_fee(instrument.symbol)
+    if facts.charges_trading_fee:
+        rate += rules.fees(symbol=instrument.symbol).taker
+    steps: list[LiquidationStep] = []
+    while size := abs(pool.quantity(row)):
+        risk = pool.risk()
+        if risk.equity <= max(0.0, facts.backstop_share * risk.maintenance):
+            return [*steps, LiquidationStep(kind="takeover", quantity=size, price=pool.joint_bankruptcy_price(row))]
+        if margin_ratio(risk.maintenance, risk.equity) < 1.0:
+            return steps
+        closed = size if is_cooling else pool.part(row, whole_up_to=facts.whole_up_to, part=facts.part)
+        if instrument.lot_size is not None:
+            closed = _lots_up(closed, instrument.lot_size, size)
+        fee = min(rate * box.notional(closed, mark), risk.equity)
+        steps.append(LiquidationStep(kind="reduce", quantity=closed, price=pool.leg(row).bankruptcy_price, fee=fee))
+        pool.close(row, quantity=closed, price=mark, fee=fee)
+        is_cooling = True
+    return steps
 
-    Binance FAQ 360033525471. Ties keep their order.
+
+def _down_tiers(rules: DatedRules, pool: PoolBox, row: int, box: ContractBox, *, mark: float) -> list[LiquidationStep]:
+    """Return the orders that move a position down its tiers, a pace apart, and the takeover of what they leave."""
+    instrument = box.instrument
+    facts = rules.liquidation()
+    rate = rules.clearance_fee(instrument.symbol)
+    if facts.charges_trading_fee:
+        rate += rules.fees(symbol=instrument.symbol).taker
+    steps: list[LiquidationStep] = []
+    while size := abs(pool.quantity(row)):
+        risk = pool.risk()
+        if margin_ratio(risk.maintenance, risk.equity) < 1.0:
+            return steps
+        closed = pool.tiers_down(row, tiers=facts.tiers_down)
+        is_lost = risk.equity <= max(risk.close_fees, pool.first_tier_requirement())
+        if is_lost or closed >= size:
+            return [*steps, LiquidationStep(kind="takeover", quantity=size, price=pool.joint_bankruptcy_price(row))]
+        if instrument.lot_size is not None:
+            closed = _lots_up(closed, instrument.lot_size, size)
+        fee = min(rate * box.notional(closed, mark), risk.equity)
+        steps.append(LiquidationStep(kind="reduce", quantity=closed, price=pool.leg(row).bankruptcy_price, fee=fee))
+        pool.close(row, quantity=closed, price=mark, fee=fee)
+    return steps
+
+
+def _lots_up(quantity: float, lot: float, most: float) -> float:
+    """Return a quantity on the next lot, at most `most`; floats must not cost a lot."""
+    step = exact(lot)
+    whole = (exact(quantity * (1.0 - 1e-12)) / step).to_integral_value(rounding=ROUND_CEILING) * step
+    return min(float(whole), most)
+
+
+def adl_ranks(side: Sequence[int], figures: Mapping[str, Sequence[float]], *, score: str) -> tuple[int, ...]:
+    """Return each position's place in the queue of its side; ties keep their order.
+
+    Score: unrealized profit / collateral x margin ratio (Binance FAQ 360033525471), of losses / margin ratio (OKX help,
+    auto-deleveraging), or mark / entry x notional / account value (venues/hyperliquid.md, liquidation 5; shorts with
+    entry / mark).
     """
-    if not len(side) == len(unrealized_pnl) == len(collateral) == len(ratio):
-        raise VenueError("side, unrealized_pnl, collateral and margin_ratio must be of one length")
-    if any(s not in (1, -1) for s in side) or any(not c > 0.0 for c in collateral):
-        raise VenueError("side must hold +1 or -1, collateral must be above 0")
-    scores = [pnl / held * share for pnl, held, share in zip(unrealized_pnl, collateral, ratio, strict=True)]
+    if any(len(values) != len(side) for values in figures.values()):
+        raise VenueError(f"side, {', '.join(figures)} must be of one length")
+    free = {"unrealized_pnl"} if score == "gain_or_loss_on_margin" else {"unrealized_pnl", "margin_ratio"}
+    if any(s not in (1, -1) for s in side) or any(
+        not x > 0.0 for name, values in figures.items() if name not in free for x in values
+    ):
+        raise VenueError(f"side must hold +1 or -1, {', '.join(n for n in figures if n not in free)} must be above 0")
+    rows = [dict(zip(figures, values, strict=True)) for values in zip(*figures.values(), strict=True)]
+    if score == "price_on_leverage":
+        scores = [
+            (row["mark"] / row["entry_price"]) ** s * row["notional"] / row["account_value"]
+            for s, row in zip(side, rows, strict=True)
+        ]
+    else:
+        returns = [row["unrealized_pnl"] / row["collateral"] for row in rows]
+        power = [-1 if score == "gain_or_loss_on_margin" and one < 0.0 else 1 for one in returns]
+        scores = [one * row["margin_ratio"] ** up for one, row, up in zip(returns, rows, power, strict=True)]
     ranks = [0] * len(scores)
     for one in (1, -1):
         queue = sorted((row for row, s in enumerate(side) if s == one), key=lambda row: -scores[row])

@@ -136,45 +136,83 @@ class VenueRules(DatedRules):
         self,
         *,
         index: Number,
-        last_rate: Number,
-        hours_left: Number,
         basis: Number = 0.0,
         contract_price: Number | None = None,
+        last_rate: Number | None = None,
+        hours_left: Number | None = None,
         interval_hours: Number = 8.0,
+        outside: Number | None = None,
+        short_average: Number | None = None,
         at: Time | None = None,
     ) -> float:
-        """Return the formula mark of a perpetual, quote currency.
+        """Return the formula mark of a perpetual, quote currency; `MarkRules.formula` says which one.
 
         Parameters
         ----------
-        index, last_rate, hours_left, interval_hours : float
-            As in `venues.funding.formula_mark`; `last_rate` is the rate that will be paid at a "fair" mark.
-        basis : float
-            Average of price - index.
+        index, basis : float
+            Index or oracle; average of price - index (see `average_basis`).
         contract_price : float, optional
-            Needed by the "median" formula.
+            "median": last price. "outside_median": median of best bid, best ask and last price.
+        last_rate, hours_left, interval_hours : float, optional
+            "median": rate settled last; "fair": rate that will be paid; and the hours until the next funding.
+        outside : float, optional
+            "outside_median": weighted median of other venues' mids.
+        short_average : float, optional
+            "outside_median" without `outside`: average of `contract_price` over 30 s.
         """
-        from venues.funding import ema_mark, fair_mark, formula_mark
+        from venues.formula_prices import formula_price
+
+        given = {
+            "contract_price": contract_price,
+            "last_rate": last_rate,
+            "hours_left": hours_left,
+            "outside": outside,
+            "short_average": short_average,
+        }
+        return formula_price(
+            self,
+            self.mark_rules(at),
+            index=number(index, "index", above=0.0),
+            basis=number(basis, "basis"),
+            interval_hours=number(interval_hours, "interval_hours", above=0.0),
+            given={name: number(value, name) for name, value in given.items() if value is not None},
+        )
+
+    def average_basis(
+        self, *, samples: Sequence[float], spacing_seconds: Number | None = None, at: Time | None = None
+    ) -> float:
+        """Return the venue's average of mid - index over samples in time order, quote currency.
+
+        Parameters
+        ----------
+        samples : sequence of float
+        spacing_seconds : float, optional
+            Time that a sample stands for; None: the venue's. It matters where the average decays.
+        """
+        from venues.funding import BasisWindow, decayed_average
 
         rules = self.mark_rules(at)
-        if rules.formula == "fair":
-            return fair_mark(
-                index=number(index, "index", above=0.0),
-                last_rate=number(last_rate, "last_rate"),
-                hours_left=number(hours_left, "hours_left", low=0.0),
-                interval_hours=number(interval_hours, "interval_hours", above=0.0),
-            )
-        if rules.formula == "ema":
-            return ema_mark(index=number(index, "index", above=0.0), average=number(basis, "basis"), bound=rules.bound)
-        if contract_price is None:
-            raise VenueError(f"{self.name}: its mark is a median with the contract price; give contract_price=")
-        return formula_mark(
-            index=number(index, "index", above=0.0),
-            last_rate=number(last_rate, "last_rate"),
-            hours_left=number(hours_left, "hours_left", low=0.0),
-            interval_hours=number(interval_hours, "interval_hours", above=0.0),
-            basis=number(basis, "basis"),
-            contract_price=number(contract_price, "contract_price", above=0.0),
+        spacing = rules.spacing_seconds if spacing_seconds is None else number(spacing_seconds, "spacing", above=0.0)
+        if not len(samples):
+            raise VenueError("samples must hold at least one value, got none")
+        if rules.decay_seconds > 0.0:
+            return decayed_average([number(x, "samples") for x in samples], spacing, rules.decay_seconds)
+        window = BasisWindow(rules.points)
+        for sample in samples:
+            window.add(number(sample, "samples"))
+        return window.mean
+
+    def premium(self, *, impact_bid: Number, impact_ask: Number, index: Number) -> float:
+        """Return the premium index: (max(0, impact bid - index) - max(0, index - impact ask)) / index.
+
+        Impact prices are the average fills of the impact notional (`FundingRules`), quote currency.
+        """
+        from venues.funding import impact_premium
+
+        return impact_premium(
+            number(impact_bid, "impact_bid", above=0.0),
+            number(impact_ask, "impact_ask", above=0.0),
+            number(index, "index", above=0.0),
         )
 
     def funding_rate(
@@ -228,10 +266,18 @@ class VenueRules(DatedRules):
         return samples.rate
 
     def collateral_value(self, *, asset: str, amount: Number, price: Number, at: Time | None = None) -> float:
-        """Return what a balance counts as margin in multi-assets mode: amount x price, positive ones x their ratio."""
-        ratio = self.collateral_ratio(asset, at)
-        value = number(amount, "amount") * number(price, "price", above=0.0)
-        return value * ratio if value > 0.0 else value
+        """Return what a balance counts as margin in multi-assets mode: amount x price, positive ones x their ratios."""
+        rows = self.discounts(asset, at)
+        held, worth = number(amount, "amount"), number(price, "price", above=0.0)
+        if held <= 0.0:
+            return held * worth
+        counted = 0.0
+        for (floor, ratio), above in zip(rows, (*(row[0] for row in rows[1:]), float("inf")), strict=True):
+            if held > floor:
+                if ratio != ratio:
+                    raise VenueError(f"{self.name}: how {asset} counts above {floor:g} is not known here, got {held:g}")
+                counted += (min(held, above) - floor) * ratio
+        return counted * worth
 
     def auto_exchange(self, *, deficit: Number, ratio: Number, at: Time | None = None) -> float:
         """Return the value of other collateral sold to cover a deficit: deficit / haircut ratio, same unit."""
@@ -310,14 +356,20 @@ class VenueRules(DatedRules):
         self,
         *,
         side: Sequence[int],
-        unrealized_pnl: Sequence[float],
-        collateral: Sequence[float],
-        margin_ratio: Sequence[float],
+        unrealized_pnl: Sequence[float] | None = None,
+        collateral: Sequence[float] | None = None,
+        margin_ratio: Sequence[float] | None = None,
+        mark: Sequence[float] | None = None,
+        entry_price: Sequence[float] | None = None,
+        notional: Sequence[float] | None = None,
+        account_value: Sequence[float] | None = None,
         at: Time | None = None,
     ) -> tuple[int, ...]:
         """Return each position's place in the queue of its side for auto-deleveraging; 0 is closed first.
 
-        Rank = unrealized profit / collateral x margin ratio, highest first, longs and shorts apart; ties keep order.
+        Highest score first, longs and shorts apart; ties keep order. Of most venues the score is unrealized profit /
+        collateral x margin ratio, of some losses are divided by the ratio; where `VenueFacts.adl_ranks_by` is
+        "price_on_leverage" it is mark / entry (shorts: entry / mark) x notional / account value.
 
         Parameters
         ----------
@@ -325,19 +377,38 @@ class VenueRules(DatedRules):
             +1 long, -1 short.
         unrealized_pnl, collateral, margin_ratio : sequence of float
             collateral above 0.
+        mark, entry_price, notional, account_value : sequence of float
+            Above 0.
         """
-        from venues.rule_calls import leverage_pnl_ranks
+        from venues.rule_calls import adl_ranks
 
         self.need(self.facts.ranks_adl, at, "ranking for auto-deleveraging")
-        return leverage_pnl_ranks(side, unrealized_pnl, collateral, margin_ratio)
+        profit = {"unrealized_pnl": unrealized_pnl, "collateral": collateral, "margin_ratio": margin_ratio}
+        price = {"mark": mark, "entry_price": entry_price, "notional": notional, "account_value": account_value}
+        is_price = self.facts.adl_ranks_by == "price_on_leverage"
+        asked, idle = (price, profit) if is_price else (profit, price)
+        if any(values is None for values in asked.values()) or any(values is not None for values in idle.values()):
+            raise VenueError(f"the ranking of {self.name} takes {', '.join(asked)}, and no other figures")
+        figures = {name: values for name, values in asked.items() if values is not None}
+        return adl_ranks(side, figures, score=self.facts.adl_ranks_by)
 
     def liquidation_steps(
-        self, *, account: "Account", symbol: str, marks: Mapping[str, Number], index: Mapping[str, Number] | None = None
+        self,
+        *,
+        account: "Account",
+        symbol: str,
+        marks: Mapping[str, Number],
+        index: Mapping[str, Number] | None = None,
+        is_cooling: bool = False,
     ) -> "tuple[LiquidationStep, ...]":
-        """Return the forced closing of one position as planned at these marks; empty while its pool is sound."""
+        """Return the forced closing of one position as planned at these marks; empty while its pool is sound.
+
+        Where large positions are closed in parts, `is_cooling` says that the account had such a part closed within the
+        venue's cooldown.
+        """
         from venues.rule_calls import plan_liquidation
 
-        return plan_liquidation(self, account, symbol=symbol, marks=marks, index=index)
+        return plan_liquidation(self, account, symbol=symbol, marks=marks, index=index, is_cooling=is_cooling)
 
     def risk_many(
         self,

@@ -36,7 +36,8 @@ cdef class AccountState:
         self.slot_of = <int32_t *> calloc(3 * n + 1, sizeof(int32_t))
         self.leverage = <double *> calloc(n + 1, sizeof(double))
         self.isolated = <uint8_t *> calloc(n + 1, sizeof(uint8_t))
-        if (self.session_profit == NULL or self.balances == NULL or self.earmarked == NULL or self.collateral_ratio == NULL or self.cross_pool == NULL
+        if (self.session_profit == NULL or self.balances == NULL or self.earmarked == NULL
+                or self.collateral_ratio == NULL or self.cross_pool == NULL
                 or self.slot_of == NULL or self.leverage == NULL or self.isolated == NULL):
             raise MemoryError("account: no memory")
         for i in range(3 * n):
@@ -212,6 +213,7 @@ cdef class AccountState:
         pool.pool.legs[at].contract = self.world.contracts[slot.position.instrument]
         pool.pool.legs[at].side = slot.position.leg
         pool.pool.legs[at].conversion = 1.0
+        pool.pool.legs[at].at_index = 1.0
         pool.pool.legs[at].mark = self.world.prices[slot.position.instrument].mark_value
         pool.stale |= 1
         return 0
@@ -277,10 +279,14 @@ cdef class AccountState:
 
     cdef void refresh_marks(self, PoolState *pool) noexcept nogil:
         cdef int32_t i
+        cdef double index
         cdef Leg *leg
         for i in range(pool.pool.count):
             leg = &pool.pool.legs[i]
             leg.mark = self.world.prices[leg.contract.index].mark_value
+            if leg.contract.margin_at_index:
+                index = self.world.prices[leg.contract.index].index_value
+                leg.at_index = index / leg.mark if index > 0.0 and leg.mark > 0.0 else 1.0
             if pool.asset < 0:
                 leg.conversion = self.world.asset_usd[leg.contract.settle]
 

@@ -114,9 +114,13 @@ cdef class Exchange(Admission):
         return 0
 
     cdef int index(self, int32_t instrument, int64_t price, int64_t time) except -1 nogil:
+        cdef int32_t i
         self.world.set_price(instrument, INDEX_PRICE, price, time)
         if self.mark_from_index[instrument]:
             self.mark(instrument, self.walked(instrument, price, time), time)
+        if self.world.contracts[instrument].margin_at_index:
+            for i in range(self.n_accounts):
+                (<Account> self.accounts[i]).mark_moved(instrument)
         if (<Market> self.markets[instrument]).active:
             (<Market> self.markets[instrument]).on_price(INDEX_PRICE, price, time)
         return 0

@@ -35,7 +35,9 @@ cdef class Wallet:
     cdef QueueModel queue_model
     cdef double queue_power
     cdef bint forced_at_mark             # forced_close="mark_slippage": fills at the mark, not on the market
-    cdef bint fee_on_forced              # fills by force and takeovers pay the taker fee, not the clearance fee
+    cdef bint fee_on_forced              # fills by force pay the taker fee, not the clearance fee
+    cdef bint fee_on_takeover            # a takeover pays the taker fee
+    cdef int64_t part_closed             # ns at which a part of a position was last closed by force
     cdef uint8_t fill_rule               # FillRule of matching.pxd
     cdef int32_t closed_instrument       # a position went flat or turned: reduce-only orders need a look; -1 = none
 

@@ -1,6 +1,7 @@
 """Balances of one account: postings, isolated wallets, and what its owner is told."""
 
 from libc.math cimport floor
+from libc.stdint cimport INT64_MIN
 from libc.stdlib cimport calloc, free
 from venues.contract cimport Contract
 from venues.ledger cimport Ledger, PostingContext
@@ -53,6 +54,7 @@ cdef class Wallet:
         self.slippage = slippage
         self.fill_rule = fill_rule
         self.closed_instrument = -1
+        self.part_closed = INT64_MIN
         self.market_buy_factor = 1.0
         self.market_sell_factor = 1.0
         self.maker_fees = <int64_t *> calloc(n + 1, sizeof(int64_t))
@@ -80,9 +82,10 @@ cdef class Wallet:
         self.market_buy_factor = 1.0 + buy_markup
         self.market_sell_factor = 1.0 + sell_markup
 
-    def charge_forced_fills(self):
-        """Charge the taker fee on fills by force and takeovers instead of a clearance fee."""
-        self.fee_on_forced = True
+    def charge_forced_fills(self, *, bint fills, bint takeovers):
+        """Set whether fills by force pay the taker fee instead of a clearance fee, and whether takeovers pay it."""
+        self.fee_on_forced = fills
+        self.fee_on_takeover = takeovers
 
     def meet_books(self, int model, double power, double slippage):
         """Set how the queue ahead of resting orders shrinks (`venues.queue`), and the slippage on top of a book."""

@@ -43,7 +43,7 @@ def _command(name: str) -> Callable[..., None]:
         config: Annotated[
             Path | None, typer.Option(help="TOML; what it leaves out is as --example shows.", show_default=False)
         ] = None,
-        seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+        seed: Annotated[int, typer.Option(help="Of what is random in the answer.")] = 0,
         out: Annotated[
             Path | None, typer.Option(help="Folder for NAME.json and NAME.html.", show_default=False)
         ] = None,
@@ -76,6 +76,44 @@ def _command(name: str) -> Callable[..., None]:
 
 for _name in HELP:
     lab.command(_name)(_command(_name))
+
+
+@lab.command()
+def report(
+    out: Annotated[Path, typer.Option(help="Folder for all answers and lab.html, which joins them.")],
+    configs: Annotated[
+        Path | None, typer.Option(help="Folder of NAME.toml, each used where it is there.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of what is random in the answer.")] = 0,
+) -> None:
+    """Ask every question and join the answers in one page.
+
+    \b
+    Examples:
+      levdyn lab report --out lab
+      levdyn lab report --configs mine --seed 1 --out lab
+    """
+    from backtest.errors import ConfigError
+    from backtest.lab.questions import QUESTIONS, ask
+    from backtest.lab.questions import report as write
+
+    if configs is not None and not any((configs / f"{name}.toml").is_file() for name in QUESTIONS):
+        raise ConfigError(f"--configs {configs}: no file of {', '.join(f'{name}.toml' for name in QUESTIONS)} there")
+    studies = {}
+    for name in QUESTIONS:
+        own = None if configs is None else configs / f"{name}.toml"
+        with output.working(f"asking for {name}"):
+            studies[name] = ask(name, own if own is not None and own.is_file() else None, seed=seed)
+    written = [path for study in studies.values() for path in study.save(out)]
+    written.append(write(studies, out / "lab.html"))
+    for path in written:
+        output.line(f"written: {path}")
+    findings = [f"{name}: {text}" for name, study in studies.items() for text in study.findings]
+    if findings:
+        output.heading("FINDINGS")
+    for text in findings:
+        output.lines(f"  {text}")
+    raise typer.Exit(output.FINDINGS if findings else output.DONE)
 
 
 def _print(found: "Study", written: list[Path]) -> None:

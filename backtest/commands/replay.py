@@ -8,7 +8,7 @@ import typer
 from backtest.commands import output
 
 if TYPE_CHECKING:
-    from backtest.replay import ReplayResult
+    from backtest.replay_export import ReplayResult
     from feeds.dataset import Dataset
 
 COMPARED = ("realized", "fee", "clearance", "funding")
@@ -45,7 +45,7 @@ def replay(
       levdyn replay export --venue binance_coinm --data history --scale 0.5
     """
     from backtest.commands.saving import check_folder, save
-    from backtest.replay import replay as replay_export
+    from backtest.replay_export import replay as replay_export
 
     check_folder(out)
     with output.working("reading market data"):

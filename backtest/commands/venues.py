@@ -119,6 +119,9 @@ def in_words(value: Any) -> str:
         return "; ".join(
             f"{row.name} from {row.volume / 1e6:,g} million USD: {row.maker:.4%} / {row.taker:.4%}" for row in value
         )
+    if isinstance(value, tuple) and not (value and hasattr(value[0], "maintenance_rate")):
+        rows = (item if isinstance(item, tuple) else (item,) for item in value)
+        return "; ".join(" ".join(in_words(part) for part in row) for row in rows) or "none"
     if isinstance(value, tuple):
         first, last = value[0], value[-1]
         rates = f"{first.maintenance_rate:.2%} to {last.maintenance_rate:.2%}"
@@ -213,11 +216,15 @@ def _print_symbol(rules: "VenueRules", symbol: str, as_json: bool) -> None:
         return
     mark = " ?" if table.is_unverified else ""
     output.heading(f"TIERS {_since(table.valid_from)}, source {table.source}{mark}, in {shown.settle}")
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (_amount(row.floor), f"{row.maintenance_rate:.2%}", f"{row.max_leverage:g}x", _amount(row.amount))
         for row in table.tiers
     ]
-    heads = ("notional from", "maintenance rate", "largest leverage", "maintenance amount")
+    if rules.margin().tier_unit == "quantity":
+        heads: tuple[str, ...] = ("contracts from", "maintenance rate", "largest leverage")
+        rows = [row[:3] for row in rows]
+    else:
+        heads = ("notional from", "maintenance rate", "largest leverage", "maintenance amount")
     output.table(heads, rows, right=heads)
     if table.tiers[0].size_rate:
         output.line(f"and {table.tiers[0].size_rate:.6%} for each coin of the position, of initial margin too")

@@ -65,11 +65,15 @@ def winners(
 
 def queue(found: Winners, deficit: float) -> Amounts:
     """Take whole profits in order of the venue's score, profit % x leverage, highest first; the last one in part."""
-    from venues.rule_calls import leverage_pnl_ranks
+    from venues.rule_calls import adl_ranks
 
     asked = _deficit(found, deficit)
-    side = [1] * len(found)
-    ranks = leverage_pnl_ranks(side, found.profit.tolist(), found.cost.tolist(), found.leverage.tolist())
+    figures = {
+        "unrealized_pnl": found.profit.tolist(),
+        "collateral": found.cost.tolist(),
+        "margin_ratio": found.leverage.tolist(),
+    }
+    ranks = adl_ranks([1] * len(found), figures, score="profit_on_margin")
     order = np.argsort(np.array(ranks, dtype=np.int64), kind="stable")
     taken = np.zeros_like(found.profit)
     before = np.cumsum(found.profit[order]) - found.profit[order]

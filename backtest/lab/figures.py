@@ -92,7 +92,7 @@ def shaded(title: str, names: Sequence[str], values: Array, form: Callable[[floa
     head = element("tr", *(element("th", name) for name in ("", *names)))
     rows = []
     for name, row in zip(names, np.asarray(values).tolist(), strict=True):
-        shares = [100.0 * value / top if top > 0.0 else 0.0 for value in row]
+        shares = [60.0 * value / top if top > 0.0 else 0.0 for value in row]
         styles = [f"background: color-mix(in srgb, var(--bad) {share:.0f}%, transparent)" for share in shares]
         cells = [element("td", form(value), style=style) for value, style in zip(row, styles, strict=True)]
         rows.append(element("tr", element("td", name, class_="t"), *cells))

@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 
 from backtest.errors import ConfigError
 from backtest.lab.depth import DepthCurve
-from backtest.lab.given import Array, array, column, number
+from backtest.lab.given import Array, array, column, count, number
 
 
 def gaussian_margin(volatility: float, window: float, cost: float) -> float:
@@ -202,6 +202,21 @@ def position_tiers(
     windows = q / number(execution_rate, "execution_rate", above=0.0)
     value_at_risk = number(volatility, "volatility", above=0.0) * np.sqrt(windows) * _z(cost)
     made: Array = value_at_risk + book.impact(q) + number(fee, "fee", low=0.0)
+    return made
+
+
+def rolling_margin(returns: ArrayLike, cost: float, *, periods: int) -> Array:
+    """Return the normal margin for one period after the volatility of the last `periods` returns (mean taken as 0).
+
+    Returns
+    -------
+    ndarray of float64, shape (returns - periods + 1,)
+    """
+    r, n = column(returns, "returns"), count(periods, "periods", low=2)
+    if len(r) < n:
+        raise ConfigError(f"returns: at least periods={n} are needed, got {len(r)}")
+    sums = np.cumsum(np.concatenate([np.zeros(1), r**2]))
+    made: Array = np.sqrt(np.maximum(sums[n:] - sums[:-n], 0.0) / n) * _z(cost)
     return made
 
 

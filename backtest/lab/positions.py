@@ -43,7 +43,7 @@ class Population:
     collateral : ndarray of float64
         Units of the collateral asset, at least 0.
     haircut : ndarray of float64
-        Part of the collateral that counts, in [0, 1].
+        Part of the collateral that does not count, in [0, 1].
     mmr : ndarray of float64
         Maintenance margin rate, in [0, 1).
     opened_at : ndarray of int64
@@ -86,7 +86,7 @@ def population(rows: Mapping[str, ArrayLike], *, is_partial: bool = False) -> Po
     ----------
     rows : mapping of str to array_like
         Columns; what is left out is the same for all: venue, account and symbol "", collateral_asset "quote", haircut
-        1, margin_mode isolated, contract linear, mm_base mark, opened_at 0, weight 1.
+        0, margin_mode isolated, contract linear, mm_base mark, opened_at 0, weight 1.
     is_partial : bool
         Accept that longs and shorts of a contract do not match: data of a part of the accounts.
 
@@ -117,7 +117,7 @@ def population(rows: Mapping[str, ArrayLike], *, is_partial: bool = False) -> Po
     made["entry"] = column(rows["entry"], "entry", length, above=0.0)
     made["collateral"] = column(rows["collateral"], "collateral", length, low=0.0)
     made["mmr"] = column(rows["mmr"], "mmr", length, low=0.0, below=1.0)
-    made["haircut"] = column(_full(rows.get("haircut", 1.0), length), "haircut", length, low=0.0, high=1.0)
+    made["haircut"] = column(_full(rows.get("haircut", 0.0), length), "haircut", length, low=0.0, high=1.0)
     made["weight"] = column(_full(rows.get("weight", 1.0), length), "weight", length, above=0.0)
     made["opened_at"] = np.asarray(_full(rows.get("opened_at", 0), length), dtype=np.int64)
     found = Population(**made)
@@ -165,10 +165,41 @@ def liquidation_prices(found: Population) -> tuple[Array, Array]:
             f"row {row} is {found.margin_mode[row]} / {found.contract[row]}: only isolated linear and inverse rows "
             "have a price of their own; for accounts use `liquidation_move`"
         )
+    boxes, box_of = _boxes(found)
+    return _prices(boxes, box_of, found.side * found.quantity, found.entry, found.collateral * (1.0 - found.haircut))
+
+
+def margin_utilisation(found: Population, marks: ArrayLike) -> Array:
+    """Return maintenance / equity of each position by itself at its mark; infinite where no equity is left.
+
+    Parameters
+    ----------
+    found : Population
+        Linear and inverse contracts; maintenance is taken at the mark.
+    marks : array_like
+        Quote per base, one for all or one a row.
+    """
+    from venues.pool import risk_arrays
+
+    n = len(found)
+    boxes, box_of = _boxes(found)
+    mark = np.ascontiguousarray(np.broadcast_to(array(marks, "marks", above=0.0), (n,)))
+    out = np.empty((n, 5))
+    risk_arrays(
+        boxes, box_of, np.arange(n + 1), found.side * found.quantity, found.entry, mark, np.ones(n),
+        found.collateral * (1.0 - found.haircut), out,
+    )  # fmt: skip
+    equity, maintenance = out[:, 0], out[:, 2]
+    made: Array = np.divide(maintenance, equity, out=np.full(n, np.inf), where=equity > 0.0)
+    return made
+
+
+def _boxes(found: Population) -> "tuple[list[ContractBox], NDArray[np.int32]]":
+    """Return the contracts of a population, and which one each row has."""
     keys = np.rec.fromarrays([found.contract, found.mmr, found.mm_base])
     unique, box_of = np.unique(keys, return_inverse=True)
     boxes = [contract_box(str(kind), float(rate), str(base)) for kind, rate, base in unique.tolist()]
-    return _prices(boxes, box_of, found.side * found.quantity, found.entry, found.collateral * found.haircut)
+    return boxes, np.ascontiguousarray(box_of, dtype=np.int32)
 
 
 def contract_box(contract: str, maintenance_rate: float, mm_base: str = "mark") -> "ContractBox":
@@ -308,69 +339,3 @@ def liquidation_move(
         met = is_met(middle)
         high, low = np.where(known & met, middle, high), np.where(known & ~met, middle, low)
     return high
-
-
-@dataclass(frozen=True, slots=True)
-class Concentration:
-    """Who holds how much, and how close they are.
-
-    Attributes
-    ----------
-    top_share : float
-        Part of notional held by the ten largest accounts.
-    herfindahl : float
-        Sum of squared shares of notional.
-    utilisation : dict of float to float
-        Quantile -> maintenance / equity, weighted by notional.
-    foreign_collateral : float
-        Part of notional whose collateral is not the quote currency.
-    within : dict of float to float
-        Distance -> part of notional that is that close to liquidation (3 %: the published Compound anchor).
-    """
-
-    top_share: float
-    herfindahl: float
-    utilisation: dict[float, float]
-    foreign_collateral: float
-    within: dict[float, float]
-
-
-def concentration(
-    notional: ArrayLike,
-    *,
-    distance: ArrayLike,
-    utilisation: ArrayLike,
-    is_foreign: ArrayLike = False,
-    quantiles: Sequence[float] = (0.5, 0.9, 0.99),
-    distances: Sequence[float] = (0.01, 0.03, 0.05, 0.10),
-) -> Concentration:
-    """Return the concentration of accounts; arrays of one row each.
-
-    Parameters
-    ----------
-    notional : array_like
-        Quote, above 0.
-    distance : array_like
-        |mark - liquidation price| / mark; infinite without one.
-    utilisation : array_like
-        Maintenance / equity, at least 0.
-    is_foreign : array_like of bool
-        Collateral is not the quote currency.
-    """
-    held = column(notional, "notional", above=0.0)
-    if not len(held):
-        raise ConfigError("notional must hold at least one account")
-    far = np.asarray(distance, dtype=np.float64)
-    used = column(utilisation, "utilisation", len(held), low=0.0)
-    foreign = np.broadcast_to(np.asarray(is_foreign, dtype=bool), held.shape)
-    shares = held / held.sum()
-    order = np.argsort(used, kind="stable")
-    below = np.cumsum(shares[order])
-    rows = np.minimum(np.searchsorted(below, np.asarray(quantiles) * (1.0 - 1e-12)), len(held) - 1)
-    return Concentration(
-        top_share=float(np.sort(shares)[-10:].sum()),
-        herfindahl=float((shares**2).sum()),
-        utilisation=dict(zip(quantiles, used[order][rows].tolist(), strict=True)),
-        foreign_collateral=float(shares[foreign].sum()),
-        within={d: float(shares[far <= d].sum()) for d in distances},
-    )

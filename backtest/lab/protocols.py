@@ -7,7 +7,7 @@ what a liquidation pays away, who stands behind the losses. The scoreboard gives
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,9 +19,11 @@ from backtest.lab.curves import StepLiquidations
 from backtest.lab.depth import DepthCurve
 from backtest.lab.given import Array, column, number
 from backtest.lab.positions import drop_at_liquidation, leverage_prices
-from backtest.lab.stress import Market, stress_run
+from backtest.lab.stress import Market, StressRun, stress_run
 from backtest.lab.velocity import frontier
 
+LATE: Final = 5  # rounds of oracle lag that sensitivity is measured with
+SLICES: Final = 10  # of a position under soft liquidation
 KINDS: Final = (
     "isolated", "cross", "portfolio", "inverse", "cdp_fixed_spread", "cdp_dutch", "soft", "backstop_vault",
 )  # fmt: skip
@@ -96,9 +98,10 @@ class Engine:
             rate = min(base.execution_rate, 1.0 / waiting)
             seconds = max(base.round_seconds, waiting / 20.0)
             return replace(base, backstop_share=0.0, backstop=0.0, execution_rate=rate, round_seconds=seconds)
-        if self.kind != "backstop_vault":
-            return replace(base, backstop_share=0.0, backstop=0.0)
-        return base
+        if self.kind == "backstop_vault":
+            return base
+        discount = self.bonus if self.kind == "cdp_fixed_spread" else 0.0
+        return replace(base, backstop_share=0.0, backstop=0.0, discount=discount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,8 @@ class Score:
     ----------
     figures : dict of str to Figure
         bad_debt, liquidated, fund_used, adl (over open interest); amplification; peak_velocity (quote per second);
-        seconds to clear; to_liquidators (over open interest); haircut_gini.
+        seconds to clear; to_liquidators (over open interest); haircut_gini; late_oracle, slow_blocks: what bad debt
+        gains when marks are 5 rounds later, and when rounds are twice as long.
     critical_shock : float or None
     amplification_99 : float
         At the 99 % shock of the paths.
@@ -182,37 +186,59 @@ def scoreboard(
     }
 
 
-def _score(engine: Engine, market: Market, size: Array, lev: Array, shocks: Array, gains: Array) -> Score:
+class _Book(NamedTuple):
+    """Positions as an engine holds them."""
+
+    quantities: Array
+    drops: Array
+    collateral: Array
+    coins: Array
+
+
+def _admit(engine: Engine, size: Array, lev: Array, reference: float) -> tuple[_Book, float]:
+    """Return the positions that an engine lets open, and their part of all."""
     drops = engine.drops(lev)
     # the bands of soft liquidation must begin below the price, any other position must not be due at once
     is_open = ~(drops <= (engine.bands if engine.kind == "soft" else 0.0))
     admitted = float(size[is_open].sum() / size.sum())
     if admitted == 0.0:
         raise ConfigError(f"{engine.kind}: no position may be opened, all are due at once; lower leverages")
-    size, lev, drops = size[is_open], lev[is_open], drops[is_open]
-    margin = engine.margin(lev)
-    interest = float(size.sum()) * market.reference
-    quantity, at, held, entry = size, drops, margin * size * market.reference, np.full(len(size), market.reference)
-    if engine.kind == "soft":
-        quantity, at, held, entry = _bands(engine, size, drops, held, market.reference)
-    cells: dict[str, list[float]] = {name: [] for name in (
-        "bad_debt", "liquidated", "fund_used", "adl", "amplification", "peak_velocity", "seconds", "to_liquidators",
-        "haircut_gini")}  # fmt: skip
+    size, drops, margin = size[is_open], drops[is_open], engine.margin(lev[is_open])
+    held, nothing = margin * size * reference, np.zeros(len(size))
+    if engine.kind == "inverse":
+        return _Book(size, drops, nothing, margin * size), admitted
+    book = _Book(size, drops, held, nothing)
+    return _bands(engine, book) if engine.kind == "soft" else book, admitted
+
+
+def _run(book: _Book, market: Market, shock: float, profits: Array) -> StressRun:
+    return stress_run(
+        market, quantities=book.quantities, liquidation_drops=book.drops, collateral=book.collateral, coins=book.coins,
+        entries=np.full(len(book.quantities), market.reference), shock=shock, profits=profits,
+    )  # fmt: skip
+
+
+def _score(engine: Engine, market: Market, size: Array, lev: Array, shocks: Array, gains: Array) -> Score:
+    book, admitted = _admit(engine, size, lev, market.reference)
+    total = float(book.quantities.sum())
+    interest = total * market.reference
+    late = replace(market, oracle_lag=market.oracle_lag + LATE)
+    slow = replace(market, round_seconds=2.0 * market.round_seconds)
+    rows = []
     for shock in shocks.tolist():
-        lost = shock * interest
-        run = stress_run(market, quantities=quantity, liquidation_drops=at, collateral=held, entries=entry,
-                         shock=shock, profits=lost * gains)  # fmt: skip
-        paid = engine.bonus * float(run.notional.sum()) if engine.kind.startswith("cdp") else 0.0
-        row = {
-            "bad_debt": run.bad_debt / interest, "liquidated": run.liquidated / float(size.sum()),
+        profits = shock * interest * gains
+        run = _run(book, market, shock, profits)
+        rows.append({
+            "bad_debt": run.bad_debt / interest, "liquidated": run.liquidated / total,
             "fund_used": run.paid_by_fund / interest, "adl": run.paid_by_adl / interest,
             "amplification": run.peak_drop / shock if shock > 0.0 else 1.0,
             "peak_velocity": float(run.notional.max(initial=0.0)) / market.round_seconds, "seconds": run.seconds,
-            "to_liquidators": (paid + max(run.liquidator_profit, 0.0)) / interest, "haircut_gini": run.haircut_gini,
-        }  # fmt: skip
-        for name, value in row.items():
-            cells[name].append(value)
-    steps = StepLiquidations(at, quantity)
+            "to_liquidators": max(run.liquidator_profit, 0.0) / interest, "haircut_gini": run.haircut_gini,
+            "late_oracle": (_run(book, late, shock, profits).bad_debt - run.bad_debt) / interest,
+            "slow_blocks": (_run(book, slow, shock, profits).bad_debt - run.bad_debt) / interest,
+        })  # fmt: skip
+    cells = {name: [row[name] for row in rows] for name in rows[0]}
+    steps = StepLiquidations(book.drops, book.quantities)
     share = 1.0 - market.backstop_share
     grid = np.linspace(1e-4, 0.10, 400)
     refill = market.refill_rate / market.execution_rate if math.isfinite(market.execution_rate) else 0.0
@@ -223,24 +249,21 @@ def _score(engine: Engine, market: Market, size: Array, lev: Array, shocks: Arra
         amplification_99=cells["amplification"][tall],
         fund_999=float(np.quantile(cells["bad_debt"], 0.999, method="higher")) * interest,
         admitted=admitted,
-        capital_efficiency=interest / float((margin * size).sum() * market.reference),
+        capital_efficiency=total / float((book.collateral / market.reference + book.coins).sum()),
         ratio=float(branching_ratio(steps, market.book, grid, share=share).max()),
         refill=refill,
         frontier=float(frontier(refill)),
     )
 
 
-def _bands(
-    engine: Engine, size: Array, drops: Array, held: Array, reference: float
-) -> tuple[Array, Array, Array, Array]:
-    """Return soft liquidation as ten slices of each position, sold evenly over the band above its liquidation price."""
-    slices = 10
-    steps = (np.arange(slices) + 0.5) / slices
-    at = np.maximum(drops[:, None] - engine.bands * (1.0 - steps), 1e-9)
-    left, _ = soft_liquidation(1.0, 1.0 - engine.bands, 1.0 - engine.bands * (steps + 0.5 / slices), bands=slices)
+def _bands(engine: Engine, book: _Book) -> _Book:
+    """Return soft liquidation as slices of each position, sold evenly over the band above its liquidation price."""
+    steps = (np.arange(SLICES) + 0.5) / SLICES
+    at = book.drops[:, None] - engine.bands * (1.0 - steps)
+    left, _ = soft_liquidation(1.0, 1.0 - engine.bands, 1.0 - engine.bands * (steps + 0.5 / SLICES), bands=SLICES)
     part = -np.diff(np.concatenate([np.ones(1), left]))
-    quantity = (size[:, None] * part).ravel()
-    return quantity, at.ravel(), (held[:, None] * part).ravel(), np.full(quantity.shape, reference)
+    parts = [(values[:, None] * part).ravel() for values in (book.quantities, book.collateral, book.coins)]
+    return _Book(parts[0], at.ravel(), parts[1], parts[2])
 
 
 def _figure(values: Sequence[float]) -> Figure:

@@ -41,6 +41,8 @@ class Market:
         Quote.
     fee : float
         Liquidation fee, fraction of notional, paid from what margin is left into the fund.
+    discount : float
+        Part of every forced sale's price that goes to who liquidates (a bonus), in [0, 1).
     oracle_lag : int
         Rounds by which the mark is late.
     round_seconds : float
@@ -57,6 +59,7 @@ class Market:
     backstop: float = 0.0
     fund: float = 0.0
     fee: float = 0.0
+    discount: float = 0.0
     oracle_lag: int = 0
     round_seconds: float = 1.0
     adl_policy: str = "queue"
@@ -68,6 +71,7 @@ class Market:
         number(self.backstop_share, "backstop_share", low=0.0, high=1.0)
         for name in ("backstop", "fund", "fee"):
             number(getattr(self, name), name, low=0.0)
+        number(self.discount, "discount", low=0.0, below=1.0)
         number(self.round_seconds, "round_seconds", above=0.0)
         count(self.oracle_lag, "oracle_lag", low=0)
         if not self.execution_rate > 0.0:
@@ -134,6 +138,7 @@ class _State:
         self.left = self.size.copy()
         self.reached = 0
         self.backlog = np.zeros(len(order))
+        self.coins = np.zeros(len(order))
         self.own = self.used = self.shock = 0.0  # own drop; base units gone from the book
         self.book_cash = self.book_coins = self.backstop_cash = self.backstop_coins = 0.0
 
@@ -152,8 +157,9 @@ class _State:
             return 0.0
         rows = slice(self.reached, last)
         taken = self.market.backstop_share * self.left[rows]
-        self.cash[rows] += taken * self.price
-        self.backstop_cash -= float(taken.sum()) * self.price
+        paid = self.price * (1.0 - self.market.discount)
+        self.cash[rows] += taken * paid
+        self.backstop_cash -= float(taken.sum()) * paid
         self.backstop_coins += float(taken.sum())
         self.left[rows] -= taken
         self.backlog[rows] = self.left[rows]
@@ -175,10 +181,11 @@ class _State:
         before, after = self.used, self.used + total
         cost = float(book.swept(after)) - float(book.swept(before))
         average = max(0.0, reference * (1.0 - min(1.0, self.shock + cost / total)))
-        self.cash[: self.reached] += asked * average
+        paid = average * (1.0 - self.market.discount)
+        self.cash[: self.reached] += asked * paid
         self.left[: self.reached] -= asked
         self.backlog[: self.reached] -= asked
-        self.book_cash -= total * average
+        self.book_cash -= total * paid
         self.book_coins += total
         self.own, self.used = float(book.impact(after)), after
         return total, total * average
@@ -193,6 +200,7 @@ def stress_run(
     entries: ArrayLike,
     shock: float,
     profits: ArrayLike = (),
+    coins: ArrayLike = 0.0,
 ) -> StressRun:
     """Return one run.
 
@@ -207,6 +215,8 @@ def stress_run(
         Quote; quote per base.
     shock : float
         Outside drop, in [0, 1).
+    coins : array_like
+        Base units of collateral that each holds besides (inverse contracts): never sold, worth the price.
     profits : array_like, shape (winners,)
         Unrealized profit of the other side at the end, as far as ADL may take it.
     """
@@ -216,6 +226,7 @@ def stress_run(
         raise ConfigError(f"liquidation_drops must have shape {q.shape}, got {drops.shape}")
     state = _State(market, q, drops, column(collateral, "collateral", len(q), low=0.0),
                    column(entries, "entries", len(q), above=0.0))  # fmt: skip
+    state.coins = np.broadcast_to(array(coins, "coins", low=0.0), q.shape)[state.order]
     state.shock = number(shock, "shock", low=0.0, below=1.0)
     start_cash, start_coins = float(state.cash.sum()), float(q.sum())
     part = -math.expm1(-market.execution_rate * market.round_seconds)
@@ -256,7 +267,7 @@ def _settle(state: _State, rows: Array, lowest: float, profits: Array) -> Stress
     """Run the losses down the waterfall: margin, fee, fund, backstop, ADL, all."""
     market = state.market
     closed = slice(0, state.reached)
-    equity = state.cash[closed] + state.left[closed] * state.price
+    equity = state.cash[closed] + (state.left[closed] + state.coins[closed]) * state.price
     fees = np.minimum(np.maximum(equity, 0.0), market.fee * state.size[closed] * market.reference)
     debt = float(np.maximum(-equity, 0.0).sum())
     fund = market.fund + float(fees.sum())

@@ -18,7 +18,7 @@ from backtest.lab.fund import fund_curve, sweep_shortfall
 from backtest.lab.funding import CLAMP, INTEREST, censored_share, clamped_funding, dead_zone, parity_ratio
 from backtest.lab.given import Array, column, count, number
 from backtest.lab.kou import KouJumps, kou_passage_probability
-from backtest.lab.margin import margin_versions, position_tiers
+from backtest.lab.margin import Procyclicality, margin_versions, position_tiers, procyclicality, rolling_margin
 from backtest.lab.passage_paths import simulate_passage
 from backtest.lab.positions import leverage_prices
 from backtest.lab.protocols import Engine, Score, scoreboard
@@ -53,6 +53,8 @@ window_days = 1.0       # close-out window
 degrees = 3.0
 paths = 100_000         # of the simulation beside the formula
 bars = ""               # CSV or Parquet with a column close, one row per window: adverse moves from history
+rolling = 60            # windows after whose volatility a margin would follow
+floor = 0.02            # of that margin
 quantities = [10.0, 100.0, 1_000.0, 10_000.0]   # position sizes for tiers
 execution_per_day = 20_000.0
 fee = 0.0005
@@ -86,7 +88,7 @@ quantities = [500.0, 800.0, 1_000.0, 1_500.0, 1_000.0, 800.0, 300.0, 100.0]
 volatility = 0.8
 window_days = 1.0
 degrees = 3.0
-paths = 100
+paths = 40
 refill_rate = 0.01      # per second
 execution_rate = 0.2    # per second
 fund = 5e6              # quote
@@ -184,10 +186,9 @@ def study_margin(values: Mapping[str, Any], seed: int) -> Study:
     kou = np.array([kou_passage_probability(1.0, barrier, jumps, horizon) for barrier in barriers.tolist()])
     middle = len(leverage) // 2
     drawn = simulate_passage(1.0, float(barriers[middle]), jumps, horizon, seed=seed, paths=values["paths"])
-    moves = None
-    if values["bars"]:
-        close = read_rows(values["bars"])["close"].to_numpy(dtype=float)
-        moves = np.maximum(-np.diff(np.log(close)), 0.0)
+    if not np.all(barriers < 1.0):
+        raise ConfigError("leverages: a position is due at once where 1 / leverage is not above maintenance_rate")
+    moves, swing = _history(values)
     window = number(values["window_days"], "window_days", above=0.0) * DAY
     versions = margin_versions(values["volatility"], window, values["cost"], degrees=values["degrees"], moves=moves)
     sizes = column(values["quantities"], "quantities", above=0.0)
@@ -201,13 +202,13 @@ def study_margin(values: Mapping[str, Any], seed: int) -> Study:
         results={
             "leverage": leverage, "chance_brownian": brownian, "chance_jumps": kou, "jump_volatility":
             jumps.total_volatility, "simulated_leverage": float(leverage[middle]), "simulated": drawn,
-            "versions": versions, "tier_quantity": sizes, "tier_margin": tiers,
+            "versions": versions, "procyclicality": swing, "tier_quantity": sizes, "tier_margin": tiers,
         },
         units={
             "leverage": "1", "chance_brownian": "probability", "chance_jumps": "probability",
             "jump_volatility": "per sqrt(year)", "simulated_leverage": "1",
             "simulated": "probability, with jumps; by_jump and beyond: of all paths",
-            "versions": "fraction of notional",
+            "versions": "fraction of notional", "procyclicality": "ratios of peak to trough; held: part of the time",
             "tier_quantity": "base units", "tier_margin": "fraction of notional",
         },
         headline=(
@@ -217,6 +218,9 @@ def study_margin(values: Mapping[str, Any], seed: int) -> Study:
             ("best margin, normal / path / Student", " / ".join(map(_percent, (
                 versions.gaussian, versions.path_drop, versions.student)))),
             ("from history / its tail", f"{_known(versions.historical)} / {_known(versions.tail)}"),
+            *(() if swing is None else ((
+                "a margin that follows volatility", f"peaks at {swing.peak_to_trough:.3g} times its trough, "
+                f"{swing.floored:.3g} with the floor"),)),
         ),
         notes=("Jumps raise the risk of a short horizon and lower that of a long one at equal variance: both lines are "
                "shown.", "Maintenance margin hardly helps against jumps: the buffer it buys is -ln(1 - m)."),
@@ -228,6 +232,18 @@ def study_margin(values: Mapping[str, Any], seed: int) -> Study:
     )  # fmt: skip
 
 
+def _history(values: Mapping[str, Any]) -> tuple[Array | None, Procyclicality | None]:
+    """Return adverse moves of the windows in the file of bars, and how a margin after their volatility swings."""
+    if not values["bars"]:
+        return None, None
+    rows = read_rows(values["bars"])
+    if "close" not in rows:
+        raise ConfigError(f"{values['bars']}: column close is missing; it has {', '.join(map(str, rows))}")
+    returns = np.diff(np.log(column(rows["close"].to_numpy(dtype=float), "close", above=0.0)))
+    followed = rolling_margin(returns, values["cost"], periods=values["rolling"])
+    return np.maximum(-returns, 0.0), procyclicality(followed, values["floor"])
+
+
 def study_auction(values: Mapping[str, Any], seed: int) -> Study:
     """Answer how fast a Dutch auction should fall."""
     sigma = number(values["daily_volatility"], "daily_volatility", low=0.0) / math.sqrt(86_400.0)
@@ -236,12 +252,14 @@ def study_auction(values: Mapping[str, Any], seed: int) -> Study:
     found = [dutch_auction(decay, **common) for decay in decays.tolist()]
     drawn = [simulate_dutch(decay, seed=seed, runs=values["runs"], **common) for decay in decays.tolist()]
     best = best_decay(values["holding_cost"], **common)
-    costs = np.array([f.loss + values["holding_cost"] * f.seconds for f in found])
+    line = np.geomspace(float(decays.min()), float(decays.max()), 200)
+    costs = np.array([_cost(decay, values["holding_cost"], common) for decay in line.tolist()])
     return Study(
         name="auction", question="How fast should a Dutch auction fall?", inputs=values, seed=seed,
         results={
             "decay": decays, "loss": [f.loss for f in found], "seconds": [f.seconds for f in found], "simulated": drawn,
-            "cost": costs, "best_decay": best.decay, "best_cost": best.cost,
+            "cost": [_cost(decay, values["holding_cost"], common) for decay in decays.tolist()],
+            "best_decay": best.decay, "best_cost": best.cost,
         },
         units={
             "decay": "per second", "loss": "fraction of the fair price", "seconds": "seconds",
@@ -257,11 +275,16 @@ def study_auction(values: Mapping[str, Any], seed: int) -> Study:
         notes=("The loss does not depend on the start: decay is set by holding cost and block time, the starting price "
                "by the error of the oracle.", "The holding cost is the expected growth of the shortfall per second."),
         figures=(figure(
-            "Cost against decay", [Curve("loss + holding cost", np.log10(decays), costs)],
+            "Cost against decay", [Curve("loss + holding cost", np.log10(line), costs)],
             x_name="log10 of the decay per second", y_name="cost", x_form=lambda x: f"{x:.3g}", y_form=_percent,
             lines=((math.log10(best.decay), "best"),),
         ),),
     )  # fmt: skip
+
+
+def _cost(decay: float, holding_cost: float, common: dict[str, float]) -> float:
+    found = dutch_auction(decay, **common)
+    return found.loss + holding_cost * found.seconds
 
 
 def study_funding(values: Mapping[str, Any], seed: int) -> Study:
@@ -315,7 +338,8 @@ def study_compare(values: Mapping[str, Any], seed: int) -> Study:
     return Study(
         name="compare", question="Which margin engine loses what?", inputs=values, seed=seed,
         results={"scores": found, "shocks": shocks},
-        units={"scores": "bad_debt, liquidated, fund_used, adl, to_liquidators: of open interest; peak_velocity: quote "
+        units={"scores": "bad_debt, liquidated, fund_used, adl, to_liquidators, late_oracle, slow_blocks: of open "
+               "interest; peak_velocity: quote "
                "per second; seconds; fund_999: quote; the rest: 1", "shocks": "fraction"},
         headline=tuple((name, _score_text(score)) for name, score in found.items()),
         notes=(*LIMITS, "Each figure has mean, 95 % interval of the mean and worst path over the same shocks."),

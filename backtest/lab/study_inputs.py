@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backtest.errors import ConfigError
+from backtest.lab.concentration import Concentration, concentration
 from backtest.lab.depth import (
     BookDepth,
     DepthCurve,
@@ -18,8 +19,9 @@ from backtest.lab.depth import (
     square_root_depth,
 )
 from backtest.lab.given import count, number
+from backtest.lab.ledger import population_of
 from backtest.lab.leverage_map import HeatMap, InferredMap, heat_map, prior_map
-from backtest.lab.positions import liquidation_prices, population
+from backtest.lab.positions import liquidation_prices, margin_utilisation, population
 from backtest.lab.study import Reader
 
 if TYPE_CHECKING:
@@ -114,9 +116,32 @@ def infer_map(values: Mapping[str, Any], *, reference: float, grid: Any) -> Heat
 
 
 def read_population(path: str) -> "Population":
-    """Return the population of a CSV or Parquet file; partial data is accepted, as most ledgers are."""
+    """Return the population of a CSV or Parquet file; partial data is accepted, as most ledgers are.
+
+    Its columns are those of `population`, or those of stored positions (kind `positions`, with ts and qty).
+    """
     rows = read_rows(path)
+    if "qty" in rows:
+        import pyarrow as pa
+
+        return population_of(pa.Table.from_pandas(rows, preserve_index=False))
     return population({str(name): rows[name].to_numpy() for name in rows}, is_partial=True)
+
+
+def ledger_concentration(path: str, reference: float) -> Concentration:
+    """Return who holds how much in a file of positions, and how close they are at the reference price."""
+    found = read_population(path)
+    prices, _ = liquidation_prices(found)
+    away = np.where(np.isnan(prices), np.inf, np.abs(prices - reference) / reference)
+    return concentration(
+        found.notional,
+        distance=away,
+        utilisation=margin_utilisation(found, reference),
+        is_foreign=[
+            asset not in ("quote", symbol.partition("/")[2].partition(":")[0])
+            for asset, symbol in zip(found.collateral_asset.tolist(), found.symbol.tolist(), strict=True)
+        ],
+    )
 
 
 def read_rows(path: str) -> "pd.DataFrame":

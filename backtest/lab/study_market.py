@@ -15,7 +15,7 @@ from backtest.lab.figures import Curve, figure, shaded
 from backtest.lab.given import Array, Estimate, column, count, mean_of, number
 from backtest.lab.network import branching_matrix, contagion
 from backtest.lab.study import Reader, Study
-from backtest.lab.study_inputs import BOOK, POSITIONS, make_book, make_map, read_rows
+from backtest.lab.study_inputs import BOOK, POSITIONS, ledger_concentration, make_book, make_map, read_rows
 from backtest.lab.velocity import fastest_execution, frontier, least_backstop, peak_drop
 
 MAP_EXAMPLE: Final = f"""# levdyn lab map: how much would be closed by force at which move
@@ -79,6 +79,9 @@ def _percent(x: float) -> str:
 def study_map(values: Mapping[str, Any], seed: int) -> Study:
     """Answer how much would be closed by force at which move."""
     found = make_map(values["positions"], reference=values["reference"], reach=values["reach"], points=values["points"])
+    whales = None
+    if values["positions"]["source"] == "file":
+        whales = ledger_concentration(values["positions"]["path"], found.reference)
     reaches = [r for r in (0.01, 0.03, 0.05, 0.10) if r <= found.grid[-1]]
     within = {
         _percent(r): {side: float(np.interp(r, found.grid, getattr(found, side))) for side in ("longs", "shorts")}
@@ -95,10 +98,12 @@ def study_map(values: Mapping[str, Any], seed: int) -> Study:
         results={
             "grid": found.grid, "longs": found.longs, "shorts": found.shorts, "within": within,
             "asymmetry": found.asymmetry(), "confidence": found.confidence, "source": found.source,
+            "concentration": whales,
         },
         units={
             "grid": "fraction of the reference price", "longs": "base units", "shorts": "base units",
             "within": "base units", "asymmetry": "1, within 10 %, above 0: longs", "confidence": "", "source": "",
+            "concentration": "1; of positions, a ledger only",
         },
         headline=(
             ("the map is", found.confidence),

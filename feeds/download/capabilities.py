@@ -96,7 +96,7 @@ def listed(venue: str | None = None) -> list[dict[str, str]]:
     return [
         {
             "venue": venue if venue is not None else "any other of ccxt" if way.venue == "*" else way.venue,
-            "kind": f"{way.kind}:TF" if way.kind in BAR_KINDS else way.kind,
+            "kind": f"{way.kind}:TF" if way.kind in BAR_KINDS and way.source != "tardis" else way.kind,
             "source": f"{way.source} {way.host}",
             "look-back": way.look_back,
             "timeframes": " ".join(way.timeframes),

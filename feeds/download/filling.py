@@ -94,7 +94,8 @@ class Filler:
                 self._revised.add(window.name)
             if part is None or part.status not in _KEPT_STATUSES or window.name in self._revised:
                 known = -1 if window.name in self._revised else known_to(self.wanted, part)
-                todo.append(replace(window, known=known, keep=partial(self._checkpoint, window)))
+                seen = part.ts_max if part is not None and part.rows else -1
+                todo.append(replace(window, known=known, seen=seen, keep=partial(self._checkpoint, window)))
             else:
                 self._keep(window, part, replaced)
         self.report.notes += [f"not compared with what is published now: {text}" for text in published.problems]
@@ -199,7 +200,8 @@ class Filler:
         verdict: Verdict,
     ) -> str:
         """Commit the rows of a window; those that go on from what is stored are one whole with it."""
-        wanted, is_revised = self.wanted, window.name in self._revised
+        wanted = self.wanted
+        is_revised = window.name in self._revised or self._supersedes(table, verdict)
         part = None if is_revised else self._stored(window)
         whole = continued(wanted, part, table)
         if part is not None and whole is not None:
@@ -218,6 +220,14 @@ class Filler:
             replace=is_revised,
         )
         return parts[-1].status
+
+    def _supersedes(self, table: "pa.Table", verdict: Verdict) -> bool:
+        """Tell whether rows replace what is stored: whole days of trades without numbers.
+
+        Nothing tells such a trade from the same one of another source, whose stamps may be less exact: both would stay.
+        """
+        is_trades = self.wanted.kind == "trades" and verdict.status == "complete"
+        return is_trades and bool(table.num_rows) and int(ints(table, "id").max()) < 0
 
     def _checkpoint(self, window: Window, haul: Haul) -> None:
         """Commit what has come of a window so far, which is without a hole from its beginning on."""

@@ -137,6 +137,16 @@ WAYS: tuple[Way, ...] = (
         fact="public.bybit.com listing, third-party audit, read 2026-11",
         is_verified=False,
     ),
+    Way(
+        "bybit",
+        "trades",
+        "rest",
+        "api.bybit.com",
+        "the newest 1,000",
+        days=1,
+        note="of the running day; what is older is a gap until its file is there",
+        fact=_BYBIT_DOC,
+    ),
     *(
         Way("bybit", kind, "rest", "api.bybit.com", timeframes=_BYBIT_TF, fact=_BYBIT_DOC)
         for kind in ("bars", "mark", "index", "premium")
@@ -263,7 +273,7 @@ _HYPERLIQUID_S3 = (
 ALTERNATIVES: dict[tuple[str, str], str] = {
     ("*", "liquidations"): _RECORD,
     ("binance_usdm", "liquidations"): f"{_RECORD}; binance_coinm has snapshots of 2023-06 to 2024-10",
-    ("*", "quotes"): "no venue gives past quotes by REST; record them with `levdyn record`",
+    ("*", "quotes"): "no venue gives past quotes by REST; `levdyn record` keeps the book",
     ("*", "book"): "no venue gives past books by REST; record them with `levdyn record`",
     ("*", "trades"): "its REST gives recent trades only; import files, or record them with `levdyn record`",
     ("*", "premium"): "not offered; bars of mark and index show it where they exist",

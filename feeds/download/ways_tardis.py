@@ -26,7 +26,7 @@ def _way(venue: str, kind: str) -> Way:
         kind,
         "tardis",
         HOST,
-        "since tardis recorded it: the first day of each month, all days with a key",
+        "first day of each month; all days with a key",
         note=_NOTES.get(kind, ""),
         fact="docs.tardis.dev, downloadable CSV files, and its client's source, read 2026-11",
         is_verified=False,

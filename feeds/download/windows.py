@@ -56,6 +56,8 @@ class Window:
         Whether the partition has not ended (and settled) yet: it stays ``partial``.
     known : int
         The last id of rows that are stored without a hole from the beginning of the partition on; -1: none.
+    seen : int
+        Time of the last row that is stored of the partition, ns; -1: none.
     keep : callable or None
         Stores a haul that does not reach the end yet: what was received is not lost when the process is killed.
     """
@@ -67,6 +69,7 @@ class Window:
     high: int
     is_running: bool
     known: int = -1
+    seen: int = -1
     keep: "Callable[[Haul], None] | None" = field(default=None, compare=False)
 
     @property

@@ -28,6 +28,9 @@ def answer(world, path, params):
                 },
             ]
         )
+    if name == "recent-trade":
+        found = world.trades(world.now - 86_400_000, world.now)[-limit:]
+        return Page([_trade(params["symbol"], each) for each in reversed(found)], _wrap)
     if name in SERIES:
         interval = params["interval"]
         step = 86_400_000 if interval == "D" else int(interval) * 60_000
@@ -54,6 +57,19 @@ def _wrap(rows):
 def _kline(world, at, series):
     cells = world.candle(at, series)
     return [str(at), *cells, "1000.5"] if series == "trade" else [str(at), *cells]
+
+
+def _trade(symbol, each):
+    return {
+        "execId": f"{each.id:08x}-0000-5000-8000-{each.id:012x}",
+        "symbol": symbol,
+        "price": each.price,
+        "size": each.quantity,
+        "side": "Buy" if each.side > 0 else "Sell",
+        "time": str(each.ts),
+        "isBlockTrade": False,
+        "isRPITrade": False,
+    }
 
 
 def _instrument(world):

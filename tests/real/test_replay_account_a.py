@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import feeds
-from backtest.replay import ReplayResult, replay
+from backtest.replay_export import ReplayResult, replay
 
 pytestmark = pytest.mark.real
 

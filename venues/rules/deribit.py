@@ -43,7 +43,7 @@ def facts() -> VenueFacts:
         tiers=_tiers(),
         instruments=_instruments(),
         rounding=(Fact(RoundingRules(), "none", is_unverified=True),),
-        margin=(Fact(MarginRules(initial="tier"), "margin", is_unverified=True),),
+        margin=(Fact(MarginRules(initial="tier", linear="index"), "margin", is_unverified=True),),
         funding={"": (Fact(_FUNDING, "funding", is_unverified=True),)},  # the cap is that of BTC in an old text
         mark=(Fact(MarkRules(points=1, spacing_seconds=30.0, formula="ema", bound=0.01), "mark", is_unverified=True),),
         liquidation=_liquidation(),

@@ -1,15 +1,18 @@
 """Bybit by REST, raw endpoints of ccxt (bybit). Lists come newest first."""
 
+from functools import partial
 from typing import Any
 
 from feeds.download.context import Context
 from feeds.download.http import as_list
-from feeds.download.rest.pages import MS, OHLC, paged
+from feeds.download.rest.pages import MS, OHLC, paged, rest_source, table_of
 from feeds.download.rest.paging import Row
-from feeds.download.windows import Fetch, Wanted
+from feeds.download.windows import Fetch, Haul, Wanted, Window
 from feeds.errors import FeedError
-from feeds.schema import timeframe_text
+from feeds.findings import Gap
+from feeds.schema import FLAGS, timeframe_text
 from feeds.symbols import parse_symbol
+from feeds.tables import ints
 
 HOST = "api.bybit.com"
 HOUR_NS = 3_600_000_000_000
@@ -34,6 +37,8 @@ def rest(context: Context, wanted: Wanted) -> Fetch:
     """Return what fills windows of a stream by REST."""
     exchange = context.exchange("bybit")
     place = {"category": category(wanted), "symbol": wanted.native}
+    if wanted.kind == "trades":
+        return partial(_newest, context, wanted)
     if wanted.kind in _KLINES:
         name = _KLINES[wanted.kind]
 
@@ -74,6 +79,38 @@ def rest(context: Context, wanted: Wanted) -> Fetch:
     return paged(
         context, wanted, ask_interest, ("native",), _SMALL_PAGE * wanted.step_ns, f"{HOST} open-interest"
     ).fetch
+
+
+def _newest(context: Context, wanted: Wanted, window: Window) -> Haul:
+    """Return the newest trades of a running day; earlier ones that are not stored are a gap."""
+    if not window.is_running:
+        return Haul(absence="not yet")  # what can be asked for says nothing of a day that is over
+    place = {"category": category(wanted), "symbol": wanted.native, "limit": _PAGE}
+    rows = context.exchange("bybit").call("publicGetV5MarketRecentTrade", place, _trades)
+    if len(rows) >= _PAGE:  # trades of the oldest stamp may have been cut off
+        rows = [row for row in rows if row[0] > rows[0][0]]
+    values: dict[str, Any] = {"ts": [ts for ts, *_ in rows]}
+    for number, name in enumerate(("price", "quantity", "side", "flags"), start=1):
+        values[name] = [row[number] for row in rows]
+    table, findings = table_of(wanted, values, window.low, window.high, context.now)
+    first = int(ints(table, "ts")[0]) if table.num_rows else window.high
+    since = max(window.low, window.seen + 1)
+    gaps = (Gap(since, first, "missing", f"older than the newest {_PAGE:,} trades"),) if since < first else ()
+    return Haul(table, (rest_source(f"{HOST} recent-trade"),), is_whole=True, findings=findings, gaps=gaps)
+
+
+def _trades(reply: Any) -> list[tuple[int, str, str, int, int]]:
+    """Return time, price, size, side of the taker and flags of trades, oldest first."""
+    return [
+        (
+            int(row["time"]) * MS,
+            row["price"],
+            row["size"],
+            1 if row["side"] == "Buy" else -1,
+            (FLAGS["block"] if row.get("isBlockTrade") else 0) | (FLAGS["rpi"] if row.get("isRPITrade") else 0),
+        )
+        for row in reversed(_list(reply))
+    ]
 
 
 def instrument(context: Context, wanted: Wanted) -> dict[str, Any]:
