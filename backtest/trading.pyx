@@ -243,8 +243,8 @@ cdef class Trading(EarlyOrders):
         are those of `submit`; `stop_limit` is the limit of the stop, a market order without it.
         """
         cdef OrderView first, second
-        above = float(limit) > float(stop)
-        if above != (side == "sell"):
+        cdef bint above = float(limit) > float(stop), sells = side == "sell"
+        if above != sells:
             raise OrderError(
                 f"oco: a sell has its limit above its stop, a buy below; got {side} limit={limit!r}, stop={stop!r}")
         shared = {"side": side, "quantity": quantity, "reduce_only": reduce_only, "until": until, "tag": tag,
