@@ -74,11 +74,11 @@ class Assembly(VenueFigures):
         from venues.auto_exchange import AutoExchange
         from venues.failure import VenueFailures
         from venues.ledger import Ledger
-        from venues.liquidation import Liquidator
         from venues.matching import Market
         from venues.orders import OrderStore
         from venues.outbox import Outbox
         from venues.records import Journal
+        from venues.sliced import SlicedLiquidator
         from venues.venue import Exchange
 
         self.priced, reporting, usd = self.pricing()
@@ -94,6 +94,8 @@ class Assembly(VenueFigures):
         accounts = [
             self._account(number, self._state(venue, world), **books) for number, venue in enumerate(self.venues)
         ]
+        liquidator = SlicedLiquidator(courses=[self._liquidation_course(name) for name in self.venue_names])
+        liquidator.set_slices([self._slices(name) for name in self.venue_names], self.settings.seed)
         self.exchange = Exchange(
             world=world,
             **books,
@@ -101,7 +103,7 @@ class Assembly(VenueFigures):
             accounts=accounts,
             markets=[Market(world, store, run.index, share=BAR_SHARE) for run in self.instruments],
             venue_of=[self.venue_names.index(run.venue) for run in self.instruments],
-            liquidator=Liquidator(courses=[self._liquidation_course(name) for name in self.venue_names]),
+            liquidator=liquidator,
             auto_exchange=AutoExchange(
                 world, ledger, thresholds=[self._exchange_thresholds(name) for name in self.venue_names]
             ),
@@ -122,6 +124,7 @@ class Assembly(VenueFigures):
         state = AccountState(
             world, MarginEngine(), multi_assets=venue.collateral == "multi", hedge=venue.position_mode == "hedge"
         )
+        state.withdraws_profit = venue.book.margin(self.first).withdrawable == "equity"
         for run in self.instruments:
             if run.is_derivative and run.venue == venue.name:
                 state.configure(run.index, self.leverage(venue, run), venue.margin_mode == "isolated")
@@ -166,6 +169,10 @@ class Assembly(VenueFigures):
             account.assume_prices(rules.buy_markup, rules.sell_markup)
         if book.facts.liquidation and book.liquidation(self.first).charges_trading_fee:
             account.charge_forced_fills()
+        if book.facts.liquidation and (slices := book.liquidation(self.first).slices) is not None:
+            account.cap_penalty(slices.max_fee)
+        if book.margin(self.first).trigger == "exceeded":
+            account.spare_at_equality()
 
     def _context(self, local: "World", states: "list[AccountState]") -> None:
         """Make the strategies' side."""
@@ -264,6 +271,7 @@ class Assembly(VenueFigures):
             self.marks,
             {venue.name: venue.latency_ns[2] for venue in self.venues},
             wanted_kinds(self.strategies, bound),
+            self._by_interest(),
         )
         opened = cursors(
             found,

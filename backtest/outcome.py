@@ -185,7 +185,11 @@ def _market_rows(assembly: Assembly, add: Any) -> None:
     assumed = []
     for run in assembly.instruments:
         if run.is_derivative:
-            by_mark.setdefault(assembly.marks[run.index], []).append(run.symbol)
+            mark = assembly.marks[run.index]
+            book = next(venue.book for venue in assembly.venues if venue.name == run.venue)
+            by_mark.setdefault("own index" if mark == "index" and book.facts.index_is_mark else mark, []).append(
+                run.symbol
+            )
             by_tiers.setdefault(run.tier_source, []).append(run.symbol)
         if run.assumed:
             assumed.append(run.address)
@@ -194,9 +198,10 @@ def _market_rows(assembly: Assembly, add: Any) -> None:
             "feed": "the venue's own rows",
             "last": "the last traded price",
             "index": "the index",
+            "own index": "the index, which is the venue's mark",
             "formula": "the venue's formula, last trade for mid",
         }[mark]
-        add("mark", words, _some(symbols), mark != "feed")
+        add("mark", words, _some(symbols), mark not in ("feed", "own index"))
     for coverage, symbols in _forced_orders(assembly).items():
         add("liquidations of others", f"{COVERAGE_WORDS[coverage]} (coverage {coverage})", _some(symbols), False)
     forced, paid = assembly.exchange.journal.liquidations.rows, assembly.exchange.journal.funding.rows

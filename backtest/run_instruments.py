@@ -219,6 +219,7 @@ def box(run: RunInstrument, venue: Venue, assets: Mapping[str, int], settle_scal
         quantity_scale=run.quantity_scale,
         settle_scale=settle_scale,
         margin=rules.margin(start),
+        interest_caps=rules.interest_caps(run.symbol, start),
         rounding=rules.rounding(start) if rules.facts.rounding else RoundingRules(),
         fees=(fees.maker, fees.taker),
         clearance_fee=rules.clearance_fee(run.symbol, start) if run.is_derivative else None,

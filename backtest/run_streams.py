@@ -1,6 +1,6 @@
 """From the streams of a dataset to the cursors of a run: in the order of ties, only the columns that are needed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,6 +79,7 @@ def plans(
     mark_of: dict[int, str],
     latency: dict[str, int],
     wanted: Iterable[int],
+    by_interest: Collection[int] = (),
 ) -> list[Plan]:
     """Return the cursors of a run in the order of ties.
 
@@ -94,6 +95,8 @@ def plans(
         Feed latency of each venue, ns.
     wanted : iterable of int
         Event kinds that a strategy has a hook for.
+    by_interest : collection of int, optional
+        Instruments whose margin follows their open interest.
     """
     rows = {(run.venue, run.symbol): run for run in instruments}
     kinds = set(wanted)
@@ -116,7 +119,8 @@ def plans(
         if stream.kind == "mark" and mark_of.get(run.index, "feed") != "feed":
             plan.passive = True
         # Kinds that the local view does not need are read only for a hook.
-        if kind in (LIQUIDATION, OPEN_INTEREST, PREMIUM_BAR) and kind not in kinds:
+        needed = kind in kinds or (kind == OPEN_INTEREST and run.index in by_interest)
+        if kind in (LIQUIDATION, OPEN_INTEREST, PREMIUM_BAR) and not needed:
             continue
         found.append(plan)
         mark = mark_of.get(run.index)

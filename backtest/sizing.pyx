@@ -126,6 +126,8 @@ cdef int64_t withdrawable_atoms(AccountState state, int32_t asset, int64_t locke
     cdef int64_t wallet = state.balances[asset] - state.earmarked[asset] - locked
     cdef double amount = free_amount(state, asset, 0), profit
     cdef int32_t pool = state.cross_pool[asset]
+    if state.withdraws_profit:
+        return max(<int64_t> 0, <int64_t> floor(amount * state.world.atoms[asset] * (1.0 + 1e-15)))
     if pool >= 0:
         profit = fmax(0.0, state.pools[pool].risk.unrealized)
         amount -= per_unit(state, asset, profit) if state.multi_assets else profit

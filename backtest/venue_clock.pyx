@@ -4,7 +4,7 @@ from backtest.agenda cimport ANSWER, CANCEL_ARRIVES, Entry, ORDER_ARRIVES, TRANS
 from backtest.bar_paths cimport BarPaths, collateral_value
 from backtest.loop_state cimport EMA, FAIR, FormulaMark
 from feeds.cursor cimport Cursor
-from feeds.events cimport BAR, Event, FUNDING, INDEX, MARK, MARK_BAR, TRADE
+from feeds.events cimport BAR, Event, FUNDING, INDEX, MARK, MARK_BAR, OPEN_INTEREST, TRADE
 from libc.math cimport exp, isnan, rint
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, int8_t, uint8_t
 from libc.stdlib cimport realloc
@@ -81,6 +81,9 @@ cdef class VenueClock(BarPaths):
                         self.formula_mark(event.instrument, time)
                     if self.exchange.mark_from_index[event.instrument]:
                         self.mark_changed(event.instrument, time)
+            elif kind == OPEN_INTEREST:
+                self.venue_world.set_open_interest(
+                    event.instrument, self.venue_world.quantity_value(event.instrument, event.a))
             elif kind == FUNDING:
                 if event.d == 0:
                     self.formula_marks[event.instrument].rate_ts = time

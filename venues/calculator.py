@@ -209,6 +209,8 @@ class Account:
                 f"{where}: one_way mode has no sides, got side={position.side!r}; set position_mode='hedge'"
             )
         if self.is_isolated(position):
+            if "isolated" not in self.rules.facts.margin_modes:
+                raise VenueError(f"{where}: {self.rules.name} has no isolated margin; give it an account of its own")
             if self.collateral == "multi":
                 raise VenueError(f"{where}: multi-assets mode is cross only, got isolated margin")
             if position.isolated_wallet is None:

@@ -15,6 +15,7 @@ from venues.facts import (
     FeeLevel,
     Fees,
     FundingRules,
+    InterestCaps,
     LiquidationRules,
     MarkRules,
     OrderRules,
@@ -305,6 +306,12 @@ class DatedRules:
     def liquidation(self, at: Time | None = None) -> LiquidationRules:
         """Return how positions are closed by force."""
         return self.need(self.facts.liquidation, at, "liquidation rules")
+
+    def interest_caps(self, symbol: str, at: Time | None = None) -> InterestCaps:
+        """Return the open interest between which a symbol's initial rate rises to 1; (0, 0) = it does not."""
+        facts = of_symbol(self.facts.interest_caps, symbol)
+        found = in_force(facts, self.moment(at))
+        return InterestCaps(0.0, 0.0) if found is None else found.value
 
     def clearance_fee(self, symbol: str, at: Time | None = None) -> float:
         """Return the rate on notional closed by force; an instrument's own wins."""

@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 cdef enum Purpose:
     OVERLOAD_REFUSAL = 1     # an order is refused while a venue is overloaded
+    SLICE_START = 2          # which position of a pool a block of forced slices begins with
 
 cdef inline uint64_t mixed(uint64_t x) noexcept nogil:
     # Finaliser of splitmix64 (Steele, Lea, Flood, OOPSLA 2014): each bit of the input moves every bit of the output.

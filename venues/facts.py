@@ -14,7 +14,7 @@ SINGLE: Final = (
     "rounding", "margin", "orders", "mark", "liquidation", "exchange", "ranks_adl", "session_hour", "scores_adl",
     "index_cap",
 )  # fmt: skip
-KEYED: Final = ("fees", "fee_levels", "funding", "clearance_fees", "collateral", "delivery", "tiers")
+KEYED: Final = ("fees", "fee_levels", "funding", "clearance_fees", "collateral", "delivery", "interest_caps", "tiers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +180,41 @@ class DeliveryRules:
     hour_utc: int = 8
 
 
+class InterestCaps(NamedTuple):
+    """Open interest, quote currency, between which the initial rate rises from its base to 1; upper 0 = never."""
+
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceRules:
+    """Closing by force in slices, block by block.
+
+    Parameters
+    ----------
+    block_seconds : float
+        Time between two blocks; in one block each position is closed once at most.
+    min_notional, max_portion : float
+        A slice is that share of a position's notional, at least min_notional (quote currency).
+    block_notional, block_loss : float
+        Notional closed, and paid by the insurance fund, of one account in one block, quote currency.
+    max_fee : float
+        Of the notional closed: most of what lies above the bankruptcy price that goes to the insurance fund.
+    bankruptcy_adjustment, spread_to_maintenance : float
+        Limit of a slice: mark less clamp(adjustment x (1 - equity / maintenance), 0, 1) x spread x its maintenance.
+    """
+
+    block_seconds: float
+    min_notional: float
+    max_portion: float
+    block_notional: float
+    block_loss: float
+    max_fee: float
+    bankruptcy_adjustment: float
+    spread_to_maintenance: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiquidationRules:
     """How a position is closed by force.
@@ -197,7 +232,7 @@ class LiquidationRules:
         Maintenance / equity below which stepwise closing aims.
     time_limit_seconds : float
         After that what has not filled is taken over at the bankruptcy price.
-    first : {"largest_maintenance"}
+    first : {"largest_maintenance", "drawn"}
         Which position of a cross pool is closed first.
     charges_trading_fee : bool
         Whether forced fills pay the trading fee beside the clearance fee.
@@ -209,6 +244,9 @@ class LiquidationRules:
         With rounds: that part, as a share of the position.
     is_limited : bool
         Orders of stepwise closing are limited by the bankruptcy price; else they take any price.
+    slices : SliceRules, optional
+        Positions are closed in slices, whatever the course; what finds no buyer while equity is below zero goes to
+        others at the bankruptcy price.
     """
 
     cancels_orders: bool
@@ -223,6 +261,7 @@ class LiquidationRules:
     round_seconds: float = 0.0
     round_share: float = 1.0
     is_limited: bool = True
+    slices: SliceRules | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,6 +318,10 @@ class VenueFacts:
         An account may set its margin leverage.
     closed : ns or time
         When the venue closed for good; 0 = it is open.
+    interest_caps : mapping of symbol to dated caps
+        Where the initial rate rises with open interest.
+    index_is_mark : bool
+        It has no mark price of its own: the index (oracle) price stands for it everywhere.
     """
 
     name: str
@@ -317,6 +360,8 @@ class VenueFacts:
     def closed_at(self) -> int:
         """Ns at which it closed for good; 0 = it is open."""
         return int(self.closed)  # type: ignore[arg-type]
+    interest_caps: Mapping[str, Dated[InterestCaps]] = field(default_factory=dict)
+    index_is_mark: bool = False
 
     def unverified(self) -> Iterator[tuple[str, int]]:
         """Yield the name and first ns of every fact that no source seen confirms."""

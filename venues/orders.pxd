@@ -61,6 +61,7 @@ cdef enum Reason:
     VENUE_OVERLOADED = 23
     VOLUME_EXHAUSTED = 24    # bar share used up and the rest is not carried over
     LEVERAGE_ABOVE_TIER = 25
+    NOT_ALONE = 26           # a contract that stands alone in its account, or beside one that does
 
 cdef struct Order:
     int64_t id               # > 0, in order of submission

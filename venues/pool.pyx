@@ -10,6 +10,7 @@ from venues.margin cimport (
 )
 from venues.leg_margin cimport leg_initial
 from venues.reductions cimport reduction, step_down
+from venues.slices cimport bankruptcy_value, fillable_price
 
 from typing import NamedTuple
 
@@ -218,6 +219,18 @@ cdef class PoolBox:
         if not price > 0.0:
             raise VenueError(f"price must be above 0, got {price}")
         return reduction(&self.pool, self._row(row), price, fee_rate, target)
+
+    def fillable_price(self, int32_t row, *, double adjustment, double spread):
+        """Return the limit of a slice of a leg that is closed by force, not on the tick; `venues.facts.SliceRules`."""
+        cdef Risk risk
+        standard_risk(&self.pool, &risk)
+        return fillable_price(&self.pool, &risk, self._row(row), adjustment, spread)
+
+    def bankruptcy_value(self, int32_t row, *, double quantity):
+        """Return the cash (paid < 0) of closing a quantity (> 0) of a leg with its share of the equity."""
+        cdef Risk risk
+        standard_risk(&self.pool, &risk)
+        return bankruptcy_value(&self.pool, &risk, self._row(row), quantity)
 
     def step_down(self, int32_t row, *, double price, double fee_rate):
         """Return the quantity (>= 0) to close at `price` to stand in the highest lower tier that suffices; else all."""

@@ -15,6 +15,7 @@ from venues.dated_rules import DatedRules
 from venues.errors import VenueError
 from venues.pool import PoolBox, risk_arrays
 from venues.position import ExactPosition
+from venues.sliced_plan import plan_slices
 
 _FREE_DECIMALS: Final = 8  # of quantities where the lot is not known
 
@@ -32,6 +33,7 @@ class LiquidationStep:
         Limit of the order, or the price of the takeover; None where there is none.
     fee : float
         Clearance fee, or the taker fee where the venue charges that, if all of it fills at the mark; settle asset.
+        Negative: what the insurance fund pays.
     """
 
     kind: str
@@ -67,6 +69,7 @@ def exact_fee(
         quantity_scale=decimals(quantity),
         size=exact(instrument.contract_size),
         rounding=rules.rounding(at).fee,  # type: ignore[arg-type]
+        money_decimals=rules.rounding(at).money_decimals,
     )
     return position.fee(quantity, price, rate)
 
@@ -79,6 +82,7 @@ def plan_liquidation(
     Stepwise course (Binance FAQ 360033525271): orders are cancelled; one order reduces the position as far as needed,
     with the price where the pool is worth zero as its limit; what then remains below the requirement is taken over.
     By tiers (Bybit help, Liquidation Process): the order is the difference to a lower tier that suffices, else none.
+    In slices (venues/dydx_v4.md): those of this position alone, one a block, with what goes to the fund as their fee.
     """
     facts = rules.liquidation()
     work = Work(account, marks, {} if index is None else index)
@@ -89,9 +93,22 @@ def plan_liquidation(
     pool_key, row = work.rows[max(keys, key=lambda key: work.position(key).maintenance_margin)]
     pool = work.pools[pool_key][1]
     risk = pool.risk()
-    if margin_ratio(risk.maintenance, risk.equity) < 1.0:
+    ratio = margin_ratio(risk.maintenance, risk.equity)
+    if ratio < 1.0 or (ratio == 1.0 and rules.margin().trigger == "exceeded"):
         return ()
     steps = [LiquidationStep(kind="cancel_orders")] if facts.cancels_orders else []
+    if facts.slices is not None:
+        decimals = rules.rounding().money_decimals
+        planned = plan_slices(
+            facts.slices,
+            pool,
+            row,
+            work.boxes[symbol],
+            mark=work.marks[symbol],
+            decimals=_FREE_DECIMALS if decimals is None else decimals,
+        )
+        steps += [LiquidationStep(kind="reduce", quantity=q, price=p, fee=fee) for q, p, fee in planned]
+        return tuple(steps)
     by_tier = (facts.isolated_course if work.pools[pool_key][2] else facts.course) == "by_tier"
     steps += _close(rules, pool, row, work.boxes[symbol], mark=work.marks[symbol], by_tier=by_tier)
     return tuple(steps)

@@ -82,6 +82,7 @@ class VenueRules(DatedRules):
             margin=self.margin(at),
             delivery_fee=self.delivery(symbol, at).fee if instrument.expiry is not None else 0,
             funding_accrues=instrument.contract != "spot" and self.is_funding_continuous(symbol, at),
+            interest_caps=self.interest_caps(symbol, at),
         )
 
     def order_cost(

@@ -43,8 +43,8 @@ cdef class Exchange(Admission):
         self.attend(time)
 
     def settle_at(self, int instrument, int64_t price, int64_t time):
-        """Close every position in an instrument at a settlement price (price units) and end its market."""
-        self.settle(instrument, price, time)
+        """Close every position in an instrument at a settlement price (price units; < 0 = its mark), end its market."""
+        self.settle(instrument, price if price >= 0 else self.world.prices[instrument].mark, time)
 
     def set_delivery(self, int instrument, int64_t start, int64_t expiry):
         """Let the mark of a dated contract walk to the average of its index from `start` to `expiry`, ns."""
@@ -313,7 +313,7 @@ cdef class Exchange(Admission):
             self.world.set_price(moves[i].instrument, <PriceSource> moves[i].source, price, time)
 
     cdef double worst_ratio(self) noexcept nogil:
-        """Highest ratio of any pool that is not in liquidation, at the present prices."""
+        """Highest ratio of any pool that is not in liquidation, at the present prices; 1 = that it is liquidated at."""
         cdef int32_t i, j
         cdef PoolState *pool
         cdef double ratio, worst = 0.0
@@ -323,7 +323,7 @@ cdef class Exchange(Admission):
                 if pool.pool.count == 0 or pool.condition == LIQUIDATING:
                     continue
                 (<Account> self.accounts[i]).state.look(pool)
-                ratio = (<Account> self.accounts[i]).state.ratio(pool)
+                ratio = (<Account> self.accounts[i]).state.ratio(pool) / (<Account> self.accounts[i]).trigger
                 if ratio > worst:
                     worst = ratio
         return worst

@@ -31,6 +31,8 @@ cdef class Wallet:
     cdef double market_sell_factor
     cdef double slippage                 # fraction of the price, half-spread included, against every taker fill
     cdef bint forced_at_mark             # forced_close="mark_slippage": fills at the mark, not on the market
+    cdef double trigger                  # ratio from which a pool is liquidated: 1, or the next float above it
+    cdef double penalty_cap              # of a forced fill's notional, above its share of bankruptcy; negative = none
     cdef bint fee_on_forced              # fills by force and takeovers pay the taker fee, not the clearance fee
     cdef uint8_t fill_rule               # FillRule of matching.pxd
     cdef int32_t closed_instrument       # a position went flat or turned: reduce-only orders need a look; -1 = none

@@ -1,6 +1,6 @@
 """Balances of one account: postings, isolated wallets, and what its owner is told."""
 
-from libc.math cimport floor
+from libc.math cimport floor, nextafter
 from libc.stdlib cimport calloc, free
 from venues.contract cimport Contract
 from venues.ledger cimport Ledger, PostingContext
@@ -53,6 +53,8 @@ cdef class Wallet:
         self.slippage = slippage
         self.fill_rule = fill_rule
         self.closed_instrument = -1
+        self.trigger = 1.0
+        self.penalty_cap = -1.0
         self.market_buy_factor = 1.0
         self.market_sell_factor = 1.0
         self.maker_fees = <int64_t *> calloc(n + 1, sizeof(int64_t))
@@ -83,6 +85,17 @@ cdef class Wallet:
     def charge_forced_fills(self):
         """Charge the taker fee on fills by force and takeovers instead of a clearance fee."""
         self.fee_on_forced = True
+
+    def spare_at_equality(self):
+        """Liquidate a pool only when its maintenance exceeds its equity, not when it reaches it."""
+        self.trigger = nextafter(1.0, 2.0)
+
+    def cap_penalty(self, double rate):
+        """Take what a forced fill yields above its share of bankruptcy, at most a rate of its value, for the fund.
+
+        Below it the insurance fund pays the difference.
+        """
+        self.penalty_cap = rate
 
     def close_at_mark(self):
         """Fill forced orders at the mark and its slippage instead of on the market."""

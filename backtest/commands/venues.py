@@ -111,8 +111,10 @@ def _dated(name: str, dated: "Dated[Any]", rules: "VenueRules", history: bool) -
 
 def in_words(value: Any) -> str:
     """Return the value of a rule for a reader."""
-    from venues.facts import FeeLevel
+    from venues.facts import FeeLevel, InterestCaps
 
+    if isinstance(value, InterestCaps):
+        return f"from {value.lower:,.0f} to {value.upper:,.0f}" if value.upper else "none"
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return ", ".join(f"{name} {rate:.4%}" for name, rate in zip(value._fields, value, strict=True))
     if isinstance(value, tuple) and isinstance(value[0], FeeLevel):
@@ -129,7 +131,9 @@ def in_words(value: Any) -> str:
         return f"{len(value)} tiers, maintenance {rates}, at most {first.max_leverage:g}x"
     if is_dataclass(value):
         return ", ".join(
-            f"{field.name.replace('_', ' ')} {in_words(getattr(value, field.name))}" for field in fields(value)
+            f"{field.name.replace('_', ' ')} {in_words(getattr(value, field.name))}"
+            for field in fields(value)
+            if getattr(value, field.name) is not None
         )
     if isinstance(value, dict):
         return "; ".join(f"{key} {in_words(item)}" for key, item in value.items())
