@@ -95,6 +95,10 @@ class Assembly(VenueFigures):
             self._account(number, self._state(venue, world), **books) for number, venue in enumerate(self.venues)
         ]
         liquidator = SlicedLiquidator(courses=[self._liquidation_course(name) for name in self.venue_names])
+        for number, name in enumerate(self.venue_names):
+            book = self._book(name)
+            if book.facts.liquidation and book.liquidation(self.first).repays_first:
+                liquidator.repay_first(number)
         liquidator.set_slices([self._slices(name) for name in self.venue_names], self.settings.seed)
         self.exchange = Exchange(
             world=world,
@@ -105,7 +109,10 @@ class Assembly(VenueFigures):
             venue_of=[self.venue_names.index(run.venue) for run in self.instruments],
             liquidator=liquidator,
             auto_exchange=AutoExchange(
-                world, ledger, thresholds=[self._exchange_thresholds(name) for name in self.venue_names]
+                world,
+                ledger,
+                thresholds=[self._exchange_thresholds(name) for name in self.venue_names],
+                at_haircut=[bool(self._book(name).facts.exchange) for name in self.venue_names],
             ),
             limits=self.settings.limits,
             seed=self.settings.seed,
@@ -133,7 +140,7 @@ class Assembly(VenueFigures):
         if venue.collateral == "multi":
             for row, asset in enumerate(self.assets):
                 if asset in venue.book.facts.collateral:
-                    state.set_collateral(row, venue.book.collateral_ratio(asset, self.first))
+                    state.set_collateral(row, venue.book.collateral_brackets(asset, self.first))
         return state
 
     def _fees(self, venue: Venue) -> list[tuple[int, int]]:

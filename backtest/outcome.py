@@ -164,6 +164,9 @@ def _account_rows(assembly: Assembly, venue: "Venue", suffix: str, add: Any) -> 
     shown = "; ".join(f"maker {maker / 1e8:g} %, taker {taker / 1e8:g} %" for maker, taker in fees)
     add(f"fees{suffix}", f"{venue.fees if isinstance(venue.fees, str) else 'given'}: {shown}",
         f"discount {venue.discount:.0%}" if venue.discount else "", not isinstance(venue.fees, str))  # fmt: skip
+    if venue.collateral == "multi" and venue.book.facts.charges_interest:
+        is_known = any(s.kind == "borrow_rates" and s.venue == venue.name for s in assembly.dataset.streams)
+        add(f"interest on debts{suffix}", "borrow_rates" if is_known else "none: no borrow_rates in the data")
     if venue.book.contracts != ("spot",):
         fund = (
             "unlimited"

@@ -6,6 +6,7 @@ from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from backtest.borrowing import interest_events
 from backtest.deliveries import deliveries, sessions
 from backtest.errors import ConfigError
 from backtest.fee_levels import fees_by_volume, set_fees
@@ -39,6 +40,7 @@ def rule_changes(assembly: "Assembly") -> RuleEvents:
     for name, venue in books.items():
         events += _rounding(assembly, name, venue)
         events += _margin(assembly, name, venue)
+    events += interest_events(assembly)
     recorded, settlements, ended = _venue_events(assembly)
     events += recorded
     # The profit of the session is paid out before a contract ends with it.

@@ -92,6 +92,8 @@ def resolve(dataset: Dataset, venues: Sequence[Venue], start: int, end: int) -> 
     books = {venue.name: venue for venue in venues}
     found: dict[tuple[str, str], list[Stream]] = {}
     for stream in dataset.streams:
+        if stream.kind == "borrow_rates":
+            continue  # of assets
         if stream.venue not in books:
             known = ", ".join(sorted(books))
             raise ConfigError(

@@ -12,10 +12,10 @@ class VenueFigures(Decisions):
     """Figures of the venues as of the start of a run."""
 
     def _exchange_thresholds(self, name: str) -> list[int]:
-        """Return the balance of each asset, atoms, below which multi-assets mode covers it; 0 without such a rule."""
+        """Return the balance of each asset, atoms, below which multi-assets mode covers it; without a rule: none."""
         book = self._book(name)
         if not book.facts.exchange:
-            return [0] * len(self.assets)
+            return [-(2**63)] * len(self.assets)
         rules = book.auto_exchange_rules(self.settings.start)
         return [
             round(rules.thresholds.get(asset, 0.0) * 10**scale)

@@ -105,7 +105,7 @@ def plans(
         run = rows.get((stream.venue, stream.symbol))
         if run is None:
             base = stream.symbol.partition("/")[0]
-            if base in assets:
+            if stream.kind == "index" and base in assets:
                 kind = INDEX_BAR if stream.timeframe_ns else INDEX
                 found.append(Plan(stream, kind, -1, assets[base], latency=latency[stream.venue]))
             continue

@@ -81,7 +81,7 @@ def test_fees_are_rounded_up_to_a_millionth_and_rebates_too():
                 margin_mode="isolated",
                 positions=[venues.Position(BTC, quantity=1, entry_price=1, isolated_wallet=1)],
             ),
-            "has no isolated margin",
+            "has margin_mode cross only",
         ),
         (lambda: venues.Venue("dydx", balances={"USDC": 1}, collateral="multi"), "has no multi-assets mode"),
         (lambda: DYDX.mark_rules(), "has no mark price formula"),

@@ -197,7 +197,7 @@ class Account:
             seen.add(position.key)
         if self.collateral == "multi":
             for asset in balances:
-                self.rules.collateral_ratio(asset)
+                self.rules.collateral_brackets(asset)
 
     def _check(self, position: Position) -> None:
         hedge = self.position_mode == "hedge"
@@ -209,8 +209,6 @@ class Account:
                 f"{where}: one_way mode has no sides, got side={position.side!r}; set position_mode='hedge'"
             )
         if self.is_isolated(position):
-            if "isolated" not in self.rules.facts.margin_modes:
-                raise VenueError(f"{where}: {self.rules.name} has no isolated margin; give it an account of its own")
             if self.collateral == "multi":
                 raise VenueError(f"{where}: multi-assets mode is cross only, got isolated margin")
             if position.isolated_wallet is None:

@@ -9,6 +9,7 @@ from venues.errors import VenueError
 from venues.facts import (
     LATEST,
     AutoExchange,
+    CollateralBracket,
     Dated,
     DeliveryRules,
     Fact,
@@ -320,14 +321,15 @@ class DatedRules:
             return instrument.clearance_fee
         return self.need(of_symbol(self.facts.clearance_fees, symbol), at, f"clearance fee of {symbol}")
 
-    def collateral_ratio(self, asset: str, at: Time | None = None) -> float:
-        """Return the share of a positive balance that counts as margin in multi-assets mode."""
+    def collateral_brackets(self, asset: str, at: Time | None = None) -> tuple[CollateralBracket, ...]:
+        """Return the shares of a positive balance that count as margin in multi-assets mode, ascending in quantity."""
         if not self.facts.collateral:
             raise VenueError(f"{self.name} has no multi-assets mode; collateral must be 'single'")
         if asset not in self.facts.collateral:
             known = sorted(self.facts.collateral)
             raise VenueError(f"{self.name}: {asset} is no collateral in multi-assets mode; known: {', '.join(known)}")
-        return self.need(self.facts.collateral[asset], at, f"collateral ratio of {asset}")
+        found = self.need(self.facts.collateral[asset], at, f"collateral ratios of {asset}")
+        return found if isinstance(found, tuple) else (CollateralBracket(0.0, found),)
 
     def auto_exchange_rules(self, at: Time | None = None) -> AutoExchange:
         """Return the balances below which other collateral is sold."""

@@ -180,6 +180,16 @@ class DeliveryRules:
     hour_utc: int = 8
 
 
+class CollateralBracket(NamedTuple):
+    """Share of a positive balance above a quantity of the asset that counts as margin."""
+
+    floor: float
+    ratio: float
+
+
+CollateralShare = float | tuple[CollateralBracket, ...]
+
+
 class InterestCaps(NamedTuple):
     """Open interest, quote currency, between which the initial rate rises from its base to 1; upper 0 = never."""
 
@@ -244,6 +254,8 @@ class LiquidationRules:
         With rounds: that part, as a share of the position.
     is_limited : bool
         Orders of stepwise closing are limited by the bankruptcy price; else they take any price.
+    repays_first : bool
+        Other assets are sold for the debts of a multi-assets account before its orders go and positions are closed.
     slices : SliceRules, optional
         Positions are closed in slices, whatever the course; what finds no buyer while equity is below zero goes to
         others at the bankruptcy price.
@@ -261,6 +273,7 @@ class LiquidationRules:
     round_seconds: float = 0.0
     round_share: float = 1.0
     is_limited: bool = True
+    repays_first: bool = False
     slices: SliceRules | None = None
 
 
@@ -300,8 +313,10 @@ class VenueFacts:
     instruments : mapping of symbol to Instruments, ascending in valid_from
     rounding, margin, orders, mark, liquidation, exchange : dated rules
     funding, clearance_fees : mapping of symbol to dated rules; "" holds for all others
-    collateral : mapping of asset to dated ratios
+    collateral : mapping of asset to dated ratios, or brackets of quantity with their ratios
         Share of a positive balance that counts in multi-assets mode.
+    charges_interest : bool
+        A negative balance of multi-assets mode is borrowed at interest: kind `borrow_rates` has its rates.
     ranks_adl : bool
         The venue publishes a ranking for auto-deleveraging.
     delivery : mapping of symbol to dated rules
@@ -339,7 +354,7 @@ class VenueFacts:
     mark: Dated[MarkRules] = ()
     liquidation: Dated[LiquidationRules] = ()
     clearance_fees: Mapping[str, Dated[float]] = field(default_factory=dict)
-    collateral: Mapping[str, Dated[float]] = field(default_factory=dict)
+    collateral: Mapping[str, Dated[CollateralShare]] = field(default_factory=dict)
     exchange: Dated[AutoExchange] = ()
     ranks_adl: Dated[bool] = ()
     fee_levels: Mapping[str, Dated[tuple[FeeLevel, ...]]] = field(default_factory=dict)
@@ -360,8 +375,10 @@ class VenueFacts:
     def closed_at(self) -> int:
         """Ns at which it closed for good; 0 = it is open."""
         return int(self.closed)  # type: ignore[arg-type]
+
     interest_caps: Mapping[str, Dated[InterestCaps]] = field(default_factory=dict)
     index_is_mark: bool = False
+    charges_interest: bool = False
 
     def unverified(self) -> Iterator[tuple[str, int]]:
         """Yield the name and first ns of every fact that no source seen confirms."""

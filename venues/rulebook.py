@@ -229,10 +229,11 @@ class VenueRules(DatedRules):
         return samples.rate
 
     def collateral_value(self, *, asset: str, amount: Number, price: Number, at: Time | None = None) -> float:
-        """Return what a balance counts as margin in multi-assets mode: amount x price, positive ones x their ratio."""
-        ratio = self.collateral_ratio(asset, at)
-        value = number(amount, "amount") * number(price, "price", above=0.0)
-        return value * ratio if value > 0.0 else value
+        """Return what a balance counts as margin in multi-assets mode: amount x price, positive ones x their ratios."""
+        from venues.collateral import counted_amount
+
+        brackets = self.collateral_brackets(asset, at)
+        return counted_amount(number(amount, "amount"), brackets) * number(price, "price", above=0.0)
 
     def auto_exchange(self, *, deficit: Number, ratio: Number, at: Time | None = None) -> float:
         """Return the value of other collateral sold to cover a deficit: deficit / haircut ratio, same unit."""

@@ -1,6 +1,6 @@
 """Liquidation in slices, block by block; the other courses are those of `Liquidator`."""
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 from venues.liquidation cimport Liquidator
 from venues.margin cimport Leg
 from venues.orders cimport Order
@@ -17,6 +17,7 @@ cdef struct Slices:                  # of a venue; venues.facts.SliceRules
 
 cdef class SlicedLiquidator(Liquidator):
     cdef Slices *slices              # by venue
+    cdef uint8_t *repays             # by venue: debts are repaid before anything is closed
     cdef int64_t seed
 
     cdef int cover_fund(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil

@@ -1,4 +1,4 @@
-"""Liquidation in slices, block by block; the other courses are those of `Liquidator`.
+"""Liquidation in slices, block by block, and debts repaid before anything is closed; else as `Liquidator` does it.
 
 dYdX v4 (venues/dydx_v4.md, liquidation). All open orders are cancelled (U: the chain drops those that fail its margin
 check when they match). In each block, while maintenance exceeds equity, every position once, the first drawn, is
@@ -35,7 +35,8 @@ cdef class SlicedLiquidator(Liquidator):
 
     def __cinit__(self, *, list courses):
         self.slices = <Slices *> calloc(len(courses) + 1, sizeof(Slices))
-        if self.slices == NULL:
+        self.repays = <uint8_t *> calloc(len(courses) + 1, sizeof(uint8_t))
+        if self.slices == NULL or self.repays == NULL:
             raise MemoryError("liquidation: no memory")
 
     def set_slices(self, list slices, int64_t seed):
@@ -48,10 +49,21 @@ cdef class SlicedLiquidator(Liquidator):
 
     def __dealloc__(self):
         free(self.slices)
+        free(self.repays)
+
+    def repay_first(self, int venue):
+        """Let a venue sell other assets for an account's debts before it closes positions."""
+        self.repays[venue] = True
 
     cdef int proceed(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
         cdef int32_t at, guard = 0
         cdef int64_t units
+        if (pool.asset < 0 and pool.episode == 0 and pool.pool.count > 0
+                and self.repays[(<Account> self.accounts[account]).venue]):
+            self.auto_exchange.cover_all(account, time, True)
+            (<Account> self.accounts[account]).state.look(pool)
+            if (<Account> self.accounts[account]).state.ratio(pool) < (<Account> self.accounts[account]).trigger:
+                return self.finish(account, pool, time)
         if self.slices[(<Account> self.accounts[account]).venue].block == 0:
             return Liquidator.proceed(self, account, pool, time)
         if pool.episode == 0:
@@ -60,7 +72,7 @@ cdef class SlicedLiquidator(Liquidator):
             pool.waits_since = time
             pool.deadline = time
             pool.has_stepped = False
-            self.cancel_orders(account, pool, False, time)
+            self.cancel_orders(account, pool, False, -1, time)
         while guard < 1000:
             guard += 1
             (<Account> self.accounts[account]).state.look(pool)
@@ -100,7 +112,7 @@ cdef class SlicedLiquidator(Liquidator):
     cdef int begin_block(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
         """Withdraw what the last block left, and count anew."""
         cdef int32_t i
-        self.cancel_orders(account, pool, True, time)
+        self.cancel_orders(account, pool, True, -1, time)
         pool.deadline = time + self.slices[(<Account> self.accounts[account]).venue].block
         self.next_deadline = min(self.next_deadline, pool.deadline)
         pool.blocks += 1
@@ -198,7 +210,7 @@ cdef class SlicedLiquidator(Liquidator):
         cdef double mark = leg.mark
         cdef Order *order
         cdef LiquidationRow *row
-        self.cancel_orders(account, pool, True, time)
+        self.cancel_orders(account, pool, True, -1, time)
         order = self.forced(account, pool, at, <int64_t> rint(size / leg.contract.quantity_unit), price, time)
         order.price = max(<int64_t> 1, order.price)
         pool.has_stepped = True

@@ -1,6 +1,7 @@
 """Balances, positions and pools of one account, as one clock knows them: one for the venue, one for the local view."""
 
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
+from venues.collateral cimport Haircut
 from venues.engine cimport MarginEngine
 from venues.margin cimport Band, Leg, Pool, Risk
 from venues.position cimport Position
@@ -68,7 +69,7 @@ cdef class AccountState:
     cdef int64_t *earmarked          # atoms in isolated wallets, by asset
     cdef int64_t *session_profit     # atoms realised since the last daily settlement, by asset; above 0 they must stay
     cdef readonly bint has_sessions
-    cdef double *collateral_ratio    # by asset, multi-assets mode
+    cdef Haircut *haircuts           # by asset, multi-assets mode
     cdef int32_t *slot_of            # [instrument * 3 + leg + 1]; -1 = none
     cdef int32_t *cross_pool         # by settle asset
     cdef double *leverage            # margin leverage set, by instrument

@@ -10,9 +10,10 @@ from venues.orders cimport (
     BY_USER, BY_VENUE, CLOSE_POSITION, FORCED_ORDER, NO_REASON, POSITION_CLOSED, REDUCE_ONLY, REJECTED, SENT, WORKING,
     Order,
 )
+from venues.ledger cimport COUNTERPARTIES, PostingContext
 from venues.outbox cimport SETTLED, STATE_ONLY, Message
 from venues.position cimport unrealized
-from venues.records cimport BY_ADL, BY_SETTLEMENT, Forced
+from venues.records cimport BY_ADL, BY_SETTLEMENT, INTEREST, Forced
 from venues.state cimport LIQUIDATING, PoolState, Slot
 from venues.world cimport INDEX_PRICE, LAST_PRICE, MARK_PRICE, PriceSource, World
 
@@ -66,6 +67,22 @@ cdef class Exchange(Admission):
                 if self.venue_of[j] == venue:
                     (<Account> self.accounts[i]).pay_profit(j, time)
         self.attend(time)
+    def debt(self, int account, int asset):
+        """Return the atoms of an asset that an account owes, 0 without a debt."""
+        return max(0, -(<Account> self.accounts[account]).state.balances[asset])
+
+    def charge_interest(self, int account, int asset, int64_t atoms, int64_t time):
+        """Take interest on a debt, which grows by it, and look at the account's margin."""
+        cdef PostingContext context
+        cdef Account owner = self.account_list[account]
+        context.time = time
+        context.ref = 0
+        context.instrument = -1
+        context.strategy = -1
+        context.tag = -1
+        owner.post(&context, self.ledger.pseudo(owner.venue, COUNTERPARTIES), asset, INTEREST, -atoms, NULL)
+        owner.message(STATE_ONLY, time, NULL, asset)
+        self.examine_all(time)
 
     def reduce(self, int account, int instrument, double share, int64_t price, int64_t time):
         """Deleverage a share (toward zero on the lot) of a winning position at a price in units; 0 = at the mark."""

@@ -111,7 +111,7 @@ def _dated(name: str, dated: "Dated[Any]", rules: "VenueRules", history: bool) -
 
 def in_words(value: Any) -> str:
     """Return the value of a rule for a reader."""
-    from venues.facts import FeeLevel, InterestCaps
+    from venues.facts import CollateralBracket, FeeLevel, InterestCaps
 
     if isinstance(value, InterestCaps):
         return f"from {value.lower:,.0f} to {value.upper:,.0f}" if value.upper else "none"
@@ -121,6 +121,8 @@ def in_words(value: Any) -> str:
         return "; ".join(
             f"{row.name} from {row.volume / 1e6:,g} million USD: {row.maker:.4%} / {row.taker:.4%}" for row in value
         )
+    if isinstance(value, tuple) and isinstance(value[0], CollateralBracket):
+        return "; ".join(f"from {row.floor:g}: {row.ratio:g}" for row in value)
     if isinstance(value, tuple):
         first, last = value[0], value[-1]
         rates = f"{first.maintenance_rate:.2%} to {last.maintenance_rate:.2%}"
