@@ -242,7 +242,7 @@ cdef int funding_payment(
         mul(widen(c.size), widen(mark), &unit)
         product_at(unit, widen(rate), c.size_scale + mark_scale + rate_scale, c.funding_scale, TOWARD_ZERO, &unit)
         product_at(unit, widen(-quantity), c.funding_scale + c.quantity_scale, c.money_scale,
-                 <Rounding>c.funding_rounding, &atoms)
+                   <Rounding>c.funding_rounding, &atoms)
         return _atoms(c, atoms, out)
     return _share(c, -quantity, mark, mark_scale, rate, rate_scale, <Rounding>c.funding_rounding, out)
 

@@ -67,6 +67,7 @@ cdef class Exchange(Admission):
                 if self.venue_of[j] == venue:
                     (<Account> self.accounts[i]).pay_profit(j, time)
         self.attend(time)
+
     def debt(self, int account, int asset):
         """Return the atoms of an asset that an account owes, 0 without a debt."""
         return max(0, -(<Account> self.accounts[account]).state.balances[asset])
