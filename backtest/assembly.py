@@ -80,12 +80,12 @@ class Assembly(VenueFigures):
         """Make ledger, accounts, markets and exchange; return the accounts as the strategies will know them."""
         from backtest.spill import Spill
         from venues.auto_exchange import AutoExchange
-        from venues.down_tiers import TierLiquidator
         from venues.failure import VenueFailures
         from venues.ledger import Ledger
         from venues.orders import OrderStore
         from venues.outbox import Outbox
         from venues.records import Journal
+        from venues.sliced import SlicedLiquidator
         from venues.venue import Exchange
 
         self.priced, reporting, usd = self.pricing()
@@ -101,6 +101,14 @@ class Assembly(VenueFigures):
         accounts = [
             self._account(number, self._state(venue, world), **books) for number, venue in enumerate(self.venues)
         ]
+        liquidator = SlicedLiquidator(
+            courses=[self.liquidation_course(name, self.first) for name in self.venue_names]
+        )
+        for number, name in enumerate(self.venue_names):
+            book = self._book(name)
+            if book.facts.liquidation and book.liquidation(self.first).repays_first:
+                liquidator.repay_first(number)
+        liquidator.set_slices([self._slices(name) for name in self.venue_names], self.settings.seed)
         self.exchange = Exchange(
             world=world,
             **books,
@@ -108,9 +116,12 @@ class Assembly(VenueFigures):
             accounts=accounts,
             markets=[self._market(world, store, run) for run in self.instruments],
             venue_of=[self.venue_names.index(run.venue) for run in self.instruments],
-            liquidator=TierLiquidator(courses=[self.liquidation_course(name, self.first) for name in self.venue_names]),
+            liquidator=liquidator,
             auto_exchange=AutoExchange(
-                world, ledger, thresholds=[self._exchange_thresholds(name) for name in self.venue_names]
+                world,
+                ledger,
+                thresholds=[self._exchange_thresholds(name) for name in self.venue_names],
+                at_haircut=[bool(self._book(name).facts.exchange) for name in self.venue_names],
             ),
             limits=self.settings.limits,
             seed=self.settings.seed,
@@ -152,6 +163,7 @@ class Assembly(VenueFigures):
         state = AccountState(
             world, MarginEngine(), multi_assets=venue.collateral == "multi", hedge=venue.position_mode == "hedge"
         )
+        state.withdraws_profit = venue.book.margin(self.first).withdrawable == "equity"
         for run in self.instruments:
             if run.is_derivative and run.venue == venue.name:
                 state.configure(run.index, self.leverage(venue, run), venue.margin_mode == "isolated")
@@ -160,7 +172,7 @@ class Assembly(VenueFigures):
         if venue.collateral == "multi":
             for row, asset in enumerate(self.assets):
                 if asset in venue.book.facts.collateral:
-                    state.set_collateral(row, venue.book.collateral_ratio(asset, self.first))
+                    state.set_collateral(row, venue.book.collateral_brackets(asset, self.first))
         return state
 
     def _fees(self, venue: Venue) -> list[tuple[int, int]]:
@@ -203,6 +215,10 @@ class Assembly(VenueFigures):
                 fills=forced.charges_trading_fee,
                 takeovers=forced.charges_trading_fee and not forced.takeover_is_free,
             )
+            if forced.slices is not None:
+                account.cap_penalty(forced.slices.max_fee)
+        if book.margin(at).trigger == "exceeded":
+            account.spare_at_equality()
 
     def _mark_age(self, run: RunInstrument) -> int:
         """Return how old the price that funding is paid on may become with a position open, ns."""
@@ -324,6 +340,7 @@ class Assembly(VenueFigures):
             {venue.name: venue.latency_ns[2] for venue in self.venues},
             wanted_kinds(self.strategies, bound),
             self.by_book,
+            self._by_interest(),
         )
         opened = cursors(
             found,

@@ -124,6 +124,8 @@ class InstrumentTable(Section):
     quantity_unit: str | None = None
     clearance_fee: float | None = None
     funding_interval_hours: float | None = None
+    funding_decimals: int | None = None
+    is_alone: bool = False
     valid_from: Moment = 0
 
 

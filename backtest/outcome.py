@@ -174,6 +174,9 @@ def _account_rows(assembly: Assembly, venue: "Venue", suffix: str, add: Any) -> 
     shown = "; ".join(f"maker {maker / 1e8:g} %, taker {taker / 1e8:g} %" for maker, taker in fees)
     add(f"fees{suffix}", f"{venue.fees if isinstance(venue.fees, str) else 'given'}: {shown}",
         f"discount {venue.discount:.0%}" if venue.discount else "", not isinstance(venue.fees, str))  # fmt: skip
+    if venue.collateral == "multi" and venue.book.facts.charges_interest:
+        is_known = any(s.kind == "borrow_rates" and s.venue == venue.name for s in assembly.dataset.streams)
+        add(f"interest on debts{suffix}", "borrow_rates" if is_known else "none: no borrow_rates in the data")
     if venue.book.contracts != ("spot",):
         fund = (
             "unlimited"
@@ -195,7 +198,11 @@ def _market_rows(assembly: Assembly, add: Any) -> None:
     assumed = []
     for run in assembly.instruments:
         if run.is_derivative:
-            by_mark.setdefault(assembly.marks[run.index], []).append(run.symbol)
+            mark = assembly.marks[run.index]
+            book = next(venue.book for venue in assembly.venues if venue.name == run.venue)
+            by_mark.setdefault("own index" if mark == "index" and book.facts.index_is_mark else mark, []).append(
+                run.symbol
+            )
             by_tiers.setdefault(run.tier_source, []).append(run.symbol)
         if run.assumed:
             assumed.append(run.address)
@@ -204,9 +211,10 @@ def _market_rows(assembly: Assembly, add: Any) -> None:
             "feed": "the venue's own rows",
             "last": "the last traded price",
             "index": "the index",
+            "own index": "the index, which is the venue's mark",
             "formula": "the venue's formula, last trade for mid",
         }[mark]
-        add("mark", words, _some(symbols), mark != "feed")
+        add("mark", words, _some(symbols), mark not in ("feed", "own index"))
     for coverage, symbols in _forced_orders(assembly).items():
         add("liquidations of others", f"{COVERAGE_WORDS[coverage]} (coverage {coverage})", _some(symbols), False)
     oracle = [run.symbol for run in assembly.instruments if _lacks_oracle(assembly, run)]

@@ -6,6 +6,7 @@ from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from backtest.borrowing import interest_events
 from backtest.deliveries import deliveries, sessions
 from backtest.errors import ConfigError
 from backtest.fee_levels import fees_by_volume, set_fees
@@ -13,6 +14,8 @@ from backtest.rule_events import Event, RuleEvents
 from backtest.run_instruments import RunInstrument, fee_units
 from feeds.times import iso
 from venues.config import Venue
+from venues.dated_rules import of_symbol
+from venues.facts import InterestCaps
 from venues.tiers import TierBox
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ def rule_changes(assembly: "Assembly") -> RuleEvents:
     for run in assembly.instruments:
         events += _tiers(assembly, run)
         events += _instruments(assembly, run)
+        events += _interest_caps(assembly, run)
         for number, venue in enumerate(assembly.venues):
             if venue.name == run.venue:
                 events += _fees(assembly, run, number, venue)
@@ -37,6 +41,7 @@ def rule_changes(assembly: "Assembly") -> RuleEvents:
         events += _rounding(assembly, name, venue)
         events += _margin(assembly, name, venue)
         events += _liquidation(assembly, name, venue)
+    events += interest_events(assembly)
     recorded, settlements, ended = _venue_events(assembly)
     events += recorded
     # The profit of the session is paid out before a contract ends with it.
@@ -66,6 +71,20 @@ def _instruments(assembly: "Assembly", run: RunInstrument) -> list[Event]:
         return lambda time: _with_check(assembly, time, lambda: box.swap_instrument(record))
 
     return [(record.valid_from, change(record)) for record in run.changes]
+
+
+def _interest_caps(assembly: "Assembly", run: RunInstrument) -> list[Event]:
+    box = assembly.boxes[run.index]
+    book = next(venue.book for venue in assembly.venues if venue.name == run.venue)
+
+    def change(caps: InterestCaps) -> Callable[[int], None]:
+        return lambda _: box.set_interest_caps(caps.lower, caps.upper)
+
+    return [
+        (fact.since, change(fact.value))
+        for fact in of_symbol(book.facts.interest_caps, run.symbol)
+        if assembly.first < fact.since < assembly.settings.end
+    ]
 
 
 def _fees(assembly: "Assembly", run: RunInstrument, number: int, venue: Venue) -> list[Event]:
@@ -162,10 +181,12 @@ def _venue_events(assembly: "Assembly") -> tuple[list[Event], list[Event], set[i
         elif what == "transfer_suspended":
             assembly.suspensions.append((venue, ts, until))
         elif what == "delisting":
-            if value is None:
+            is_final = next(v for v in assembly.venues if v.name == venue).book.facts.index_is_mark
+            if value is None and not is_final:
                 raise ConfigError(f"venue event 'delisting' of {symbol}@{venue} needs value= its settlement price")
             for run in runs:
-                price = _units(value, run)
+                # final settlement is at the oracle price (venues/dydx_v4.md, liquidation)
+                price = -1 if value is None else _units(value, run)
                 ended.add(run.index)
                 settlements.append(
                     (ts, lambda time, run=run, price=price: assembly.exchange.settle_at(run.index, price, time))  # type: ignore[misc]

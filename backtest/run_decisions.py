@@ -9,6 +9,7 @@ from backtest.run_streams import check_funding, check_gaps
 from feeds.dataset import Dataset
 from feeds.times import iso
 from venues.config import Transfers, Venue
+from venues.rulebook import VenueRules
 
 ATOM_SCALE = 8  # decimals of one atom, unless an asset's spot quantities need more
 DEFAULT_SLIPPAGE_BPS = 2.0  # half-spread included; never zero by default (design.md section 6)
@@ -150,6 +151,9 @@ class Decisions:
             for asset in self.assets
         ]  # fmt: skip
 
+    def _book(self, name: str) -> VenueRules:
+        return next(venue.book for venue in self.venues if venue.name == name)
+
     def _known(self, names: Iterable[str], where: str, venue: str | None = None) -> None:
         """Refuse a name that no derivative of the run has: what is said of it would have no effect."""
         runs = [run for run in self.instruments if run.is_derivative and venue in (None, run.venue)]
@@ -172,6 +176,8 @@ class Decisions:
                 mark = mark.get(run.address, mark.get(run.symbol, "feed"))
             if mark not in ("feed", "last", "index", "formula"):
                 raise ConfigError(f"mark of {run.address} must be feed, last, index or formula, got {mark!r}")
+            if mark == "feed" and self._book(run.venue).facts.index_is_mark and not run.stream("mark"):
+                mark = "index"
             need = {"feed": ("mark",), "last": ("trades", "bars"), "index": ("index",), "formula": ("index",)}[mark]
             if not any(run.stream(kind) for kind in need):
                 have = ", ".join(sorted({s.kind for s in run.streams}))

@@ -98,6 +98,8 @@ def resolve(dataset: Dataset, venues: Sequence[Venue], start: int, end: int) -> 
     books = {venue.name: venue for venue in venues}
     found: dict[tuple[str, str], list[Stream]] = {}
     for stream in dataset.streams:
+        if stream.kind == "borrow_rates":
+            continue  # of assets
         if stream.venue not in books:
             known = ", ".join(sorted(books))
             raise ConfigError(
@@ -225,6 +227,7 @@ def box(run: RunInstrument, venue: Venue, assets: Mapping[str, int], settle_scal
         quantity_scale=run.quantity_scale,
         settle_scale=settle_scale,
         margin=rules.margin(start),
+        interest_caps=rules.interest_caps(run.symbol, start),
         rounding=rules.rounding(start) if rules.facts.rounding else RoundingRules(),
         fees=(fees.maker, fees.taker),
         clearance_fee=rules.clearance_fee(run.symbol, start) if run.is_derivative else None,

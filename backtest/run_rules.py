@@ -5,7 +5,7 @@ from math import isinf
 from backtest.errors import ConfigError
 from backtest.run_decisions import Decisions
 from backtest.run_instruments import RunInstrument
-from venues.rulebook import VenueRules
+from venues.dated_rules import of_symbol
 
 MINUTE_NS = 60_000_000_000
 
@@ -13,14 +13,11 @@ MINUTE_NS = 60_000_000_000
 class VenueFigures(Decisions):
     """Figures of the venues as of the start of a run."""
 
-    def _book(self, name: str) -> VenueRules:
-        return next(venue.book for venue in self.venues if venue.name == name)
-
     def _exchange_thresholds(self, name: str) -> list[int]:
-        """Return the balance of each asset, atoms, below which multi-assets mode covers it; 0 without such a rule."""
+        """Return the balance of each asset, atoms, below which multi-assets mode covers it; without a rule: none."""
         book = self._book(name)
         if not book.facts.exchange:
-            return [0] * len(self.assets)
+            return [-(2**63)] * len(self.assets)
         rules = book.auto_exchange_rules(self.settings.start)
         return [
             round(rules.thresholds.get(asset, 0.0) * 10**scale)
@@ -82,6 +79,30 @@ class VenueFigures(Decisions):
             "pace": int(rules.pace_seconds * 1_000_000_000),
             "cooldown": int(rules.cooldown_seconds * 1_000_000_000),
             "has_limited_fund": any(venue.name == name and venue.insurance_fund is not None for venue in self.venues),
+        }
+
+    def _slices(self, name: str) -> dict[str, int | float]:
+        """Return how a venue closes by force in slices, as `SlicedLiquidator` takes it; empty for other courses."""
+        book = self._book(name)
+        rules = book.liquidation(self.settings.start).slices if book.facts.liquidation else None
+        if rules is None:
+            return {}
+        return {
+            "block": int(rules.block_seconds * 1_000_000_000),
+            "least": rules.min_notional,
+            "share": rules.max_portion,
+            "most_closed": rules.block_notional,
+            "most_lost": rules.block_loss,
+            "adjustment": rules.bankruptcy_adjustment,
+            "spread": rules.spread_to_maintenance,
+        }
+
+    def _by_interest(self) -> set[int]:
+        """Return the instruments whose margin follows their open interest."""
+        return {
+            run.index
+            for run in self.instruments
+            if run.is_derivative and of_symbol(self._book(run.venue).facts.interest_caps, run.symbol)
         }
 
     def _mark_formula(self, run: RunInstrument) -> tuple[int, int, int, float] | None:

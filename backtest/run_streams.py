@@ -1,6 +1,6 @@
 """From the streams of a dataset to the cursors of a run: in the order of ties, only the columns that are needed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -86,6 +86,7 @@ def plans(
     latency: dict[str, int],
     wanted: Iterable[int],
     by_book: Iterable[int] = (),
+    by_interest: Collection[int] = (),
 ) -> list[Plan]:
     """Return the cursors of a run in the order of ties.
 
@@ -103,6 +104,8 @@ def plans(
         Event kinds that a strategy has a hook for.
     by_book : iterable of int
         Instruments whose orders meet a book: their bars are told, and do not reach the market.
+    by_interest : collection of int, optional
+        Instruments whose margin follows their open interest.
     """
     rows = {(run.venue, run.symbol): run for run in instruments}
     kinds, meeting = set(wanted), set(by_book)
@@ -111,7 +114,7 @@ def plans(
         run = rows.get((stream.venue, stream.symbol))
         if run is None:
             base = stream.symbol.partition("/")[0]
-            if base in assets:
+            if stream.kind == "index" and base in assets:
                 kind = INDEX_BAR if stream.timeframe_ns else INDEX
                 found.append(Plan(stream, kind, -1, assets[base], latency=latency[stream.venue]))
             continue
@@ -134,7 +137,8 @@ def plans(
         if stream.kind == "mark" and mark_of.get(run.index, "feed") != "feed":
             plan.passive = True
         # Kinds that the local view does not need are read only for a hook.
-        if kind in (LIQUIDATION, OPEN_INTEREST, PREMIUM_BAR) and kind not in kinds:
+        needed = kind in kinds or (kind == OPEN_INTEREST and run.index in by_interest)
+        if kind in (LIQUIDATION, OPEN_INTEREST, PREMIUM_BAR) and not needed:
             continue
         found.append(plan)
         mark = mark_of.get(run.index)

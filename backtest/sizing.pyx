@@ -3,6 +3,7 @@
 import difflib
 
 from libc.math cimport floor, fmax, isnan
+from venues.collateral cimport leaving
 from venues.contract cimport INVERSE, OF_LEVERAGE, OF_TIER, QUANTO, SPOT, Contract
 from venues.leg_margin cimport fee_to_close, initial_rate
 from venues.margin cimport Leg, leg_notional
@@ -119,8 +120,11 @@ cdef double free_amount(AccountState state, int32_t asset, int64_t locked) noexc
 
 
 cdef double per_unit(AccountState state, int32_t asset, double dollars) noexcept nogil:
-    cdef double worth = state.world.asset_usd[asset] * state.collateral_ratio[asset]
-    return dollars / worth if worth > 0.0 else 0.0
+    cdef double worth = state.world.asset_usd[asset]
+    if not worth > 0.0:
+        return 0.0
+    return leaving(
+        &state.haircuts[asset], state.world.amount_value(asset, state.balances[asset]), dollars / worth)
 
 
 cdef double kept_beyond_initial(const PoolState *pool) noexcept nogil:
@@ -139,11 +143,15 @@ cdef double kept_beyond_initial(const PoolState *pool) noexcept nogil:
 
 cdef int64_t withdrawable_atoms(AccountState state, int32_t asset, int64_t locked) noexcept nogil:
     cdef int64_t wallet = state.balances[asset] - state.earmarked[asset] - locked
-    cdef double amount = free_amount(state, asset, 0), profit
+    cdef double amount = state.available(asset)
     cdef int32_t pool = state.cross_pool[asset]
+    if state.withdraws_profit:
+        return max(<int64_t> 0, <int64_t> floor(amount * state.world.atoms[asset] * (1.0 + 1e-15)))
     if pool >= 0:
         profit = kept_beyond_initial(state.pools[pool])
-        amount -= per_unit(state, asset, profit) if state.multi_assets else profit
+        amount -= profit
+        if state.multi_assets:
+            amount = per_unit(state, asset, amount)
     # deribit.md section 2: the profit of a session is margin, but leaves only after its settlement
     wallet -= max(<int64_t> 0, state.session_profit[asset])
     return max(<int64_t> 0, min(wallet, <int64_t> floor(amount * state.world.atoms[asset])))

@@ -5,7 +5,7 @@ from backtest.bar_paths cimport collateral_value
 from backtest.book_messages cimport BookMessages
 from backtest.loop_state cimport BASIS, EMA, FAIR, FormulaMark
 from feeds.cursor cimport Cursor
-from feeds.events cimport BAR, BOOK, Event, FUNDING, INDEX, MARK, MARK_BAR, QUOTE, TRADE
+from feeds.events cimport BAR, BOOK, Event, FUNDING, INDEX, MARK, MARK_BAR, OPEN_INTEREST, QUOTE, TRADE
 from libc.math cimport exp, isnan, rint
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, int8_t, uint8_t
 from libc.stdlib cimport realloc
@@ -87,6 +87,9 @@ cdef class VenueClock(BookMessages):
                         self.formula_mark(event.instrument, time)
                     if self.exchange.mark_from_index[event.instrument]:
                         self.mark_changed(event.instrument, time)
+            elif kind == OPEN_INTEREST:
+                self.venue_world.set_open_interest(
+                    event.instrument, self.venue_world.quantity_value(event.instrument, event.a))
             elif kind == FUNDING:
                 if event.d == 0:
                     self.formula_marks[event.instrument].rate_ts = time

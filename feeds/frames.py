@@ -40,6 +40,7 @@ def from_pandas(frame: "pd.DataFrame", *, kind: str, venue: str, symbol: str, ti
         - mark, index, premium: price (the value true at that instant), or open, high, low, close with a timeframe
         - funding: rate; optional interval_hours (else derived from the spacing), mark, kind (``"settled"`` or
           ``"predicted"``); stamps within 60 s of the hour are moved onto it
+        - borrow_rates: asset, rate, interval_hours
         - other kinds: the columns of `feeds.schema.layout`
         - any kind: ts_avail, the earliest time the row could be known (DatetimeIndex-like or int ns)
     kind : str
@@ -162,6 +163,8 @@ def _values(frame: "pd.DataFrame", kind: str, timeframe_ns: int, label: str) -> 
     wanted = {column.name: column for column in layout(kind, timeframe_ns, aggregates=True)}
     if kind == "funding":
         wanted["interval_hours"] = Column("interval_hours", default=None)
+    elif kind == "borrow_rates":
+        wanted["interval_hours"] = Column("interval_hours")
     given = [name for name in frame.columns if name != "ts"]
     required = [name for name, column in wanted.items() if column.default is ... and name not in (*_DERIVED, "ts")]
     optional = [name for name in wanted if name not in required and name not in (*_DERIVED, "ts")]

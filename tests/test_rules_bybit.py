@@ -24,18 +24,27 @@ BYBIT = venues.get("bybit")
     ("ask", "message"),
     [
         (lambda: BYBIT.default_instrument("BTC/USDC:USDC-260327-42000-C"), "is an option; options are not built"),
-        (lambda: BYBIT.collateral_value(asset="BTC", amount=35, price=100_000), "bybit has no multi-assets mode"),
-        (lambda: venues.Account(BYBIT, collateral="multi", balances={"BTC": 35}), "bybit has no multi-assets mode"),
-        (lambda: venues.Venue("bybit", balances={"BTC": 35}, collateral="multi"), "bybit has no multi-assets mode"),
+        (
+            lambda: BYBIT.collateral_value(asset="DOGE", amount=35, price=1),
+            "DOGE is no collateral in multi-assets mode",
+        ),
+        (
+            lambda: BYBIT.collateral_value(asset="BTC", amount=35, price=1, at="2025-02-01"),
+            "collateral ratios of BTC are known from 2025-03-01 on",
+        ),
+        (
+            lambda: venues.Venue("bybit", balances={"BTC": 35}, collateral="multi", margin_mode="isolated"),
+            "multi-assets mode is cross only",
+        ),
         (lambda: BYBIT.auto_exchange(deficit=1, ratio=0.9), "bybit has no auto-exchange"),
         (lambda: BYBIT.level_of_volume(1e9), "the schedule by volume is not known"),
         (lambda: BYBIT.default_instrument("BTC/USDT"), "write BTC/USDT:USDT"),
         (lambda: BYBIT.mark_rules(at="2021-06-01"), "known from 2022-01-01 on"),
     ],
-    ids=["4", "7", "7-account", "7-run", "borrowing", "fees-by-volume", "spot", "old-mark"],
+    ids=["4", "unknown-coin", "old-ratios", "isolated-multi", "auto-exchange", "fees-by-volume", "spot", "old-mark"],
 )
 def test_what_is_not_built_is_refused(ask, message):
-    """Cases 4 and 7 (options, collateral of several coins) and the rest of what the rule book lacks."""
+    """Case 4 (options) and the rest of what the rule book lacks."""
     with pytest.raises(VenueError, match=message):
         ask()
 

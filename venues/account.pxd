@@ -13,6 +13,8 @@ cdef class Account(MarginWatch):
                   Forced forced) except -1 nogil
     cdef int fill_position(self, Slot *slot, Order *order, int64_t quantity, int64_t price, int64_t rate, Forced forced,
                            const PostingContext *context, FillEffect *effect, int64_t *cost) except -1 nogil
+    cdef int charge_penalty(self, Slot *slot, const Order *order, int64_t quantity, int64_t price, double bankruptcy,
+                            const PostingContext *context, int64_t *cost) except -1 nogil
     cdef int move_isolated(self, Slot *slot, int64_t before, int64_t price, Forced forced,
                            const PostingContext *context, const FillEffect *effect, int64_t cost) except -1 nogil
     cdef int fill_spot(self, Order *order, int64_t quantity, int64_t price, int64_t rate, const PostingContext *context,

@@ -1,6 +1,6 @@
 """One account at a venue: fills, fees and funding become postings, records and messages here."""
 
-from libc.math cimport ceil, fabs, floor
+from libc.math cimport ceil, fabs, floor, rint
 from libc.stdint cimport int8_t
 from venues.contract cimport OF_LEVERAGE, QUANTO, SPOT, Contract, notional, quote_notional
 from venues.leg_margin cimport fee_to_close, initial_rate
@@ -10,10 +10,11 @@ from venues.orders cimport Order
 from venues.outbox cimport DELEVERAGED, FILLED_PART, FUNDING_PAID, LIQUIDATED, STATE_ONLY, Message
 from venues.position cimport FillEffect, accrued_payment, apply_fill, entry_value, fee, funding_payment, pay_out
 from venues.records cimport (
-    ADL_PROFIT, BY_ADL, BY_LIQUIDATION, BY_SETTLEMENT, BY_TAKEOVER, FEE, FUNDING_PAYMENT, INSURANCE, LIQUIDATION_FEE,
-    OWN_ORDER, SETTLEMENT_PROFIT, SPOT_TRADE, TRADE_PROFIT, ExposureRow, FillRow, Forced, FundingRow,
+    ADL_PROFIT, BY_ADL, BY_LIQUIDATION, BY_SETTLEMENT, BY_TAKEOVER, FEE, FUNDING_PAYMENT, INSURANCE, INSURANCE_FUND,
+    LIQUIDATION_FEE, OWN_ORDER, SETTLEMENT_PROFIT, SPOT_TRADE, TRADE_PROFIT, ExposureRow, FillRow, Forced, FundingRow,
     LiquidationRow, PostingKind,
 )
+from venues.slices cimport bankruptcy_value, insurance_delta
 from venues.state cimport PoolState, Slot
 from venues.units cimport add, int128_t, join, mul, split, widen
 
@@ -74,8 +75,14 @@ cdef class Account(MarginWatch):
         cdef int64_t before = slot.position.quantity
         cdef PostingKind profit = TRADE_PROFIT
         cdef PoolState *pool
+        cdef double bankruptcy = 0.0
         if c.funding_accrues:
             self.accrue(slot, context.time)
+        if forced == BY_LIQUIDATION and self.penalty_cap >= 0.0:
+            pool = self.state.pool_of(slot)
+            self.state.look(pool)
+            bankruptcy = bankruptcy_value(
+                &pool.pool, &pool.risk, slot.leg, self.world.quantity_value(order.instrument, quantity))
         apply_fill(&slot.position, c, order.side * quantity, price, effect)
         if effect.closed > 0 and (slot.position.quantity == 0 or effect.opened > 0):
             self.closed_instrument = order.instrument
@@ -103,6 +110,8 @@ cdef class Account(MarginWatch):
         elif forced == BY_SETTLEMENT and c.delivery_fee != 0 and context.time >= c.expiry:
             fee(c, quantity, price, c.delivery_fee, cost)
             self.post(context, self.ledger.pseudo(self.venue, VENUE_FEES), c.settle, FEE, -cost[0], slot)
+        elif forced == BY_LIQUIDATION and self.penalty_cap >= 0.0:
+            self.charge_penalty(slot, order, quantity, price, bankruptcy, context, cost)
         elif forced == BY_LIQUIDATION or (forced == BY_TAKEOVER and self.fee_on_takeover):
             # binance.md section 5: min(rate x filled notional, what the margin holds above zero), and no trading fee;
             # bybit.md section 6: the taker fee and no other, also of a takeover.
@@ -120,6 +129,24 @@ cdef class Account(MarginWatch):
         if slot.position.margin_mode == 1:
             self.move_isolated(slot, before, price, forced, context, effect, cost[0])
         return self.state.refresh(slot)
+
+    cdef int charge_penalty(self, Slot *slot, const Order *order, int64_t quantity, int64_t price, double bankruptcy,
+                            const PostingContext *context, int64_t *cost) except -1 nogil:
+        """Pay the insurance fund the surplus over bankruptcy up to the cap, or be paid what lacks (cost < 0)."""
+        cdef const Contract *c = self.world.contracts[order.instrument]
+        cdef PoolState *pool = self.state.pool_of(slot)
+        cdef int32_t fund = self.ledger.pseudo(self.venue, INSURANCE_FUND_ACCOUNT)
+        cdef double size = self.world.quantity_value(order.instrument, quantity) * c.multiplier
+        cdef double unit = 10.0 ** <int> c.money_scale
+        cdef double paid = insurance_delta(
+            -order.side * size * self.world.price_value(order.instrument, price), bankruptcy, self.penalty_cap, unit)
+        cost[0] = <int64_t> rint(paid * self.world.atoms[c.settle])
+        self.post(context, fund, c.settle, LIQUIDATION_FEE if cost[0] > 0 else INSURANCE, -cost[0], slot)
+        pool.block_closed += size * self.world.prices[order.instrument].mark_value
+        pool.block_loss -= min(0.0, paid)
+        pool.waits_since = context.time
+        slot.is_sliced = 2
+        return 0
 
     cdef int move_isolated(self, Slot *slot, int64_t before, int64_t price, Forced forced,
                            const PostingContext *context, const FillEffect *effect, int64_t cost) except -1 nogil:
@@ -172,7 +199,7 @@ cdef class Account(MarginWatch):
         row.order = order.id
         row.price = price
         row.quantity = quantity
-        row.fee = cost
+        row.fee = cost if forced == OWN_ORDER else max(<int64_t> 0, cost)
         row.realized_pnl = effect.realized
         if forced == OWN_ORDER:
             price_value = self.world.price_value(order.instrument, price)
@@ -214,7 +241,10 @@ cdef class Account(MarginWatch):
         row.trigger_mark = self.world.prices[slot.position.instrument].mark if forced == BY_ADL else slot.trigger_mark
         row.price = price
         row.quantity = quantity
-        row.fee = cost
+        row.fee = max(<int64_t> 0, cost)
+        if cost < 0:                     # the fund has paid up to the bankruptcy price
+            row.shortfall = -cost
+            row.paid_by = INSURANCE_FUND
         row.ratio = pool.trigger_ratio
         row.account = self.index
         row.instrument = slot.position.instrument

@@ -50,5 +50,6 @@ cdef class Admission:
 
     cdef int validate(self, Order *order, int64_t time) except -1 nogil
     cdef bint is_too_fast(self, const Order *order, int64_t time) noexcept nogil
+    cdef bint crowds(self, const Order *order) noexcept nogil
     cdef int too_many(self, Order *order) noexcept nogil
     cdef bint would_trigger(self, Order *order) noexcept nogil

@@ -10,9 +10,10 @@ from venues.ledger cimport Ledger
 from venues.liquidation cimport Liquidator
 from venues.matching cimport Market
 from venues.orders cimport (
-    ABOVE_MAXIMUM, BELOW_MINIMUM, CLOSE_POSITION, DELISTED, IN_LIQUIDATION, LIMIT, NOTHING_TO_REDUCE, NO_REASON,
-    OFF_LOT, OFF_TICK, OUTSIDE_BAND, REDUCE_ONLY, SIDE_NOT_ALLOWED, STOP_MARKET, TOO_MANY_ORDERS, TOO_MANY_REQUESTS,
-    TRAILING_STOP, VENUE_OVERLOADED, VENUE_UNAVAILABLE, WOULD_TRIGGER, Order, OrderStore, has_limit, is_stop,
+    ABOVE_MAXIMUM, BELOW_MINIMUM, CLOSE_POSITION, DELISTED, IN_LIQUIDATION, LIMIT, NOTHING_TO_REDUCE, NOT_ALONE,
+    NO_REASON, OFF_LOT, OFF_TICK, OUTSIDE_BAND, REDUCE_ONLY, SIDE_NOT_ALLOWED, STOP_MARKET, TOO_MANY_ORDERS,
+    TOO_MANY_REQUESTS, TRAILING_STOP, VENUE_OVERLOADED, VENUE_UNAVAILABLE, WOULD_TRIGGER, Order, OrderStore, has_limit,
+    is_stop,
 )
 from venues.outbox cimport Outbox
 from venues.records cimport Journal
@@ -172,6 +173,8 @@ cdef class Admission:
             if order.flags & (REDUCE_ONLY | CLOSE_POSITION):
                 if (<Market> self.markets[order.instrument]).reducible(order) == 0:
                     return NOTHING_TO_REDUCE
+            elif self.crowds(order):
+                return NOT_ALONE
         elif order.leg != 0:
             return SIDE_NOT_ALLOWED
         last = self.world.prices[order.instrument].last
@@ -224,6 +227,19 @@ cdef class Admission:
             self.sent[own + i] += 1
             full = full or self.sent[own + i] > self.rates[at + i].most
         return full
+
+    cdef bint crowds(self, const Order *order) noexcept nogil:
+        """Whether a contract that stands alone in its account would have another position or order beside it."""
+        cdef const Contract *c = self.world.contracts[order.instrument]
+        cdef Slot *slot
+        cdef int32_t i, j
+        for j in range((<Account> self.accounts[order.account]).state.n_slots):
+            slot = (<Account> self.accounts[order.account]).state.slots[j]
+            i = slot.position.instrument
+            if (i != order.instrument and (c.is_alone or self.world.contracts[i].is_alone)
+                    and (slot.position.quantity != 0 or slot.open_orders > 0)):
+                return True
+        return False
 
     cdef int too_many(self, Order *order) noexcept nogil:
         """Whether the account has as many open orders of that kind in the contract as the venue allows."""

@@ -1,7 +1,7 @@
 """Multi-assets mode: a negative balance is covered by selling other assets of the account at their haircut."""
 
 from cpython.ref cimport PyObject
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 from venues.ledger cimport Ledger
 from venues.world cimport World
 
@@ -9,6 +9,7 @@ cdef class AutoExchange:
     cdef World world
     cdef Ledger ledger
     cdef PyObject **accounts         # borrowed array
+    cdef uint8_t *at_haircut         # by venue
     cdef int64_t *thresholds         # atoms, <= 0, by venue and asset: a balance below it is covered
 
     cdef bint is_due(self, int32_t account, int32_t asset) noexcept nogil

@@ -2,6 +2,8 @@
 
 Binance (venues/binance.md section 6, B16): below a threshold of the asset (-5,000 USDT for a regular user), and at a
 liquidation whatever the amount, assets of a value of deficit / haircut ratio are sold; the haircut is the price of it.
+Bybit (venues/bybit.md sections 5 and 6): a debt stands, at interest, until a liquidation, which repays first (at the
+index: U).
 """
 
 from libc.math cimport ceil, floor, isnan
@@ -22,21 +24,26 @@ cdef class AutoExchange:
     ledger : Ledger
     thresholds : list of list of int
         Atoms (<= 0) of each asset, for each venue.
+    at_haircut : list of bool
+        By venue: other assets are sold at the (first) share of their value that counts, else at their whole value.
     """
 
-    def __cinit__(self, World world, Ledger ledger, *, list thresholds):
+    def __cinit__(self, World world, Ledger ledger, *, list thresholds, list at_haircut):
         cdef int32_t i, j
         self.world = world
         self.ledger = ledger
         self.thresholds = <int64_t *> calloc(ledger.n_venues * ledger.n_assets + 1, sizeof(int64_t))
-        if self.thresholds == NULL:
+        self.at_haircut = <uint8_t *> calloc(ledger.n_venues + 1, sizeof(uint8_t))
+        if self.thresholds == NULL or self.at_haircut == NULL:
             raise MemoryError("auto-exchange: no memory")
         for i in range(ledger.n_venues):
+            self.at_haircut[i] = at_haircut[i]
             for j in range(ledger.n_assets):
                 self.thresholds[i * ledger.n_assets + j] = thresholds[i][j]
 
     def __dealloc__(self):
         free(self.thresholds)
+        free(self.at_haircut)
 
     cdef bint is_due(self, int32_t account, int32_t asset) noexcept nogil:
         cdef int32_t venue = (<Account> self.accounts[account]).venue
@@ -59,7 +66,9 @@ cdef class AutoExchange:
                 return 0
             have = (self.ledger.balance(account, other) - (<Account> self.accounts[account]).state.earmarked[other]
                     - (<Account> self.accounts[account]).locked[other])
-            ratio = (<Account> self.accounts[account]).state.collateral_ratio[other]
+            ratio = (<Account> self.accounts[account]).state.haircuts[other].ratios[0]
+            if ratio > 0.0 and not self.at_haircut[(<Account> self.accounts[account]).venue]:
+                ratio = 1.0
             if other == asset or have <= 0 or ratio <= 0.0 or isnan(self.world.asset_usd[other]):
                 continue
             # Rounded against the account: what is sold up, what is received never above the deficit.

@@ -197,7 +197,7 @@ class Account:
             seen.add(position.key)
         if self.collateral == "multi":
             for asset in balances:
-                self.rules.collateral_ratio(asset)
+                self.rules.collateral_brackets(asset)
 
     def _check(self, position: Position) -> None:
         hedge = self.position_mode == "hedge"
@@ -211,7 +211,8 @@ class Account:
         if self.rules.margin().whole_leverage and position.leverage % 1.0:
             raise VenueError(f"{where}: leverage at {self.rules.name} is a whole number, got {position.leverage:g}")
         settle = parse_symbol(position.symbol)["settle"]
-        if self.collateral == "multi" and not self.rules.facts.exchange and self.rules.collateral_ratio(settle) < 1.0:
+        borrows = self.collateral == "multi" and not self.rules.facts.exchange
+        if borrows and self.rules.collateral_brackets(settle)[0].ratio < 1.0:
             raise VenueError(
                 f"{where}: {self.rules.name} discounts profit in {settle} too, which is not built in multi-assets mode"
             )

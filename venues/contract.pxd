@@ -78,7 +78,13 @@ cdef struct Contract:
     uint8_t funding_is_capped        # what a cross pool pays leaves it above its maintenance
     uint8_t funding_at_index         # funding is paid on the index, not on the mark
     uint8_t whole_leverage           # only whole numbers may be set
+    uint8_t money_scale      # decimals at which fees and funding are rounded, at most settle_scale
+    int8_t funding_scale     # decimals to which funding of one unit of quantity is cut toward zero; -1 = it is not
+    uint8_t is_alone         # an account that holds it holds nothing else
     double transfer_share    # of the notional that must stay as equity when money leaves; 0 = no such rule
+    double interest_lower    # open interest (quote) from which the initial rate rises ...
+    double interest_upper    # ... to 1 here; 0 = it does not
+    double open_interest     # quantity, of the latest row in the data
     const TierTable *tiers   # owned by the rule book; swapped on its date; NULL = none
 
 # abs(quantity) x size x price (linear, spot) or abs(quantity) x size / price (inverse); settle asset
@@ -105,6 +111,8 @@ cdef class ContractBox:
     cdef readonly TierBox tiers          # None = no table (contract.tiers is NULL); keeps the table alive
     cdef int _limits(self, object instrument) except -1
     cdef int _reserve(self) except -1
+    # of a date; upper 0 = the initial rate does not follow open interest
+    cpdef int set_interest_caps(self, double lower, double upper) except -1
     # contract.tiers = the new table
     cpdef int swap_tiers(self, TierBox tiers) except -1
     # rates: 0.0002, "0.0002", Decimal; at most 10 decimals

@@ -106,6 +106,8 @@ cdef class ContractBox:
         Rate on the notional settled at expiry.
     funding_accrues : bool, optional
         Funding is paid for the part of an interval that a position was held.
+    interest_caps : (lower, upper), optional
+        Open interest, quote currency, between which the initial rate rises to 1.
 
     Raises
     ------
@@ -116,7 +118,8 @@ cdef class ContractBox:
 
     def __cinit__(
         self, instrument, *, index, dict assets, price_scale, quantity_scale, settle_scale=8, rounding=None, fees=None,
-        clearance_fee=None, tiers=None, margin=None, delivery_fee=0, bint funding_accrues=False
+        clearance_fee=None, tiers=None, margin=None, delivery_fee=0, bint funding_accrues=False,
+        interest_caps=None
     ):
         cdef str symbol = instrument.symbol
         memset(&self.value, 0, sizeof(Contract))
@@ -139,6 +142,8 @@ cdef class ContractBox:
         self.value.funding_accrues = funding_accrues
         self._limits(instrument)
         self.set_rounding(RoundingRules() if rounding is None else rounding)
+        if interest_caps is not None:
+            self.set_interest_caps(interest_caps[0], interest_caps[1])
         self.set_margin(MarginRules() if margin is None else margin)
         if fees is None:
             fees = (instrument.maker_fee, instrument.taker_fee)
@@ -168,10 +173,20 @@ cdef class ContractBox:
         c.maximum_market_quantity = mantissa(
             instrument.max_market_quantity, c.quantity_scale, f"{symbol}: max_market_quantity"
         )
+        c.funding_scale = -1 if instrument.funding_decimals is None else instrument.funding_decimals
+        c.is_alone = instrument.is_alone
         c.minimum_notional = instrument.min_notional
         c.band_up = instrument.band_up
         c.band_down = instrument.band_down
         self.instrument = instrument
+        return 0
+
+    cpdef int set_interest_caps(self, double lower, double upper) except -1:
+        """Set the open interest (quote currency) between which the initial rate rises to 1; upper 0 = it does not."""
+        if not 0.0 <= lower <= upper:
+            raise VenueError(f"{self.instrument.symbol}: interest caps must ascend from 0, got {lower:g} and {upper:g}")
+        self.contract.interest_lower = lower
+        self.contract.interest_upper = upper
         return 0
 
     cpdef int swap_tiers(self, TierBox tiers) except -1:
@@ -232,6 +247,9 @@ cdef class ContractBox:
         c.funding_rounding = _rounding(rounding.funding)
         c.entry_rule = _entry_rule(rounding.entry)
         c.entry_scale = rounding.entry_decimals
+        c.money_scale = c.settle_scale
+        if rounding.money_decimals is not None:
+            c.money_scale = min(c.settle_scale, <uint8_t> rounding.money_decimals)
         return 0
 
     cpdef int swap_instrument(self, object instrument) except -1:
@@ -250,6 +268,10 @@ cdef class ContractBox:
                     "end the run before that date or give the instrument by with_instrument"
                 )
         return self._limits(instrument)
+
+    def set_open_interest(self, double quantity):
+        """Set the open interest (quantity) that the initial rate follows where the contract has caps."""
+        self.contract.open_interest = quantity
 
     def notional(self, quantity, price):
         """Return the absolute notional of a quantity at a price, settle asset."""

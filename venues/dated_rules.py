@@ -2,20 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from venues.checks import Number, Time, day, did_you_mean, number, time_ns
 from venues.errors import VenueError
 from venues.facts import (
     LATEST,
     AutoExchange,
+    CollateralBracket,
     Dated,
     DeliveryRules,
-    Discounts,
     Fact,
     FeeLevel,
     Fees,
     FundingRules,
+    InterestCaps,
     LiquidationRules,
     MarkRules,
     OrderRules,
@@ -312,6 +313,12 @@ class DatedRules:
         """Return how positions are closed by force."""
         return self.need(self.facts.liquidation, at, "liquidation rules")
 
+    def interest_caps(self, symbol: str, at: Time | None = None) -> InterestCaps:
+        """Return the open interest between which a symbol's initial rate rises to 1; (0, 0) = it does not."""
+        facts = of_symbol(self.facts.interest_caps, symbol)
+        found = in_force(facts, self.moment(at))
+        return InterestCaps(0.0, 0.0) if found is None else found.value
+
     def clearance_fee(self, symbol: str, at: Time | None = None) -> float:
         """Return the rate on notional closed by force; an instrument's own wins."""
         instrument = self.instrument(symbol, at)
@@ -319,20 +326,15 @@ class DatedRules:
             return instrument.clearance_fee
         return self.need(of_symbol(self.facts.clearance_fees, symbol), at, f"clearance fee of {symbol}")
 
-    def collateral_ratio(self, asset: str, at: Time | None = None) -> float:
-        """Return the share of a positive balance, the first of several, that counts as margin in multi-assets mode."""
-        return self.discounts(asset, at)[0][1]
-
-    def discounts(self, asset: str, at: Time | None = None) -> Discounts:
-        """Return (amount from, share that counts of what lies above it) of a positive balance in multi-assets mode."""
+    def collateral_brackets(self, asset: str, at: Time | None = None) -> tuple[CollateralBracket, ...]:
+        """Return the shares of a positive balance that count as margin in multi-assets mode, ascending in quantity."""
         if not self.facts.collateral:
             raise VenueError(f"{self.name} has no multi-assets mode; collateral must be 'single'")
         if asset not in self.facts.collateral:
             known = sorted(self.facts.collateral)
             raise VenueError(f"{self.name}: {asset} is no collateral in multi-assets mode; known: {', '.join(known)}")
-        dated: Dated[Any] = self.facts.collateral[asset]
-        found = self.need(dated, at, f"collateral ratio of {asset}")
-        return found if isinstance(found, tuple) else ((0.0, found),)
+        found = self.need(self.facts.collateral[asset], at, f"collateral ratios of {asset}")
+        return found if isinstance(found, tuple) else (CollateralBracket(0.0, found),)
 
     def auto_exchange_rules(self, at: Time | None = None) -> AutoExchange:
         """Return the balances below which other collateral is sold."""

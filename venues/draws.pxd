@@ -6,6 +6,7 @@ cdef enum Purpose:
     OVERLOAD_REFUSAL = 1     # an order is refused while a venue is overloaded
     REQUEST_DELAY = 2        # how long a request of an account is on its way, by its number
     ANSWER_DELAY = 3
+    SLICE_START = 4          # which position of a pool a block of forced slices begins with
 
 cdef inline uint64_t mixed(uint64_t x) noexcept nogil:
     # Finaliser of splitmix64 (Steele, Lea, Flood, OOPSLA 2014): each bit of the input moves every bit of the output.

@@ -14,7 +14,7 @@ SINGLE: Final = (
     "rounding", "margin", "orders", "mark", "liquidation", "exchange", "ranks_adl", "session_hour", "scores_adl",
     "index_cap", "order_rates", "amend_keeps_place",
 )  # fmt: skip
-KEYED: Final = ("fees", "fee_levels", "funding", "clearance_fees", "collateral", "delivery", "tiers")
+KEYED: Final = ("fees", "fee_levels", "funding", "clearance_fees", "collateral", "delivery", "interest_caps", "tiers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,6 @@ class Fact(Generic[T]):
 
 
 Dated = tuple[Fact[T], ...]
-Discounts = tuple[tuple[float, float], ...]
 
 
 def in_force(facts: Dated[T], at: int) -> Fact[T] | None:
@@ -203,6 +202,51 @@ class DeliveryRules:
     hour_utc: int = 8
 
 
+class CollateralBracket(NamedTuple):
+    """Share of a positive balance above a quantity of the asset that counts as margin."""
+
+    floor: float
+    ratio: float
+
+
+CollateralShare = float | tuple[CollateralBracket, ...]
+
+
+class InterestCaps(NamedTuple):
+    """Open interest, quote currency, between which the initial rate rises from its base to 1; upper 0 = never."""
+
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceRules:
+    """Closing by force in slices, block by block.
+
+    Parameters
+    ----------
+    block_seconds : float
+        Time between two blocks; in one block each position is closed once at most.
+    min_notional, max_portion : float
+        A slice is that share of a position's notional, at least min_notional (quote currency).
+    block_notional, block_loss : float
+        Notional closed, and paid by the insurance fund, of one account in one block, quote currency.
+    max_fee : float
+        Of the notional closed: most of what lies above the bankruptcy price that goes to the insurance fund.
+    bankruptcy_adjustment, spread_to_maintenance : float
+        Limit of a slice: mark less clamp(adjustment x (1 - equity / maintenance), 0, 1) x spread x its maintenance.
+    """
+
+    block_seconds: float
+    min_notional: float
+    max_portion: float
+    block_notional: float
+    block_loss: float
+    max_fee: float
+    bankruptcy_adjustment: float
+    spread_to_maintenance: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiquidationRules:
     """How a position is closed by force.
@@ -225,7 +269,7 @@ class LiquidationRules:
         Maintenance / equity below which stepwise closing aims.
     time_limit_seconds : float
         After that what has not filled is taken over at the bankruptcy price; infinite = never.
-    first : {"largest_maintenance"}
+    first : {"largest_maintenance", "drawn"}
         Which position of a cross pool is closed first.
     charges_trading_fee : bool
         Whether forced fills pay the trading fee instead of the clearance fee.
@@ -245,6 +289,11 @@ class LiquidationRules:
         See "in_parts".
     tiers_down, pace_seconds : int, float
         See "down_tiers".
+    repays_first : bool
+        Other assets are sold for the debts of a multi-assets account before its orders go and positions are closed.
+    slices : SliceRules, optional
+        Positions are closed in slices, whatever the course; what finds no buyer while equity is below zero goes to
+        others at the bankruptcy price.
     """
 
     cancels_orders: bool
@@ -266,6 +315,8 @@ class LiquidationRules:
     cooldown_seconds: float = 0.0
     tiers_down: int = 0
     pace_seconds: float = 0.0
+    repays_first: bool = False
+    slices: SliceRules | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,9 +355,11 @@ class VenueFacts:
     instruments : mapping of symbol to Instruments, ascending in valid_from
     rounding, margin, orders, mark, liquidation, exchange : dated rules
     funding, clearance_fees : mapping of symbol to dated rules; "" holds for all others
-    collateral : mapping of asset to dated ratios, or dated rows of (amount from, ratio)
+    collateral : mapping of asset to dated ratios, or brackets of quantity with their ratios
         Share of a positive balance, or of what of it lies above each amount, that counts in multi-assets mode; a ratio
         of nan is not known.
+    charges_interest : bool
+        A negative balance of multi-assets mode is borrowed at interest: kind `borrow_rates` has its rates.
     ranks_adl : bool
         The venue publishes a ranking for auto-deleveraging.
     order_rates : tuple of (orders, seconds)
@@ -332,6 +385,10 @@ class VenueFacts:
         An account may set its margin leverage.
     closed : ns or time
         When the venue closed for good; 0 = it is open.
+    interest_caps : mapping of symbol to dated caps
+        Where the initial rate rises with open interest.
+    index_is_mark : bool
+        It has no mark price of its own: the index (oracle) price stands for it everywhere.
     """
 
     name: str
@@ -349,7 +406,7 @@ class VenueFacts:
     mark: Dated[MarkRules] = ()
     liquidation: Dated[LiquidationRules] = ()
     clearance_fees: Mapping[str, Dated[float]] = field(default_factory=dict)
-    collateral: Mapping[str, Dated[float]] | Mapping[str, Dated[Discounts]] = field(default_factory=dict)
+    collateral: Mapping[str, Dated[CollateralShare]] = field(default_factory=dict)
     exchange: Dated[AutoExchange] = ()
     ranks_adl: Dated[bool] = ()
     adl_ranks_by: str = "profit_on_margin"
@@ -374,6 +431,10 @@ class VenueFacts:
     def closed_at(self) -> int:
         """Ns at which it closed for good; 0 = it is open."""
         return int(self.closed)  # type: ignore[arg-type]
+
+    interest_caps: Mapping[str, Dated[InterestCaps]] = field(default_factory=dict)
+    index_is_mark: bool = False
+    charges_interest: bool = False
 
     def unverified(self) -> Iterator[tuple[str, int]]:
         """Yield the name and first ns of every fact that no source seen confirms."""

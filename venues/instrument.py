@@ -116,6 +116,8 @@ class RoundingRules:
         Not used by "exact_value".
     profit, fee, funding : str
         "toward_zero", "half_up", "floor" or "ceiling".
+    money_decimals : int, optional
+        Decimals at which fees, funding and penalties are rounded; None: those of the settle asset's atoms.
     """
 
     entry: str = "exact_value"
@@ -123,6 +125,7 @@ class RoundingRules:
     profit: str = "toward_zero"
     fee: str = "toward_zero"
     funding: str = "toward_zero"
+    money_decimals: int | None = None
 
     def __post_init__(self) -> None:
         """Read and check every field."""
@@ -131,6 +134,8 @@ class RoundingRules:
             choice(getattr(self, name), name, ROUNDINGS)
         if not 0 <= self.entry_decimals <= 18:
             raise VenueError(f"entry_decimals must be in [0, 18], got {self.entry_decimals!r}")
+        if self.money_decimals is not None and not 0 <= self.money_decimals <= 8:
+            raise VenueError(f"money_decimals must be in [0, 8], got {self.money_decimals!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +179,11 @@ class MarginRules:
     transfer_share : float
         What stays when money leaves is, profit included, at least the initial margin and this share of the notional.
         0: no such rule; the initial margin stays, and profit that is not realised.
+    trigger : {"reached", "exceeded"}
+        A pool is liquidated when maintenance reaches its equity, or only when it exceeds it.
+    withdrawable : {"wallet", "equity"}
+        What may leave: the wallet's own money without profit that is not realised, or all equity above the initial
+        margin, for which the wallet may go below zero while the positions stand.
     """
 
     reserves_fee_to_close: bool = False
@@ -189,6 +199,8 @@ class MarginRules:
     funding_price: str = "mark"
     whole_leverage: bool = False
     transfer_share: float = 0.0
+    trigger: str = "reached"
+    withdrawable: str = "wallet"
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -201,6 +213,8 @@ class MarginRules:
         choice(self.fee_to_close, "fee_to_close", ("bankruptcy", "conservative", "mark"))
         choice(self.tier_unit, "tier_unit", ("notional", "quantity"))
         choice(self.funding_price, "funding_price", ("mark", "index"))
+        choice(self.trigger, "trigger", ("reached", "exceeded"))
+        choice(self.withdrawable, "withdrawable", ("wallet", "equity"))
         _set(self, "transfer_share", number(self.transfer_share, "transfer_share", low=0.0, high=1.0))
 
 
@@ -236,6 +250,10 @@ class Instrument:
         Rate of the notional closed by force. None: the venue's.
     funding_interval_hours : float, optional
         None: the venue's.
+    funding_decimals : int, optional
+        Decimals to which the payment of one unit of quantity is cut toward zero; None: only the payment is rounded.
+    is_alone : bool
+        An account that holds it, or an order for it, holds nothing else.
     strike, right : float, {"call", "put"}, optional
         Options only.
     valid_from : ns or time
@@ -270,6 +288,8 @@ class Instrument:
     quantity_unit: str | None = None
     clearance_fee: float | None = None
     funding_interval_hours: float | None = None
+    funding_decimals: int | None = None
+    is_alone: bool = False
     strike: float | None = None
     right: str | None = None
     valid_from: int = 0
@@ -295,6 +315,8 @@ class Instrument:
         self._optional("clearance_fee", where, low=0.0, high=0.2)
         for name in ("min_notional", "market_lot", "min_quantity", "max_quantity", "max_market_quantity"):
             _set(self, name, number(getattr(self, name), f"{where}: {name}", low=0.0))
+        if self.funding_decimals is not None and not 0 <= self.funding_decimals <= 18:
+            raise VenueError(f"{where}: funding_decimals must be in [0, 18], got {self.funding_decimals!r}")
         if self.band_up != 0.0:
             _set(self, "band_up", number(self.band_up, f"{where}: band_up", low=1.0))
         if self.band_down != 0.0:

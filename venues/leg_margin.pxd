@@ -8,7 +8,7 @@ the risk limit asks. Deribit (venues/deribit.md section 4): both rates grow with
 OKX (venues/okx.md section 3): the fee of closing at the mark, inside maintenance; the rate of a tier on the whole.
 """
 
-from libc.math cimport fabs
+from libc.math cimport fabs, floor
 from venues.contract cimport AT_ENTRY, AT_MARK, INVERSE, OF_LEVERAGE, OF_TIER, Contract, notional
 from venues.margin cimport Leg, Pool
 from venues.tiers cimport maintenance, max_leverage, tier_at
@@ -41,6 +41,24 @@ cdef inline double size_rate(const Contract *c, double value, double price) noex
         return 0.0
     return c.tiers.size_rate * (value if c.kind == INVERSE else value / price)
 
+cdef inline double scaled_rate(double base, double lower, double upper, double interest) noexcept nogil:
+    """Initial rate at an open interest (quote): from its base at `lower` to 1 at `upper`, cut to a millionth."""
+    # venues/dydx_v4.md, margin: base + (1 - base) x (N - L) / (U - L); a rate within 1e-15 of a millionth is on it
+    if upper <= 0.0 or interest <= lower:
+        return base
+    if interest >= upper:
+        return 1.0
+    return floor((base + (1.0 - base) * (interest - lower) / (upper - lower)) * 1e6 + 1e-9) * 1e-6
+
+cdef inline double leverage_now(const Leg *leg) noexcept nogil:
+    """The leverage set, or what open interest leaves of it."""
+    cdef const Contract *c = leg.contract
+    if c.interest_upper == 0.0 or c.tiers == NULL:
+        return leg.leverage
+    return min(leg.leverage, 1.0 / scaled_rate(
+        1.0 / max_leverage(c.tiers, 0.0), c.interest_lower, c.interest_upper,
+        c.open_interest * c.multiplier * leg.mark))
+
 cdef inline double initial_rate(const Contract *c, double value, double price, double leverage) noexcept nogil:
     """Initial margin of a position of that value, without fees, as a share of it."""
     cdef double asked
@@ -70,7 +88,7 @@ cdef inline double leg_initial(const Pool *pool, const Leg *leg) noexcept nogil:
     cdef double value = notional(leg.contract, leg.quantity, leg.mark)
     if _is_at_entry(pool, leg):
         value = fabs(leg.entry_value)
-    return initial_margin(leg.contract, value, leg.mark, leg.quantity, leg.leverage) * leg.at_index
+    return initial_margin(leg.contract, value, leg.mark, leg.quantity, leverage_now(leg)) * leg.at_index
 
 cdef inline double floating_fee(const Pool *pool, const Leg *leg) noexcept nogil:
     """Fee to close inside maintenance, per unit of notional at the mark."""

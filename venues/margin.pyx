@@ -11,8 +11,8 @@ from libc.stdint cimport int32_t
 
 from venues.contract cimport INVERSE, OF_LEVERAGE, notional
 from venues.leg_margin cimport (
-    backing, fixed_fee, floating_fee, has_fixed_fee, initial_rate, is_fixed, leg_initial, loss_reduces_equity,
-    margin_required, order_fees, profit_of, shrinks, size_rate, tier_rate, tier_requirement,
+    backing, fixed_fee, floating_fee, has_fixed_fee, initial_rate, is_fixed, leg_initial, leverage_now,
+    loss_reduces_equity, margin_required, order_fees, profit_of, shrinks, size_rate, tier_rate, tier_requirement,
 )
 from venues.lines cimport DOWN, UP, Group, Line, border_of, group_of, line_of, per_x, price_of, value_at, zero_of
 from venues.tiers cimport TierTable, tier_at
@@ -49,15 +49,16 @@ cdef inline double _growth(const Leg *leg, double before, double after) noexcept
 cdef double order_margin(const Leg *leg) noexcept nogil:
     # One-way: max(|position + bids|, |position - asks|) / leverage less the position's part. Hedge: the opening side.
     cdef double size, long_side, short_side
+    cdef double leverage = leverage_now(leg)
     if leg.side != 0 and leg.contract.initial_rule != OF_LEVERAGE:
         size = leg_notional(leg)
         long_side = leg.bids if leg.side > 0 else 0.0
         short_side = leg.asks if leg.side < 0 else 0.0
         return _growth(leg, size, size + long_side + short_side) + order_fees(leg, long_side, short_side)
     if leg.side > 0:
-        return leg.bids / leg.leverage + order_fees(leg, leg.bids, 0.0)
+        return leg.bids / leverage + order_fees(leg, leg.bids, 0.0)
     if leg.side < 0:
-        return leg.asks / leg.leverage + order_fees(leg, 0.0, leg.asks)
+        return leg.asks / leverage + order_fees(leg, 0.0, leg.asks)
     size = leg_notional(leg)
     if leg.quantity < 0.0:
         size = -size
@@ -66,7 +67,7 @@ cdef double order_margin(const Leg *leg) noexcept nogil:
     if leg.contract.initial_rule != OF_LEVERAGE:
         return _growth(leg, fabs(size), max(long_side, short_side)) + order_fees(
             leg, long_side - fabs(size), short_side - fabs(size))
-    return (max(long_side, short_side) - fabs(size)) / leg.leverage + order_fees(
+    return (max(long_side, short_side) - fabs(size)) / leverage + order_fees(
         leg, long_side - fabs(size), short_side - fabs(size))
 
 

@@ -49,7 +49,7 @@ cdef class MarginWatch(OrderMargin):
             pool.extreme_risk = pool.risk
             pool.extreme_distance = self.state.distance(pool)
             pool.min_distance = min(pool.min_distance, pool.extreme_distance)
-        if ratio >= 1.0:
+        if ratio >= self.trigger:
             pool.condition = LIQUIDATING
             pool.trigger_ratio = ratio
             for i in range(pool.pool.count):

@@ -69,6 +69,7 @@ cdef enum Reason:
     TIME_OVER = 27           # GTD
     SIBLING_MET = 28         # the other order of one-cancels-the-other was filled or triggered
     TOO_MANY_REQUESTS = 29   # order rate of the venue
+    NOT_ALONE = 30           # a contract that stands alone in its account, or beside one that does
 
 cdef struct Order:
     int64_t id               # > 0, in order of submission

@@ -10,6 +10,7 @@ from venues.margin cimport (
 )
 from venues.leg_margin cimport leg_initial
 from venues.reductions cimport first_tier_requirement, part_of, reduction, step_down, tiers_down
+from venues.slices cimport bankruptcy_value, fillable_price
 
 from typing import NamedTuple
 
@@ -230,6 +231,18 @@ cdef class PoolBox:
     def part(self, int32_t row, *, double whole_up_to, double part):
         """Return the quantity (>= 0) of the first order: all of a notional up to whole_up_to, else that part."""
         return part_of(&self.pool.legs[self._row(row)], whole_up_to, part)
+
+    def fillable_price(self, int32_t row, *, double adjustment, double spread):
+        """Return the limit of a slice of a leg that is closed by force, not on the tick; `venues.facts.SliceRules`."""
+        cdef Risk risk
+        standard_risk(&self.pool, &risk)
+        return fillable_price(&self.pool, &risk, self._row(row), adjustment, spread)
+
+    def bankruptcy_value(self, int32_t row, *, double quantity):
+        """Return the cash (paid < 0) of closing a quantity (> 0) of a leg with its share of the equity."""
+        cdef Risk risk
+        standard_risk(&self.pool, &risk)
+        return bankruptcy_value(&self.pool, &risk, self._row(row), quantity)
 
     def step_down(self, int32_t row, *, double price, double fee_rate):
         """Return the quantity (>= 0) to close at `price` to stand in the highest lower tier that suffices; else all."""

@@ -213,11 +213,18 @@ cdef int _share(
     cdef int scale = c.quantity_scale + c.size_scale + rate_scale
     mul(widen(quantity), widen(c.size), &size)
     if c.kind == INVERSE:
-        ratio_at(size, widen(rate), widen(price), scale - price_scale, c.settle_scale, how, &atoms)
+        ratio_at(size, widen(rate), widen(price), scale - price_scale, c.money_scale, how, &atoms)
     else:
         mul(size, widen(price), &size)
-        product_at(size, widen(rate), scale + price_scale, c.settle_scale, how, &atoms)
-    return narrow(atoms, out)
+        product_at(size, widen(rate), scale + price_scale, c.money_scale, how, &atoms)
+    return _atoms(c, atoms, out)
+
+
+cdef int _atoms(const Contract *c, int128_t money, int64_t *out) except -1 nogil:
+    """Put an amount of money_scale decimals in atoms of the settle asset."""
+    if c.money_scale != c.settle_scale:
+        mul(money, power_of_ten(c.settle_scale - c.money_scale), &money)
+    return narrow(money, out)
 
 
 cdef int fee(const Contract *c, int64_t quantity, int64_t price, int64_t rate, int64_t *out) except -1 nogil:
@@ -229,6 +236,14 @@ cdef int funding_payment(
     const Contract *c, int64_t quantity, int64_t mark, int mark_scale, int64_t rate, int rate_scale, int64_t *out
 ) except -1 nogil:
     # a positive rate is paid by longs; rounding applies to what the holder receives
+    cdef int128_t unit, atoms
+    if c.funding_scale >= 0 and c.kind != INVERSE:
+        # an index per unit of quantity, cut toward zero, moves by rate x mark (venues/dydx_v4.md, funding)
+        mul(widen(c.size), widen(mark), &unit)
+        product_at(unit, widen(rate), c.size_scale + mark_scale + rate_scale, c.funding_scale, TOWARD_ZERO, &unit)
+        product_at(unit, widen(-quantity), c.funding_scale + c.quantity_scale, c.money_scale,
+                   <Rounding>c.funding_rounding, &atoms)
+        return _atoms(c, atoms, out)
     return _share(c, -quantity, mark, mark_scale, rate, rate_scale, <Rounding>c.funding_rounding, out)
 
 
@@ -310,6 +325,8 @@ cdef class ExactPosition:
         Of profit, fee and funding, in atoms.
     side : {"one_way", "long", "short"}
         A leg of hedge mode cannot turn.
+    money_decimals, funding_decimals : int, optional
+        As in `venues.instrument.RoundingRules` and `venues.Instrument`.
 
     Raises
     ------
@@ -330,7 +347,8 @@ cdef class ExactPosition:
 
     def __cinit__(
         self, *, str kind="linear", int price_scale, int quantity_scale, size=1, int settle_scale=8,
-        str entry_rule="exact_value", int entry_scale=13, str rounding="toward_zero", str side="one_way"
+        str entry_rule="exact_value", int entry_scale=13, str rounding="toward_zero", str side="one_way",
+        money_decimals=None, funding_decimals=None
     ):
         cdef Contract *c
         for name, scale in (("price_scale", price_scale), ("quantity_scale", quantity_scale),
@@ -353,6 +371,8 @@ cdef class ExactPosition:
         c.price_scale = price_scale
         c.quantity_scale = quantity_scale
         c.settle_scale = settle_scale
+        c.money_scale = settle_scale if money_decimals is None else min(settle_scale, money_decimals)
+        c.funding_scale = -1 if funding_decimals is None else funding_decimals
         c.entry_scale = entry_scale
         c.size_scale = max(0, -exact.as_tuple().exponent)
         c.size = _mantissa("size", exact, c.size_scale)

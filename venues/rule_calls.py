@@ -15,6 +15,7 @@ from venues.dated_rules import DatedRules
 from venues.errors import VenueError
 from venues.pool import PoolBox, risk_arrays
 from venues.position import ExactPosition
+from venues.sliced_plan import plan_slices
 
 _FREE_DECIMALS: Final = 8  # of quantities where the lot is not known
 
@@ -32,6 +33,7 @@ class LiquidationStep:
         Limit of the order, or the price of the takeover; None where there is none.
     fee : float
         Clearance fee, or the taker fee where the venue charges that, if all of it fills at the mark; settle asset.
+        Negative: what the insurance fund pays.
     """
 
     kind: str
@@ -67,6 +69,7 @@ def exact_fee(
         quantity_scale=decimals(quantity),
         size=exact(instrument.contract_size),
         rounding=rules.rounding(at).fee,  # type: ignore[arg-type]
+        money_decimals=rules.rounding(at).money_decimals,
     )
     return position.fee(quantity, price, rate)
 
@@ -88,6 +91,7 @@ def plan_liquidation(
     In parts (venues/hyperliquid.md): an order for a part of a large position, then for the whole. Down the tiers
     (venues/okx.md section 7): an order for so many tiers, repeated, else the position is taken over; pairs of hedge
     mode are not planned.
+    In slices (venues/dydx_v4.md): those of this position alone, one a block, with what goes to the fund as their fee.
     """
     facts = rules.liquidation()
     work = Work(account, marks, {} if index is None else index)
@@ -98,9 +102,22 @@ def plan_liquidation(
     pool_key, row = work.rows[max(keys, key=lambda key: work.position(key).maintenance_margin)]
     pool = work.pools[pool_key][1]
     risk = pool.risk()
-    if margin_ratio(risk.maintenance, risk.equity) < 1.0:
+    ratio = margin_ratio(risk.maintenance, risk.equity)
+    if ratio < 1.0 or (ratio == 1.0 and rules.margin().trigger == "exceeded"):
         return ()
     steps = [LiquidationStep(kind="cancel_orders")] if facts.cancels_orders else []
+    if facts.slices is not None:
+        decimals = rules.rounding().money_decimals
+        planned = plan_slices(
+            facts.slices,
+            pool,
+            row,
+            work.boxes[symbol],
+            mark=work.marks[symbol],
+            decimals=_FREE_DECIMALS if decimals is None else decimals,
+        )
+        steps += [LiquidationStep(kind="reduce", quantity=q, price=p, fee=fee) for q, p, fee in planned]
+        return tuple(steps)
     by_tier = (facts.isolated_course if work.pools[pool_key][2] else facts.course) == "by_tier"
     if facts.course == "down_tiers":
         steps += _down_tiers(rules, pool, row, work.boxes[symbol], mark=work.marks[symbol])

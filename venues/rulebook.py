@@ -82,6 +82,7 @@ class VenueRules(DatedRules):
             margin=self.margin(at),
             delivery_fee=self.delivery(symbol, at).fee if instrument.expiry is not None else 0,
             funding_accrues=instrument.contract != "spot" and self.is_funding_continuous(symbol, at),
+            interest_caps=self.interest_caps(symbol, at),
         )
 
     def order_cost(
@@ -267,17 +268,15 @@ class VenueRules(DatedRules):
 
     def collateral_value(self, *, asset: str, amount: Number, price: Number, at: Time | None = None) -> float:
         """Return what a balance counts as margin in multi-assets mode: amount x price, positive ones x their ratios."""
-        rows = self.discounts(asset, at)
-        held, worth = number(amount, "amount"), number(price, "price", above=0.0)
-        if held <= 0.0:
-            return held * worth
-        counted = 0.0
-        for (floor, ratio), above in zip(rows, (*(row[0] for row in rows[1:]), float("inf")), strict=True):
+        from venues.collateral import counted_amount
+
+        held, brackets = number(amount, "amount"), self.collateral_brackets(asset, at)
+        if brackets[-1].ratio != brackets[-1].ratio:  # nan
+            floor = brackets[-1].floor
             if held > floor:
-                if ratio != ratio:
-                    raise VenueError(f"{self.name}: how {asset} counts above {floor:g} is not known here, got {held:g}")
-                counted += (min(held, above) - floor) * ratio
-        return counted * worth
+                raise VenueError(f"{self.name}: how {asset} counts above {floor:g} is not known here, got {held:g}")
+            brackets = brackets[:-1]
+        return counted_amount(held, brackets) * number(price, "price", above=0.0)
 
     def auto_exchange(self, *, deficit: Number, ratio: Number, at: Time | None = None) -> float:
         """Return the value of other collateral sold to cover a deficit: deficit / haircut ratio, same unit."""

@@ -1,6 +1,7 @@
 """Balances, positions and pools of one account, as one clock knows them: one for the venue, one for the local view."""
 
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
+from venues.collateral cimport Haircut
 from venues.engine cimport MarginEngine
 from venues.margin cimport Band, Leg, Pool, Risk
 from venues.position cimport Position
@@ -35,6 +36,10 @@ cdef struct PoolState:
     int32_t episode          # number of the liquidation in the run
     int32_t step             # of this liquidation
     uint8_t has_stepped      # the one order down the tiers has been sent
+    int32_t blocks           # of a liquidation in slices so far
+    int64_t waits_since      # ns of its latest fill, or of its beginning
+    double block_closed      # of the present block of a liquidation in slices: notional closed ...
+    double block_loss        # ... and paid by the insurance fund
     int64_t deadline         # ns at which what has not filled is taken over
     int64_t next_round       # ns before which no further part is offered; 0 = no rounds
     double trigger_ratio     # when it began
@@ -48,6 +53,7 @@ cdef struct Slot:            # where a position stands
     double bids
     double asks
     double open_loss
+    uint8_t is_sliced        # in the present block of a liquidation in slices: 1 = offered, 2 = at least a part filled
     int64_t trigger_mark     # price units, when the liquidation of its pool began
     int64_t accrued_from     # ns from which quantity x time is in `accrued` (funding that accrues); 0 = never held
     int64_t accrued_until    # ns up to which it is
@@ -58,11 +64,12 @@ cdef class AccountState:
     cdef MarginEngine engine
     cdef readonly bint multi_assets
     cdef readonly bint hedge
+    cdef public bint withdraws_profit    # all equity above the initial margin may leave, not only the wallet
     cdef int64_t *balances           # atoms, isolated wallets included
     cdef int64_t *earmarked          # atoms in isolated wallets, by asset
     cdef int64_t *session_profit     # atoms realised since the last daily settlement, by asset; above 0 they must stay
     cdef readonly bint has_sessions
-    cdef double *collateral_ratio    # by asset, multi-assets mode
+    cdef Haircut *haircuts           # by asset, multi-assets mode
     cdef int32_t *slot_of            # [instrument * 3 + leg + 1]; -1 = none
     cdef int32_t *cross_pool         # by settle asset
     cdef double *leverage            # margin leverage set, by instrument

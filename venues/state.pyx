@@ -3,6 +3,7 @@
 from libc.math cimport INFINITY
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memmove
+from venues.collateral cimport Haircut, counted, haircut_of
 from venues.contract cimport SPOT, Contract
 from venues.margin cimport Leg, leg_unrealized, nearest_liquidation
 from venues.position cimport entry_value
@@ -31,13 +32,13 @@ cdef class AccountState:
         self.balances = <int64_t *> calloc(world.n_assets + 1, sizeof(int64_t))
         self.earmarked = <int64_t *> calloc(world.n_assets + 1, sizeof(int64_t))
         self.session_profit = <int64_t *> calloc(world.n_assets + 1, sizeof(int64_t))
-        self.collateral_ratio = <double *> calloc(world.n_assets + 1, sizeof(double))
+        self.haircuts = <Haircut *> calloc(world.n_assets + 1, sizeof(Haircut))
         self.cross_pool = <int32_t *> calloc(world.n_assets + 1, sizeof(int32_t))
         self.slot_of = <int32_t *> calloc(3 * n + 1, sizeof(int32_t))
         self.leverage = <double *> calloc(n + 1, sizeof(double))
         self.isolated = <uint8_t *> calloc(n + 1, sizeof(uint8_t))
         if (self.session_profit == NULL or self.balances == NULL or self.earmarked == NULL
-                or self.collateral_ratio == NULL or self.cross_pool == NULL
+                or self.haircuts == NULL or self.cross_pool == NULL
                 or self.slot_of == NULL or self.leverage == NULL or self.isolated == NULL):
             raise MemoryError("account: no memory")
         for i in range(3 * n):
@@ -63,7 +64,7 @@ cdef class AccountState:
         free(self.balances)
         free(self.earmarked)
         free(self.session_profit)
-        free(self.collateral_ratio)
+        free(self.haircuts)
         free(self.cross_pool)
         free(self.slot_of)
         free(self.leverage)
@@ -76,11 +77,11 @@ cdef class AccountState:
         self.leverage[instrument] = leverage
         self.isolated[instrument] = isolated
 
-    def set_collateral(self, int asset, double ratio):
-        """Set the share at which an asset counts in multi-assets mode."""
+    def set_collateral(self, int asset, brackets):
+        """Set the shares, rows of (floor, ratio) by quantity, at which an asset counts in multi-assets mode."""
         if not 0 <= asset < self.world.n_assets:
             raise IndexError(f"asset {asset} of {self.world.n_assets}")
-        self.collateral_ratio[asset] = ratio
+        self.haircuts[asset] = haircut_of(brackets)
 
     def keep_sessions(self):
         """Hold realised profit back until the venue's daily settlement."""
@@ -264,9 +265,8 @@ cdef class AccountState:
         else:
             for i in range(self.world.n_assets):
                 if self.balances[i] != 0:
-                    # A debt counts in full: the haircut is for what backs, not for what is owed.
-                    sum += (self.world.amount_value(i, self.balances[i]) * self.world.asset_usd[i]
-                            * (self.collateral_ratio[i] if self.balances[i] > 0 else 1.0))
+                    sum += (counted(&self.haircuts[i], self.world.amount_value(i, self.balances[i]))
+                            * self.world.asset_usd[i])
             pool.pool.wallet = sum
         pool.stale |= 1
 

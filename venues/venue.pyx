@@ -10,9 +10,10 @@ from venues.orders cimport (
     BY_USER, BY_VENUE, CLOSE_POSITION, FORCED_ORDER, GTD, NO_REASON, POSITION_CLOSED, REDUCE_ONLY, REJECTED, SENT,
     SIBLING_MET, TIME_OVER, WORKING, Order,
 )
+from venues.ledger cimport COUNTERPARTIES, PostingContext
 from venues.outbox cimport SETTLED, STATE_ONLY, Message
 from venues.position cimport unrealized
-from venues.records cimport BY_ADL, BY_SETTLEMENT, Forced
+from venues.records cimport BY_ADL, BY_SETTLEMENT, INTEREST, Forced
 from venues.state cimport LIQUIDATING, PoolState, Slot
 from venues.world cimport INDEX_PRICE, LAST_PRICE, MARK_PRICE, PriceSource, World
 
@@ -43,8 +44,8 @@ cdef class Exchange(Admission):
         self.attend(time)
 
     def settle_at(self, int instrument, int64_t price, int64_t time):
-        """Close every position in an instrument at a settlement price (price units) and end its market."""
-        self.settle(instrument, price, time)
+        """Close every position in an instrument at a settlement price (price units; < 0 = its mark), end its market."""
+        self.settle(instrument, price if price >= 0 else self.world.prices[instrument].mark, time)
 
     def set_delivery(self, int instrument, int64_t start, int64_t expiry):
         """Let the mark of a dated contract walk to the average of its index from `start` to `expiry`, ns."""
@@ -66,6 +67,23 @@ cdef class Exchange(Admission):
                 if self.venue_of[j] == venue:
                     (<Account> self.accounts[i]).pay_profit(j, time)
         self.attend(time)
+
+    def debt(self, int account, int asset):
+        """Return the atoms of an asset that an account owes, 0 without a debt."""
+        return max(0, -(<Account> self.accounts[account]).state.balances[asset])
+
+    def charge_interest(self, int account, int asset, int64_t atoms, int64_t time):
+        """Take interest on a debt, which grows by it, and look at the account's margin."""
+        cdef PostingContext context
+        cdef Account owner = self.account_list[account]
+        context.time = time
+        context.ref = 0
+        context.instrument = -1
+        context.strategy = -1
+        context.tag = -1
+        owner.post(&context, self.ledger.pseudo(owner.venue, COUNTERPARTIES), asset, INTEREST, -atoms, NULL)
+        owner.message(STATE_ONLY, time, NULL, asset)
+        self.examine_all(time)
 
     def reduce(self, int account, int instrument, double share, int64_t price, int64_t time):
         """Deleverage a share (toward zero on the lot) of a winning position at a price in units; 0 = at the mark."""
@@ -334,7 +352,7 @@ cdef class Exchange(Admission):
             self.world.set_price(moves[i].instrument, <PriceSource> moves[i].source, price, time)
 
     cdef double worst_ratio(self) noexcept nogil:
-        """Highest ratio of any pool that is not in liquidation, at the present prices."""
+        """Highest ratio of any pool that is not in liquidation, at the present prices; 1 = that it is liquidated at."""
         cdef int32_t i, j
         cdef PoolState *pool
         cdef double ratio, worst = 0.0
@@ -344,7 +362,7 @@ cdef class Exchange(Admission):
                 if pool.pool.count == 0 or pool.condition == LIQUIDATING:
                     continue
                 (<Account> self.accounts[i]).state.look(pool)
-                ratio = (<Account> self.accounts[i]).state.ratio(pool)
+                ratio = (<Account> self.accounts[i]).state.ratio(pool) / (<Account> self.accounts[i]).trigger
                 if ratio > worst:
                     worst = ratio
         return worst

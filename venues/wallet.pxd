@@ -35,6 +35,8 @@ cdef class Wallet:
     cdef QueueModel queue_model
     cdef double queue_power
     cdef bint forced_at_mark             # forced_close="mark_slippage": fills at the mark, not on the market
+    cdef double trigger                  # ratio from which a pool is liquidated: 1, or the next float above it
+    cdef double penalty_cap              # of a forced fill's notional, above its share of bankruptcy; negative = none
     cdef bint fee_on_forced              # fills by force pay the taker fee, not the clearance fee
     cdef bint fee_on_takeover            # a takeover pays the taker fee
     cdef int64_t part_closed             # ns at which a part of a position was last closed by force

@@ -1,6 +1,6 @@
 """Balances of one account: postings, isolated wallets, and what its owner is told."""
 
-from libc.math cimport floor
+from libc.math cimport floor, nextafter
 from libc.stdint cimport INT64_MIN
 from libc.stdlib cimport calloc, free
 from venues.contract cimport Contract
@@ -55,6 +55,8 @@ cdef class Wallet:
         self.fill_rule = fill_rule
         self.closed_instrument = -1
         self.part_closed = INT64_MIN
+        self.trigger = 1.0
+        self.penalty_cap = -1.0
         self.market_buy_factor = 1.0
         self.market_sell_factor = 1.0
         self.maker_fees = <int64_t *> calloc(n + 1, sizeof(int64_t))
@@ -92,6 +94,17 @@ cdef class Wallet:
         self.book_slippage = slippage
         self.queue_model = <QueueModel> model
         self.queue_power = power
+
+    def spare_at_equality(self):
+        """Liquidate a pool only when its maintenance exceeds its equity, not when it reaches it."""
+        self.trigger = nextafter(1.0, 2.0)
+
+    def cap_penalty(self, double rate):
+        """Take what a forced fill yields above its share of bankruptcy, at most a rate of its value, for the fund.
+
+        Below it the insurance fund pays the difference.
+        """
+        self.penalty_cap = rate
 
     def close_at_mark(self):
         """Fill forced orders at the mark and its slippage instead of on the market."""

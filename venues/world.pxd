@@ -37,6 +37,8 @@ cdef class World:
         self.prices[instrument].last_ts = ts
 
     cdef void set_price(self, int32_t instrument, PriceSource source, int64_t units, int64_t ts) noexcept nogil
+    # of a contract; both clocks share it, as they share the dated rules
+    cdef void set_open_interest(self, int32_t instrument, double quantity) noexcept nogil
     cdef double price_value(self, int32_t instrument, int64_t units) noexcept nogil
     cdef double quantity_value(self, int32_t instrument, int64_t units) noexcept nogil
     cdef double amount_value(self, int32_t asset, int64_t atoms) noexcept nogil

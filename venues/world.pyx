@@ -2,7 +2,7 @@
 
 from libc.math cimport NAN
 from libc.stdlib cimport calloc, free
-from venues.contract cimport ContractBox
+from venues.contract cimport Contract, ContractBox
 
 
 cdef class World:
@@ -83,6 +83,9 @@ cdef class World:
             p.index = units
             p.index_ts = ts
             p.index_value = value
+
+    cdef void set_open_interest(self, int32_t instrument, double quantity) noexcept nogil:
+        (<Contract *> self.contracts[instrument]).open_interest = quantity
 
     cdef double price_value(self, int32_t instrument, int64_t units) noexcept nogil:
         return <double> units / self.divisors[instrument]

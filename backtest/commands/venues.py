@@ -111,14 +111,18 @@ def _dated(name: str, dated: "Dated[Any]", rules: "VenueRules", history: bool) -
 
 def in_words(value: Any) -> str:
     """Return the value of a rule for a reader."""
-    from venues.facts import FeeLevel
+    from venues.facts import CollateralBracket, FeeLevel, InterestCaps
 
+    if isinstance(value, InterestCaps):
+        return f"from {value.lower:,.0f} to {value.upper:,.0f}" if value.upper else "none"
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return ", ".join(f"{name} {rate:.4%}" for name, rate in zip(value._fields, value, strict=True))
     if isinstance(value, tuple) and value and isinstance(value[0], FeeLevel):
         return "; ".join(
             f"{row.name} from {row.volume / 1e6:,g} million USD: {row.maker:.4%} / {row.taker:.4%}" for row in value
         )
+    if isinstance(value, tuple) and isinstance(value[0], CollateralBracket):
+        return "; ".join(f"from {row.floor:g}: {row.ratio:g}" for row in value)
     if isinstance(value, tuple) and not (value and hasattr(value[0], "maintenance_rate")):
         rows = (item if isinstance(item, tuple) else (item,) for item in value)
         return "; ".join(" ".join(in_words(part) for part in row) for row in rows) or "none"
@@ -132,7 +136,9 @@ def in_words(value: Any) -> str:
         return f"{len(value)} tiers, maintenance {rates}, at most {first.max_leverage:g}x"
     if is_dataclass(value):
         return ", ".join(
-            f"{field.name.replace('_', ' ')} {in_words(getattr(value, field.name))}" for field in fields(value)
+            f"{field.name.replace('_', ' ')} {in_words(getattr(value, field.name))}"
+            for field in fields(value)
+            if getattr(value, field.name) is not None
         )
     if isinstance(value, dict):
         return "; ".join(f"{key} {in_words(item)}" for key, item in value.items())

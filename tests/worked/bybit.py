@@ -56,7 +56,13 @@ def _order_loss(case):
     return risk.maintenance / risk.equity
 
 
+def _collateral(case):
+    rules = venues.get("bybit", as_of=case["date"])
+    return [rules.collateral_value(asset=case["asset"], amount=x, price=case["price"]) for x in case["amounts"]]
+
+
 FIGURES = {
+    "collateral": _collateral,
     "isolated": _isolated,
     "isolated_2026": _isolated_2026,
     "order_cost": _order_cost,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from venues.facts import AutoExchange, Dated, Fact, FeeLevel, Fees, FundingRules, VenueFacts
+from venues.facts import AutoExchange, CollateralShare, Dated, Fact, FeeLevel, Fees, FundingRules, VenueFacts
 from venues.instrument import Instrument, RoundingRules, Tier
 from venues.rules import _binance as binance
 
@@ -187,7 +187,7 @@ def _instruments() -> dict[str, tuple[Instrument, ...]]:
     return rows
 
 
-def _collateral() -> dict[str, Dated[float]]:
+def _collateral() -> dict[str, Dated[CollateralShare]]:
     ratios = {
         "BTC": 0.95,
         "ETH": 0.95,
@@ -200,7 +200,7 @@ def _collateral() -> dict[str, Dated[float]]:
         "USDC": 0.9999,
         "BUSD": 1.0,
     }
-    dated: dict[str, Dated[float]] = {asset: (Fact(ratio, "faq-multi"),) for asset, ratio in ratios.items()}
+    dated: dict[str, Dated[CollateralShare]] = {asset: (Fact(ratio, "faq-multi"),) for asset, ratio in ratios.items()}
     # examples of the page; the day of the change is not known
     dated["BTC"] += (Fact(0.975, "multi-rules", "2024-01-01", is_unverified=True),)
     dated["FDUSD"] = (Fact(0.989, "multi-rules", "2024-01-01", is_unverified=True),)

@@ -1,11 +1,14 @@
-"""Bybit: linear contracts on USDT and USDC and inverse contracts of 1 USD, in isolated or cross margin of one coin.
+"""Bybit: linear contracts on USDT and USDC and inverse contracts of 1 USD, in isolated or cross margin.
 
-Not built, and refused: collateral of several coins with value ratios, borrowing, options, portfolio margin, spot.
+Cross margin of one coin, or (collateral="multi") of several at their value ratios; a negative balance is then borrowed.
+Not built, and refused: options, portfolio margin, spot. Borrowed assets ask for no maintenance margin of their own (the
+venue's rates for it are not known), and are repaid at the index.
 """
 
 from typing import Final
 
 from venues.facts import (
+    CollateralBracket,
     Dated,
     DeliveryRules,
     Fact,
@@ -32,6 +35,8 @@ _SOURCES: Final = {
     "adl": "Bybit help, Auto-Deleveraging (ADL) Mechanism, 2025-11-05, and article 900000031623",
     "funding": "Bybit help, Introduction to Funding Rate, 2024-05-12",
     "positions": "Real positions quoted in the sources of ccxt and nautilus_trader, 2022 to 2025",
+    "collateral": "Bybit help, Understanding Collateral Value Ratios, 2025-09-18: the example of the page",
+    "unified": "Bybit help, Trading Terms and Formulas in Unified Trading Account, 2026-03-13 (borrowing)",
     "none": "No document seen",
 }
 
@@ -77,6 +82,20 @@ def facts() -> VenueFacts:
             Fact(MarkRules(points=300, spacing_seconds=1.0), "mark", "2024-10-16"),
         ),
         liquidation=_liquidation(),
+        # by brackets since March 2025; what is above the last one does not count
+        collateral={
+            "BTC": (
+                Fact(
+                    tuple(
+                        CollateralBracket(10.0 * n, ratio) for n, ratio in enumerate((0.98, 0.95, 0.9, 0.85, 0.8, 0.0))
+                    ),
+                    "collateral",
+                    "2025-03-01",
+                ),
+            ),
+            "USDT": (Fact(1.0, "collateral"),),
+        },
+        charges_interest=True,
         clearance_fees={"": (Fact(0.0, "liquidation", is_unverified=True),)},
         ranks_adl=(Fact(True, "adl", is_unverified=True),),
         # the fee is a field of the instrument record; that the index is averaged over 30 minutes is inferred
@@ -110,6 +129,7 @@ def _liquidation() -> Dated[LiquidationRules]:
                 first="largest_maintenance",
                 charges_trading_fee=True,
                 target_ratio=0.9,
+                repays_first=True,
             ),
             "liquidation",
             is_unverified=True,

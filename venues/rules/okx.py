@@ -9,7 +9,18 @@ Tiers are shipped only where a document shows them.
 from typing import Final
 
 from venues.errors import VenueError
-from venues.facts import Dated, Discounts, Fact, Fees, FundingRules, LiquidationRules, MarkRules, OrderRules, VenueFacts
+from venues.facts import (
+    CollateralBracket,
+    CollateralShare,
+    Dated,
+    Fact,
+    Fees,
+    FundingRules,
+    LiquidationRules,
+    MarkRules,
+    OrderRules,
+    VenueFacts,
+)
 from venues.instrument import MarginRules, RoundingRules, Tier
 
 _SOURCES: Final = {
@@ -123,12 +134,13 @@ def _funding() -> dict[str, Dated[FundingRules]]:
     return found
 
 
-def _collateral() -> dict[str, Dated[Discounts]]:
-    tether = ((0.0, 1.0), (5e6, 0.975), (10e6, 0.95))
+def _collateral() -> dict[str, Dated[CollateralShare]]:
+    tether = (CollateralBracket(0.0, 1.0), CollateralBracket(5e6, 0.975), CollateralBracket(10e6, 0.95))
+    bitcoin = (CollateralBracket(0.0, 0.98), CollateralBracket(20.0, float("nan")))
     return {
         # what the table of USDT is today was not seen
         "USDT": (Fact(tether, "discounts-2021"), Fact(tether, "discounts-2021", "2023-01-01", is_unverified=True)),
-        "BTC": (Fact(((0.0, 0.98), (20.0, float("nan"))), "discounts-2024", "2024-01-01"),),
+        "BTC": (Fact(bitcoin, "discounts-2024", "2024-01-01"),),
     }
 
 
