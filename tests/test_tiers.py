@@ -19,7 +19,7 @@ SHIPPED = [
     for one in venues.get(venue).tier_tables(symbol)
 ]
 # the rate of a tier holds for the whole value: it jumps by rule
-WHOLE_VALUE = {("bybit", "BTC/USDT:USDT", 0)} | {row for row in SHIPPED if row[0] == "bitmex"}
+WHOLE_VALUE = {("bybit", "BTC/USDT:USDT", 0)} | {row for row in SHIPPED if row[0] in ("bitmex", "okx")}
 
 
 def shipped(venue: str, symbol: str, valid_from: int) -> TierBox:
