@@ -115,7 +115,7 @@ def in_words(value: Any) -> str:
 
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return ", ".join(f"{name} {rate:.4%}" for name, rate in zip(value._fields, value, strict=True))
-    if isinstance(value, tuple) and isinstance(value[0], FeeLevel):
+    if isinstance(value, tuple) and value and isinstance(value[0], FeeLevel):
         return "; ".join(
             f"{row.name} from {row.volume / 1e6:,g} million USD: {row.maker:.4%} / {row.taker:.4%}" for row in value
         )
