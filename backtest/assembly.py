@@ -101,9 +101,7 @@ class Assembly(VenueFigures):
         accounts = [
             self._account(number, self._state(venue, world), **books) for number, venue in enumerate(self.venues)
         ]
-        liquidator = SlicedLiquidator(
-            courses=[self.liquidation_course(name, self.first) for name in self.venue_names]
-        )
+        liquidator = SlicedLiquidator(courses=[self.liquidation_course(name, self.first) for name in self.venue_names])
         for number, name in enumerate(self.venue_names):
             book = self._book(name)
             if book.facts.liquidation and book.liquidation(self.first).repays_first:

@@ -121,7 +121,7 @@ def in_words(value: Any) -> str:
         return "; ".join(
             f"{row.name} from {row.volume / 1e6:,g} million USD: {row.maker:.4%} / {row.taker:.4%}" for row in value
         )
-    if isinstance(value, tuple) and isinstance(value[0], CollateralBracket):
+    if isinstance(value, tuple) and value and isinstance(value[0], CollateralBracket):
         return "; ".join(f"from {row.floor:g}: {row.ratio:g}" for row in value)
     if isinstance(value, tuple) and not (value and hasattr(value[0], "maintenance_rate")):
         rows = (item if isinstance(item, tuple) else (item,) for item in value)
