@@ -3,7 +3,7 @@
 A block of Python, TOML, shell or text is run. ``title="name"`` saves it as that file first, and Python is then a script
 of its own; without a title the Python blocks of a page are one script. Text is what the block before it prints; three
 dots there stand for the rest of a line and any lines after it. A title that begins with "in " means another tool, whose
-code must be Python, no more. Other blocks are commands of the checkout, which are looked at by the tests that know them.
+code must be Python, no more. Other blocks are commands of the checkout, looked at by the tests that know them.
 """
 
 import contextlib
