@@ -83,7 +83,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_ctrl_c_leaves_a_whole_result_up_to_there_and_says_so(folder, levdyn):
-    (folder / "run.toml").write_text(CONFIG)
+    before = signal.getsignal(signal.SIGINT)
     done = levdyn("run", folder / "run.toml", "--out", folder / "out", "--json")
     assert done.code == 1, done.err
     stopped = [text for text in done.json["findings"] if text.startswith("stopped at 2024-11-01T")]
@@ -96,12 +96,14 @@ def test_ctrl_c_leaves_a_whole_result_up_to_there_and_says_so(folder, levdyn):
     posted = ["time", "account", "contra", "asset", "kind", "amount"]
     assert saved.ledger[posted].equals(whole.ledger[posted])
     assert saved.summary["end_equity"] == whole.summary["end_equity"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_ctrl_c_twice_ends_it_at_once_and_writes_nothing(folder):
     (folder / "run.toml").write_text(CONFIG.replace('Pressed"', 'Pressed"\nparameters = { times = 2 }'))
-    call = [sys.executable, "-c", "import sys; from backtest.cli import main; sys.exit(main())"]
+    # a process in the background has been told to ignore it
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    call = [sys.executable, "-c", f"{heeding}; import sys; from backtest.cli import main; sys.exit(main())"]
     done = subprocess.run([*call, "run", "run.toml", "--out", "out"], capture_output=True, text=True, check=False)
     assert done.returncode == 130, done.stderr
     assert done.stderr.strip() == "interrupted"

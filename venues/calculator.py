@@ -211,8 +211,9 @@ class Account:
         if self.rules.margin().whole_leverage and position.leverage % 1.0:
             raise VenueError(f"{where}: leverage at {self.rules.name} is a whole number, got {position.leverage:g}")
         settle = parse_symbol(position.symbol)["settle"]
-        borrows = self.collateral == "multi" and not self.rules.facts.exchange
-        if borrows and self.rules.collateral_brackets(settle)[0].ratio < 1.0:
+        facts = self.rules.facts
+        discounts = self.collateral == "multi" and not facts.exchange and not facts.charges_interest
+        if discounts and self.rules.collateral_brackets(settle)[0].ratio < 1.0:
             raise VenueError(
                 f"{where}: {self.rules.name} discounts profit in {settle} too, which is not built in multi-assets mode"
             )

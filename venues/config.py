@@ -180,7 +180,7 @@ class Venue:
         if self.collateral == "multi":
             if not rules.facts.collateral:
                 raise VenueError(f"{where}: {rules.name} has no multi-assets mode; collateral must be 'single'")
-            if not rules.facts.exchange:
+            if not rules.facts.exchange and not rules.facts.charges_interest:
                 raise VenueError(
                     f"{where}: balances of {rules.name} below zero are borrowed there, which is not built in a run; "
                     "collateral must be 'single'"
