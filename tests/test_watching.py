@@ -83,6 +83,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_ctrl_c_leaves_a_whole_result_up_to_there_and_says_so(folder, levdyn):
+    (folder / "run.toml").write_text(CONFIG)
     before = signal.getsignal(signal.SIGINT)
     done = levdyn("run", folder / "run.toml", "--out", folder / "out", "--json")
     assert done.code == 1, done.err
