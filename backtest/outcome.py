@@ -215,6 +215,9 @@ def _market_rows(assembly: Assembly, add: Any) -> None:
             "formula": "the venue's formula, last trade for mid",
         }[mark]
         add("mark", words, _some(symbols), mark not in ("feed", "own index"))
+    unfunded = [run.symbol for run in assembly.instruments if run.is_perpetual and not run.stream("funding")]
+    if unfunded:
+        add("funding", "none is paid: the data have no rates", _some(unfunded))
     for coverage, symbols in _forced_orders(assembly).items():
         add("liquidations of others", f"{COVERAGE_WORDS[coverage]} (coverage {coverage})", _some(symbols), False)
     oracle = [run.symbol for run in assembly.instruments if _lacks_oracle(assembly, run)]

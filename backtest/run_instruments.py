@@ -64,6 +64,11 @@ class RunInstrument:
         return self.instrument.contract != "spot"
 
     @property
+    def is_perpetual(self) -> bool:
+        """Return whether it pays funding."""
+        return self.is_derivative and self.instrument.expiry is None
+
+    @property
     def book_stream(self) -> Stream | None:
         """Return the stream that makes its book: of levels, else of best bid and ask, else None."""
         found = self.stream("book") or self.stream("quotes")

@@ -65,3 +65,16 @@ def test_history_of_a_field_that_the_data_lack_is_refused():
     run(points_only(), look("close"), account(), account(CASH))
     with pytest.raises(FeedError, match="has no volume"):
         run(points_only(), look("volume"), account(), account(CASH))
+
+
+def test_a_perpetual_without_funding_rows_is_told():
+    """No rates in the data are no funding: the first screen says so, of perpetuals alone."""
+    def said(result):
+        return [(row["value"], row["note"]) for row in result.assumptions if row["name"] == "funding"]
+
+    paid = constant(60_000, start="00:00", end="01:00") + funding([("00:30", 0.0001)])
+    assert said(run(paid, Script(("00:10", lambda s: s.buy(LINEAR, quantity=1))))) == []
+    free = constant(60_000, start="00:00", end="01:00")
+    assert said(run(free, Script(("00:10", lambda s: s.buy(LINEAR, quantity=1))))) == [
+        ("none is paid: the data have no rates", LINEAR)
+    ]
