@@ -27,7 +27,7 @@ from engine_data import (
     trades,
     user_coin,
 )
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from reference.slices import Subaccount, play
 from test_pitfalls_liquidation import totals
@@ -59,10 +59,14 @@ def path(prices, traded=None, symbol=COIN):
 
 
 def audited(data, strategy, *accounts, **options):
-    """Return a run whose postings of each asset sum to zero and which leaves nobody below zero."""
+    """Return a run whose postings of each asset sum to zero and which leaves nobody below zero.
+
+    While slices of a position go, one a trade on a thin tape, the rest may be worth less than nothing: the fund and
+    other traders bear it slice by slice.
+    """
     result = run(data, strategy, *accounts, **options)
     assert all(total == 0 for total in totals(result)[0].values())
-    assert result.equity["equity"].iloc[-1] >= 0
+    assert result.equity["equity"].iloc[-1] >= 0 or result.positions["is_open"].any()
     return result
 
 
@@ -260,6 +264,7 @@ def test_elsewhere_a_delisting_needs_its_price():
         run(constant(100, start="00:00", end="00:02") + event, Script())
 
 
+@example([(0, 0), (30, 0), (20, 0)], -1, 500)
 @given(
     st.lists(st.tuples(st.integers(-60, 60), st.integers(-80, 80)), min_size=3, max_size=12),
     st.sampled_from([1, -1]),

@@ -69,6 +69,7 @@ def test_history_of_a_field_that_the_data_lack_is_refused():
 
 def test_a_perpetual_without_funding_rows_is_told():
     """No rates in the data are no funding: the first screen says so, of perpetuals alone."""
+
     def said(result):
         return [(row["value"], row["note"]) for row in result.assumptions if row["name"] == "funding"]
 

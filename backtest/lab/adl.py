@@ -169,7 +169,8 @@ def _by_weight(found: Winners, deficit: float, weight: Array) -> Amounts:
     # who has no weight pays only when the others have nothing left
     weight = np.maximum(weight, 1e-12 * float(weight.max(initial=0.0))) if np.any(weight > 0.0) else profit
     # someone is capped when asked / sum of weights reaches profit / weight: sorted by that, one pass finds them all
-    ratio = np.divide(profit, weight, out=np.full(len(profit), np.inf), where=weight > 0.0)
+    with np.errstate(over="ignore"):  # who has next to no weight is capped last
+        ratio = np.divide(profit, weight, out=np.full(len(profit), np.inf), where=weight > 0.0)
     order = np.argsort(ratio, kind="stable")
     spent = np.concatenate([np.zeros(1), np.cumsum(profit[order])])[:-1]
     open_weight = np.cumsum(weight[order][::-1])[::-1]

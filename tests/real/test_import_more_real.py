@@ -136,24 +136,6 @@ def test_funding_of_binance_from_a_third_repository_is_equal(real_data: Path) ->
     assert all(ours[ts] == rate for ts, rate in theirs.items())
 
 
-def test_the_formula_of_hyperliquid_reproduces_every_hour(real_data: Path) -> None:
-    import pyarrow.parquet as parquet
-
-    import venues
-
-    name = real_data / "funding/hyperliquid_BTC_funding_premium_1h.parquet"
-    (stream,) = import_file(name, symbol="BTC").dataset.streams
-    table = stream.table()
-    rates = ints(table, "rate") / 10.0 ** scales_of(table)["rate"]
-    source = parquet.read_table(name).sort_by("time")
-    premium = np.asarray(source["premium"])
-    assert np.array_equal(ints(table, "ts_raw") // 10**6, np.asarray(source["time"]))
-    formula = (premium + np.clip(0.0001 - premium, -0.0005, 0.0005)) / 8
-    assert np.max(np.abs(formula - rates)) < 1e-10
-    assert rates.size == 12_192
-    assert "hyperliquid" not in venues.names()  # until it is, its formula is written out here
-
-
 def test_a_catalog_of_real_files_is_valid_or_says_what_is_not(real_data: Path, tmp_path: Path) -> None:
     catalog = Catalog(tmp_path / "catalog")
     for name, options in (
