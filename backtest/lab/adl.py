@@ -167,10 +167,10 @@ def _by_weight(found: Winners, deficit: float, weight: Array) -> Amounts:
     asked = _deficit(found, deficit)
     profit = found.profit.astype(np.float64)
     # who has no weight pays only when the others have nothing left
-    weight = np.maximum(weight, 1e-12 * float(weight.max(initial=0.0))) if np.any(weight > 0.0) else profit
+    largest = float(weight.max(initial=0.0))
+    weight = np.maximum(weight / largest, 1e-12) if largest > 0.0 else profit
     # someone is capped when asked / sum of weights reaches profit / weight: sorted by that, one pass finds them all
-    with np.errstate(over="ignore"):  # who has next to no weight is capped last
-        ratio = np.divide(profit, weight, out=np.full(len(profit), np.inf), where=weight > 0.0)
+    ratio = np.divide(profit, weight, out=np.full(len(profit), np.inf), where=weight > 0.0)
     order = np.argsort(ratio, kind="stable")
     spent = np.concatenate([np.zeros(1), np.cumsum(profit[order])])[:-1]
     open_weight = np.cumsum(weight[order][::-1])[::-1]
