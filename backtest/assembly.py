@@ -119,6 +119,7 @@ class Assembly(VenueFigures):
                 world,
                 ledger,
                 thresholds=[self._exchange_thresholds(name) for name in self.venue_names],
+                other_thresholds=[self._other_threshold(name) for name in self.venue_names],
                 at_haircut=[bool(self._book(name).facts.exchange) for name in self.venue_names],
             ),
             limits=self.settings.limits,

@@ -13,16 +13,24 @@ MINUTE_NS = 60_000_000_000
 class VenueFigures(Decisions):
     """Figures of the venues as of the start of a run."""
 
-    def _exchange_thresholds(self, name: str) -> list[int]:
-        """Return the balance of each asset, atoms, below which multi-assets mode covers it; without a rule: none."""
+    def _exchange_thresholds(self, name: str) -> list[int | None]:
+        """Return the balance of each asset, atoms, below which multi-assets mode covers it; None: as other assets.
+
+        Without a rule no balance is.
+        """
         book = self._book(name)
         if not book.facts.exchange:
             return [-(2**63)] * len(self.assets)
         rules = book.auto_exchange_rules(self.settings.start)
         return [
-            round(rules.thresholds.get(asset, 0.0) * 10**scale)
+            round(rules.thresholds[asset] * 10**scale) if asset in rules.thresholds else None
             for asset, scale in zip(self.assets, self.scales, strict=True)
         ]
+
+    def _other_threshold(self, name: str) -> float:
+        """Return that of other assets, US dollars."""
+        book = self._book(name)
+        return book.auto_exchange_rules(self.settings.start).other_threshold_usd if book.facts.exchange else 0.0
 
     def _order_limits(self, name: str) -> tuple[int, int]:
         """Return how many open and conditional orders an account may have in a contract at a venue; 0 = not known."""

@@ -42,6 +42,21 @@ def test_a_balance_below_its_threshold_is_covered_at_the_haircut_and_not_before(
         assert -sold == pytest.approx(loss / Decimal("0.975") / Decimal(price), abs=Decimal("1e-8"))
 
 
+def test_an_asset_without_a_threshold_of_its_own_has_that_of_others_in_dollars():
+    # 2 BTC long from 60,000 in FDUSD: -9,000 dollars stay, -11,000 are covered (threshold of other assets: -10,000)
+    symbol = "BTC/FDUSD:FDUSD"
+    for price, covered in ((55_500, False), (54_500, True)):
+        steps = [("00:00", 60_000), ("00:02", 60_000), ("01:00", price), ("01:02", price), ("02:00", price)]
+        data = marks(steps, symbol) + trades([(when, at, 1000) for when, at in steps], symbol)
+        data += points("index", steps, BTC) + points("index", [("00:00", 1)], "FDUSD/USD")
+        script = Listener(
+            ("00:01", lambda s: s.buy(symbol, quantity=2)), ("01:01", lambda s: s.sell(symbol, quantity=2))
+        )
+        owner = account(balances={"BTC": 1}, collateral="multi", missing_tiers="nearest", leverage=5)
+        result = run(data, script, owner, reporting="USD", prices={"FDUSD": 1.0})
+        assert balance(result, "FDUSD") == (0 if covered else -2 * (60_000 - price))
+
+
 def test_worked_case_8_of_binance_five_thousand_from_bitcoin():
     """binance.md section 9 case 8: a deficit of 5,000 covered from BTC at 0.975 sells 5,128.205 dollars of it."""
     data = market([("00:00", 60_000), ("00:02", 60_000), ("01:00", 57_499), ("01:02", 57_499), ("02:00", 57_499)])

@@ -10,7 +10,8 @@ cdef class AutoExchange:
     cdef Ledger ledger
     cdef PyObject **accounts         # borrowed array
     cdef uint8_t *at_haircut         # by venue
-    cdef int64_t *thresholds         # atoms, <= 0, by venue and asset: a balance below it is covered
+    cdef int64_t *thresholds         # atoms, <= 0, by venue and asset: a balance below it is covered; INT64_MAX = other
+    cdef double *other_thresholds    # US dollars, <= 0, by venue, of assets without one of their own
 
     cdef bint is_due(self, int32_t account, int32_t asset) noexcept nogil
     cdef int cover(self, int32_t account, int32_t asset, int64_t time) except -1 nogil

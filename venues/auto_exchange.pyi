@@ -7,4 +7,12 @@ from venues.world import World
 
 class AutoExchange:
     """Covers negative balances."""
-    def __init__(self, world: World, ledger: Ledger, *, thresholds: list[Any], at_haircut: list[bool]) -> None: ...
+    def __init__(
+        self,
+        world: World,
+        ledger: Ledger,
+        *,
+        thresholds: list[Any],
+        other_thresholds: list[float],
+        at_haircut: list[bool],
+    ) -> None: ...

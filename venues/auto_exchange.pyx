@@ -7,6 +7,7 @@ index: U).
 """
 
 from libc.math cimport ceil, floor, isnan
+from libc.stdint cimport INT64_MAX
 from libc.stdlib cimport calloc, free
 from venues.account cimport Account
 from venues.ledger cimport COUNTERPARTIES, PostingContext
@@ -22,32 +23,42 @@ cdef class AutoExchange:
     ----------
     world : World
     ledger : Ledger
-    thresholds : list of list of int
-        Atoms (<= 0) of each asset, for each venue.
+    thresholds : list of list of int or None
+        Atoms (<= 0) of each asset, for each venue; None: the one of other assets.
+    other_thresholds : list of float
+        US dollars (<= 0), by venue.
     at_haircut : list of bool
         By venue: other assets are sold at the (first) share of their value that counts, else at their whole value.
     """
 
-    def __cinit__(self, World world, Ledger ledger, *, list thresholds, list at_haircut):
+    def __cinit__(self, World world, Ledger ledger, *, list thresholds, list other_thresholds, list at_haircut):
         cdef int32_t i, j
         self.world = world
         self.ledger = ledger
         self.thresholds = <int64_t *> calloc(ledger.n_venues * ledger.n_assets + 1, sizeof(int64_t))
+        self.other_thresholds = <double *> calloc(ledger.n_venues + 1, sizeof(double))
         self.at_haircut = <uint8_t *> calloc(ledger.n_venues + 1, sizeof(uint8_t))
-        if self.thresholds == NULL or self.at_haircut == NULL:
+        if self.thresholds == NULL or self.other_thresholds == NULL or self.at_haircut == NULL:
             raise MemoryError("auto-exchange: no memory")
         for i in range(ledger.n_venues):
             self.at_haircut[i] = at_haircut[i]
+            self.other_thresholds[i] = other_thresholds[i]
             for j in range(ledger.n_assets):
-                self.thresholds[i * ledger.n_assets + j] = thresholds[i][j]
+                self.thresholds[i * ledger.n_assets + j] = INT64_MAX if thresholds[i][j] is None else thresholds[i][j]
 
     def __dealloc__(self):
         free(self.thresholds)
+        free(self.other_thresholds)
         free(self.at_haircut)
 
     cdef bint is_due(self, int32_t account, int32_t asset) noexcept nogil:
         cdef int32_t venue = (<Account> self.accounts[account]).venue
-        return self.ledger.balance(account, asset) < self.thresholds[venue * self.ledger.n_assets + asset]
+        cdef int64_t balance = self.ledger.balance(account, asset)
+        cdef int64_t own = self.thresholds[venue * self.ledger.n_assets + asset]
+        if own != INT64_MAX or balance >= 0:
+            return balance < own
+        # an asset without a price cannot be told to be above it
+        return not self.world.amount_value(asset, balance) * self.world.asset_usd[asset] >= self.other_thresholds[venue]
 
     cdef int cover(self, int32_t account, int32_t asset, int64_t time) except -1 nogil:
         """Sell other assets, in the order of the run's table, until the balance is zero or nothing is left to sell."""
