@@ -41,6 +41,7 @@ COLUMNS = {
     "capital": "reporting asset, largest initial margin",
     "efficiency": "change of equity / capital",
     "rejected_orders": "count",
+    "rejected_for": "the most frequent reason",
 }
 
 
@@ -193,7 +194,9 @@ def figures(result: "Result") -> dict[str, Any]:
     summary, forced = result.summary, result.liquidations
     first = forced[forced["what"] != "adl"].head(1)
     capital = committed(result.store)
+    refused = result.orders.loc[lambda orders: orders["status"] == "rejected", "reason"]
     own = {
+        "rejected_for": "" if refused.empty else str(refused.mode().iloc[0]),
         "reporting": result.meta["reporting"],
         "first_liquidation": first["time"].iloc[0] if len(first) else pd.NaT,
         "liquidation_mark": float(first["trigger_mark"].iloc[0]) if len(first) else float("nan"),

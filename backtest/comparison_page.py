@@ -36,6 +36,7 @@ ROWS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "capital": ("capital: largest initial margin", money),
     "efficiency": ("change of equity / capital", lambda x: "–" if math.isnan(x) else f"{x:,.2f}"),
     "rejected_orders": ("orders refused", str),
+    "rejected_for": ("mostly for", lambda x: x.lower().replace("_", " ")),
 }
 
 

@@ -89,6 +89,18 @@ def test_the_table_says_who_is_closed_when_and_what_it_took():
         )
 
 
+def test_the_reason_for_which_most_orders_are_refused_is_said():
+    class Many(Hold):
+        def on_timer(self, timer):
+            for _ in range(3):
+                self.buy(COIN, quantity=1000)
+            self.buy(COIN, quantity=0.00001)
+
+    found = compare(market(falling(0.1)), Many(), [account("binance_usdm"), account("bybit", leverage=5)])
+    assert set(found.table["rejected_orders"]) == {4}
+    assert set(found.table["rejected_for"]) <= {"INSUFFICIENT_MARGIN", "POSITION_LIMIT", "ABOVE_MAXIMUM"}
+
+
 def test_capital_is_what_all_pools_need_at_the_same_time():
     class Two(Strategy):
         def on_start(self):
