@@ -216,10 +216,11 @@ def committed(store: Store) -> float:
     held[named] *= asset_prices(store).at(assets[named], times[named])
     keys = np.stack([margin[name][order] for name in ("account", "asset", "instrument")], axis=1)
     _, pool = np.unique(keys, axis=0, return_inverse=True)
+    by_pool = np.argsort(pool, kind="stable")
+    begins = np.diff(pool[by_pool], prepend=-1) != 0
+    before = np.where(begins, 0.0, np.roll(held[by_pool], 1))
     change = np.empty_like(held)
-    for number in range(int(pool.max(initial=-1)) + 1):
-        rows = np.flatnonzero(pool == number)
-        change[rows] = np.diff(held[rows], prepend=0.0)
+    change[by_pool] = held[by_pool] - before
     totals = np.cumsum(change)
     last = np.flatnonzero(np.r_[times[1:] != times[:-1], True]) if len(times) else np.zeros(0, dtype=np.int64)
     return float(totals[last].max(initial=0.0))

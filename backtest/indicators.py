@@ -2,6 +2,7 @@
 
 import math
 import operator
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import Any, Generic, TypeVar, overload
@@ -24,7 +25,7 @@ class NotReadyError(LevdynError, IndexError):
     """A bar or an indicator value that does not exist (yet)."""
 
 
-class Indicator:
+class Indicator(ABC):
     """Values of an indicator, indexed from the end: ``x[-1]`` belongs to the last completed bar, ``float(x)`` is it.
 
     Nothing exists before the window is full: reading it then is an error, never NaN. The values are kept as long as
@@ -54,9 +55,9 @@ class Indicator:
             rows.cells[0][end] = value
             rows.end = end + 1
 
+    @abstractmethod
     def _next(self, open: float, high: float, low: float, close: float, volume: float, /) -> float | None:
         """Return the value at this bar, None while the window is not full."""
-        raise NotImplementedError
 
     def __len__(self) -> int:
         """Return the number of values that can be read."""

@@ -18,7 +18,7 @@ cdef class Strategy(AccountVerbs):
     Annotated class attributes without a leading underscore are the parameters; a subclass overrides the hooks it wants
     (``on_start, on_trade(event), on_bar(bar), on_bars(time, bars), on_mark, on_index, on_funding, on_liquidation,
     on_open_interest, on_quote, on_book, on_order(order), on_fill(fill), on_funding_payment, on_margin_call,
-    on_liquidated, on_adl,    on_settlement, on_transfer, on_timer(timer), on_stop``), and only those are called.
+    on_liquidated, on_adl, on_settlement, on_transfer, on_timer(timer), on_stop``), and only those are called.
 
     Parameters
     ----------

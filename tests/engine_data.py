@@ -211,6 +211,25 @@ def _rows(result: Result) -> list[tuple[Decimal, str, str, str]]:
     ]
 
 
+def totals(result: Result) -> tuple[dict[str, int], dict[tuple[str, str], int]]:
+    """Return the sum over all accounts (users, venues, outside) of each asset, exact."""
+    sums: dict[tuple[str, str], int] = {}
+    raw, shown = result.store.columns("ledger"), result.ledger
+    for amount, asset, owner, contra in zip(
+        raw["amount"].tolist(), shown["asset"], shown["account"], shown["contra"], strict=True
+    ):
+        sums[asset, owner] = sums.get((asset, owner), 0) + amount
+        sums[asset, contra] = sums.get((asset, contra), 0) - amount
+    return {asset: sum(v for (a, _), v in sums.items() if a == asset) for asset in set(shown["asset"])}, sums
+
+
+def forced(result: Result, *more: str) -> list[tuple[Any, ...]]:
+    """Return (what, price, quantity) of every forced step, and further columns."""
+    table = result.liquidations
+    columns = (table["what"], table["price"], table["quantity"].abs(), *(table[name] for name in more))
+    return list(zip(*columns, strict=True))
+
+
 def reasons(result: Result) -> list[str]:
     """Return the final status and reason of every order, in order of submission."""
     final = result.orders

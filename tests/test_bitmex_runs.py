@@ -14,6 +14,7 @@ from engine_data import (
     amounts,
     balance,
     constant,
+    forced,
     funding,
     marks,
     ns,
@@ -21,10 +22,10 @@ from engine_data import (
     postings,
     reasons,
     run,
+    totals,
     trades,
     user_coin,
 )
-from test_pitfalls_liquidation import totals
 from venue_storms import Gambler, assert_bands_decide_like_full_looks, storm, walk
 
 from backtest.errors import ConfigError
@@ -54,12 +55,6 @@ def owner(deposit, *, tiers=ONE_STEP, leverage=10, mode="isolated", fees=(0, 0),
 
 def long(quantity, *steps, symbol=USER_COIN, notes=None):
     return Script(("00:00", lambda s: s.buy(symbol, quantity=quantity)), *steps, notes=notes)
-
-
-def forced(result):
-    """Return (what, price, quantity) of every forced step."""
-    table = result.liquidations
-    return list(zip(table["what"], table["price"], table["quantity"].abs(), strict=True))
 
 
 def test_a_position_pays_funding_and_earns_by_the_reciprocal_of_the_price():

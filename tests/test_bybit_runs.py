@@ -15,15 +15,16 @@ from engine_data import (
     amounts,
     balance,
     constant,
+    forced,
     funding,
     marks,
     ns,
     postings,
     run,
+    totals,
     trades,
     user_coin,
 )
-from test_pitfalls_liquidation import totals
 from venue_storms import Gambler, walk
 
 import venues
@@ -52,12 +53,6 @@ def owner(deposit, *, tiers=TIERS, leverage=10, mode="isolated", **options):
 def long(quantity, data, account, *steps):
     """Run one market buy at the first mark, and more steps."""
     return audited(data, Script(("00:00", lambda s: s.buy(USER_COIN, quantity=quantity)), *steps), account)
-
-
-def forced(result):
-    """Return (what, price, quantity, fee) of every forced step."""
-    table = result.liquidations
-    return list(zip(table["what"], table["price"], table["quantity"].abs(), table["fee"], strict=True))
 
 
 def audited(data, strategy, account):
@@ -90,7 +85,7 @@ def test_in_the_lowest_tier_an_isolated_position_is_taken_over_at_its_bankruptcy
     safe = long(10, path([100, 100, 91.01, 91.01]), owner(103))
     assert safe.liquidations.empty
     result = long(10, path([100, 100, 90.99, 90.99]), owner(103, insurance_fund={"USDT": 5}))
-    assert forced(result) == [("takeover", 90.0, 10.0, 0.9)]
+    assert forced(result, "fee") == [("takeover", 90.0, 10.0, 0.9)]
     assert amounts(result, "fee", name=BYBIT) == [Decimal(-1), Decimal("-0.9")]
     assert balance(result, name=BYBIT) == Decimal("1.1")
     # the fund holds what it took at 90 at the mark
@@ -107,7 +102,7 @@ def test_above_the_lowest_tier_the_difference_is_closed_first_and_the_rest_is_ta
     data = path([100, 92.51, 92.4, 92.4, 88.5, 88.5])
     result = long(100, data, owner(1_030), *look)
     assert seen == [pytest.approx(92.5), pytest.approx(100 - (624.38 - 54.5) / 50)]
-    assert forced(result) == [
+    assert forced(result, "fee") == [
         ("liquidation", 92.4, 50.0, pytest.approx(4.62)),
         ("takeover", 87.6, 50.0, pytest.approx(4.38)),
     ]
@@ -120,7 +115,7 @@ def test_a_step_that_the_market_does_not_fill_is_killed_and_the_whole_is_taken_o
     """The trade at 80 is below bankruptcy at 8,991 / 99.9 = 90: the order is killed, the fund gains 2.4 x 100."""
     data = path([100, 100, 92.4, 92.4], traded=[100, 100, 80, 80])
     result = long(100, data, owner(1_030))
-    assert forced(result) == [("takeover", 90.0, 100.0, 9.0)]
+    assert forced(result, "fee") == [("takeover", 90.0, 100.0, 9.0)]
     assert balance(result, name=BYBIT) == 11
     assert totals(result)[1]["USDT", f"{BYBIT} insurance_fund"] == 240 * 10**8
 
@@ -130,7 +125,7 @@ def test_in_cross_a_position_is_reduced_until_the_rate_is_below_nine_tenths():
     flat = [venues.Tier(floor=0, maintenance_rate=0.05, max_leverage=20)]
     data = path([100, 100, 94.9, 94, 94, 94])
     result = long(100, data, owner(1_010, tiers=flat, leverage=20, mode="cross"))
-    ((what, price, quantity, fee),) = forced(result)
+    ((what, price, quantity, fee),) = forced(result, "fee")
     assert (what, price, quantity) == ("liquidation", 94.0, 25.279)
     assert fee == pytest.approx(25.279 * 94 * 0.001)
     left = (100 - 25.279) * 94
@@ -169,7 +164,7 @@ def test_the_margin_rules_of_2026_hold_from_their_day_on():
     data += trades([("2026-05-26T23:58:30", 100, 1000), (later, 108.95, 1000)], USER_COIN, BYBIT)
     script = Script((start, lambda s: s.sell(USER_COIN, quantity=10)))
     result = audited(data, script, owner(103, tiers=tiers))
-    assert forced(result) == [("takeover", 110.0, 10.0, 1.1)]
+    assert forced(result, "fee") == [("takeover", 110.0, 10.0, 1.1)]
     assert result.liquidations["time"].astype(str).tolist() == ["2026-05-27 00:00:00+00:00"]
     assert balance(result, name=BYBIT) == Decimal("0.9")
 

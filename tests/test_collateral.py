@@ -4,10 +4,22 @@ import math
 from decimal import Decimal
 
 import pytest
-from engine_data import Listener, Notes, Script, account, amounts, balance, frame, marks, points, run, trades
+from engine_data import (
+    Listener,
+    Notes,
+    Script,
+    account,
+    amounts,
+    balance,
+    frame,
+    marks,
+    points,
+    run,
+    totals,
+    trades,
+)
 from hypothesis import given
 from hypothesis import strategies as st
-from test_pitfalls_liquidation import totals
 
 import feeds
 import venues

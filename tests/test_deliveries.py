@@ -18,10 +18,10 @@ from engine_data import (
     postings,
     reasons,
     run,
+    totals,
     trades,
     user_coin,
 )
-from test_pitfalls_liquidation import totals
 
 import venues
 from backtest import Strategy

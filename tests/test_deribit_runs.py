@@ -16,16 +16,17 @@ from engine_data import (
     amounts,
     balance,
     constant,
+    forced,
     funding,
     marks,
     ns,
     points,
     postings,
     run,
+    totals,
     trades,
     user_coin,
 )
-from test_pitfalls_liquidation import totals
 from venue_storms import Gambler, assert_bands_decide_like_full_looks, storm, walk
 
 import venues
@@ -55,11 +56,6 @@ def path(prices, traded=None, *, step=MINUTE, symbol=COIN, start="00:00"):
 
 def long(quantity, *steps, symbol=COIN, notes=None, at="00:00"):
     return Script((at, lambda s: s.buy(symbol, quantity=quantity)), *steps, notes=notes)
-
-
-def forced(result):
-    table = result.liquidations
-    return list(zip(table["what"], table["price"], table["quantity"].abs(), strict=True))
 
 
 # Funding

@@ -24,13 +24,13 @@ from engine_data import (
     postings,
     reasons,
     run,
+    totals,
     trades,
     user_coin,
 )
 from hypothesis import example, given
 from hypothesis import strategies as st
 from reference.slices import Subaccount, play
-from test_pitfalls_liquidation import totals
 
 import feeds
 import venues

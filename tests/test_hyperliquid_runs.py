@@ -14,6 +14,7 @@ from engine_data import (
     amounts,
     balance,
     constant,
+    forced,
     funding,
     marks,
     ns,
@@ -21,11 +22,11 @@ from engine_data import (
     postings,
     reasons,
     run,
+    totals,
     trades,
     user_coin,
 )
 from test_bands import Examiner, journal
-from test_pitfalls_liquidation import totals
 
 from backtest import Backtest, Strategy
 from backtest.errors import ConfigError
@@ -56,12 +57,6 @@ def buy(quantity, symbol=COIN):
     return ("00:00", lambda s: s.buy(symbol, quantity=quantity))
 
 
-def forced(result):
-    """Return (what, price, quantity, fee) of every forced step."""
-    table = result.liquidations
-    return list(zip(table["what"], table["price"], table["quantity"].abs(), table["fee"], strict=True))
-
-
 def audited(data, strategy, *accounts, **options):
     """Return a run whose postings of each asset sum to zero and which leaves nobody below zero."""
     result = run(data, strategy, *accounts, **options)
@@ -78,7 +73,7 @@ def audited(data, strategy, *accounts, **options):
 def test_a_small_position_is_closed_whole_and_what_is_left_stays(mode):
     """10 at 100 with 100 of margin: at 94 the equity is 40 of a requirement of 47; sold at 94, fee 0.94."""
     result = audited(path([100, 100, 94, 94]), Script(buy(10)), owner(101, mode=mode))
-    assert forced(result) == [("liquidation", 94.0, 10.0, pytest.approx(0.94))]
+    assert forced(result, "fee") == [("liquidation", 94.0, 10.0, pytest.approx(0.94))]
     assert balance(result, "USDC", name=VENUE) == Decimal("39.06")
     assert totals(result)[1].get(("USDC", FUND), 0) == 0
 
@@ -87,7 +82,7 @@ def test_a_small_position_is_closed_whole_and_what_is_left_stays(mode):
 def test_of_a_large_position_a_fifth_is_closed_and_the_rest_goes_on(mode):
     """2,000 at 100: at 94.5 equity 9,000 of 9,450; 400 sold leave a requirement of 7,560 of 8,962.2."""
     result = audited(path([100, 100, 94.5, 94.5, 94.5]), Script(buy(2_000)), owner(20_200, mode=mode))
-    assert forced(result) == [("liquidation", 94.5, 400.0, pytest.approx(37.8))]
+    assert forced(result, "fee") == [("liquidation", 94.5, 400.0, pytest.approx(37.8))]
     assert postings(result, "trade_profit", name=VENUE) == -2_200
     assert result.margin["ratio"].iloc[-1] == pytest.approx(7_560 / 8_962.2)
 
@@ -95,7 +90,7 @@ def test_of_a_large_position_a_fifth_is_closed_and_the_rest_goes_on(mode):
 def test_when_a_fifth_does_not_help_the_whole_is_closed():
     """At 93.3 the equity is 6,600 of 9,330; 400 sold leave 6,562.68 of 7,464: the other 1,600 go next."""
     result = audited(path([100, 100, 93.3, 93.3, 93.3]), Script(buy(2_000)), owner(20_200))
-    assert [row[:3] for row in forced(result)] == [("liquidation", 93.3, 400.0), ("liquidation", 93.3, 1_600.0)]
+    assert forced(result) == [("liquidation", 93.3, 400.0), ("liquidation", 93.3, 1_600.0)]
     assert result.liquidations["step"].tolist() == [1, 2]
     assert balance(result, "USDC", name=VENUE) == Decimal("6413.4")  # 6,600 - 2,000 x 93.3 x 0.1 %
 
@@ -110,7 +105,7 @@ def test_for_thirty_seconds_after_a_fifth_orders_are_for_the_whole(pause, second
     )
     account_ = owner(20_200, forced_close="mark_slippage")
     result = audited(data, Script(buy(2_000)), account_)
-    assert [row[:3] for row in forced(result)] == [("liquidation", 94.5, 400.0), ("liquidation", 93.5, second)]
+    assert forced(result) == [("liquidation", 94.5, 400.0), ("liquidation", 93.5, second)]
 
 
 def test_the_cooldown_is_the_accounts_not_the_positions():
@@ -133,7 +128,7 @@ def test_the_cooldown_is_the_accounts_not_the_positions():
 def test_below_two_thirds_of_maintenance_the_vault_takes_position_and_margin(mode):
     """10 at 100 with 100: at 92 the equity is 20 of 46, less than 30.67; taken over at 90 without a fee."""
     result = audited(path([100, 100, 92, 92]), Script(buy(10)), owner(106 if mode == "isolated" else 101, mode=mode))
-    assert forced(result) == [("takeover", 90.0, 10.0, 0.0)]
+    assert forced(result, "fee") == [("takeover", 90.0, 10.0, 0.0)]
     assert balance(result, "USDC", name=VENUE) == (5 if mode == "isolated" else 0)
     assert totals(result)[1]["USDC", FUND] == 20 * 10**8
 
@@ -142,7 +137,7 @@ def test_an_order_that_waits_for_a_trade_is_withdrawn_when_the_mark_reaches_the_
     own = marks([("00:00", 100), ("00:01", 94), ("00:01:20", 92.5), ("00:02", 94)], COIN, VENUE)
     data = own + trades([("00:00:30", 100, 1000), ("00:02:30", 94, 1000)], COIN, VENUE)
     result = audited(data, Script(buy(10)), owner(101))
-    assert [row[:3] for row in forced(result)] == [("takeover", 90.0, 10.0)]
+    assert forced(result) == [("takeover", 90.0, 10.0)]
     assert result.liquidations["time"].astype(str).tolist() == ["2025-01-01 00:01:20+00:00"]
 
 
@@ -171,7 +166,7 @@ def test_before_2024_the_whole_is_taken_at_the_price_of_no_equity():
     for start, expected in (("2023-12-31T23:57", ("takeover", 90.0, 10.0, 0.0)), ("2023-12-31T23:58", None)):
         data = path([100, 100, 94, 94], start=start)
         script = Script((start, lambda s: s.buy(COIN, quantity=10)))
-        (found,) = forced(audited(data, script, owner(101)))
+        (found,) = forced(audited(data, script, owner(101)), "fee")
         assert found == (expected or ("liquidation", 94.0, 10.0, pytest.approx(0.94)))
 
 

@@ -13,6 +13,7 @@ from engine_data import (
     account,
     amounts,
     balance,
+    forced,
     funding,
     marks,
     ns,
@@ -20,14 +21,15 @@ from engine_data import (
     postings,
     reasons,
     run,
+    totals,
     trades,
     user_coin,
 )
 from test_bands import Examiner, journal
-from test_pitfalls_liquidation import totals
+from venue_storms import Gambler
 
 import venues
-from backtest import Backtest, Strategy
+from backtest import Backtest
 
 VENUE = "okx"
 FUND = f"{VENUE} insurance_fund"
@@ -67,12 +69,6 @@ def buy(quantity, **options):
     return ("00:00", lambda s: s.buy(USER_COIN, quantity=quantity, **options))
 
 
-def forced(result):
-    """Return (what, price, quantity, fee) of every forced step."""
-    table = result.liquidations
-    return list(zip(table["what"], table["price"], table["quantity"].abs(), table["fee"], strict=True))
-
-
 def audited(data, strategy, *accounts, **options):
     """Return a run whose postings of each asset sum to zero and which leaves nobody below zero."""
     result = run(data, strategy, *accounts, **options)
@@ -87,7 +83,7 @@ def test_in_the_lowest_two_tiers_a_position_is_taken_over_at_its_bankruptcy_pric
     safe = audited(path([100, 100, 91.95, 91.95]), Script(buy(1_500)), owner(1_515))
     assert safe.liquidations.empty
     result = audited(path([100, 100, 91.9, 91.9]), Script(buy(1_500)), owner(1_520))
-    assert forced(result) == [("takeover", 90.09, 1_500.0, pytest.approx(13.5135))]
+    assert forced(result, "fee") == [("takeover", 90.09, 1_500.0, pytest.approx(13.5135))]
     assert balance(result, name=VENUE) == 5
     # the fund holds what it took at 90.09 at the mark, and what rounding to the tick left
     assert totals(result)[1]["USDT", FUND] == pytest.approx((91.9 - 90.09) * 150 * 1e8, rel=1e-4)
@@ -97,7 +93,7 @@ def test_above_them_an_order_moves_it_two_tiers_down_and_the_rest_goes_on():
     """350 coins with 3,500: 4.1 % ask 1,346.03 at 93.8, 1,330 are left. 1,500 contracts go, the rest asks 393.96."""
     data = path([100, 100, 93.8, 93.8, 93.8, 89, 89])
     result = audited(data, Script(buy(3_500)), owner(3_600))
-    first, second = forced(result)
+    first, second = forced(result, "fee")
     assert first == ("liquidation", 93.8, 1_500.0, pytest.approx(14.07))
     # later, in tier 2: (20,000 - 2,555.93) / (200 x 0.999)
     assert second[:3] == ("takeover", pytest.approx(87.308, abs=0.001), 2_000.0)
@@ -108,7 +104,10 @@ def test_a_minute_passes_between_two_such_orders():
     """550 coins with 2,750, at 96.4 1,325 asked of 770; 1,500 contracts less 887 of 756, and 60 s later 2,000 more."""
     prices = [100, 100, *[96.4] * 14]
     result = audited(path(prices, step=10 * SECOND), Script(buy(5_500)), owner(2_900, rows=FLAT, leverage=20))
-    assert [row[:3] for row in forced(result)] == [("liquidation", 96.4, 1_500.0), ("liquidation", 96.4, 2_000.0)]
+    assert forced(result) == [
+        ("liquidation", 96.4, 1_500.0),
+        ("liquidation", 96.4, 2_000.0),
+    ]
     first, second = result.liquidations["time"]
     assert (second - first).total_seconds() == 60
 
@@ -116,7 +115,7 @@ def test_a_minute_passes_between_two_such_orders():
 def test_below_the_requirement_of_the_first_tier_all_is_taken_over_at_once():
     """350 coins at 91: 350 left, the first tier asks 350.35."""
     result = audited(path([100, 100, 91, 91]), Script(buy(3_500)), owner(3_600))
-    assert [row[0] for row in forced(result)] == ["takeover"]
+    assert [row[0] for row in forced(result, "fee")] == ["takeover"]
     assert balance(result, name=VENUE) == 65
 
 
@@ -124,7 +123,7 @@ def test_an_order_that_waits_gives_way_to_the_takeover():
     own = marks([("00:00", 100), ("00:02", 93.8), ("00:02:20", 91), ("00:03", 93.8)], USER_COIN, VENUE)
     data = own + trades([("00:00:30", 100, 10_000), ("00:03:30", 93.8, 10_000)], USER_COIN, VENUE)
     result = audited(data, Script(buy(3_500)), owner(3_600))
-    assert [row[0] for row in forced(result)] == ["takeover"]
+    assert [row[0] for row in forced(result, "fee")] == ["takeover"]
     assert result.liquidations["time"].astype(str).tolist() == ["2025-01-01 00:02:20+00:00"]
 
 
@@ -135,7 +134,7 @@ def test_the_legs_of_a_contract_are_offset_against_each_other_first():
     )
     mine = owner(5_000, mode="cross", position_mode="hedge")
     result = audited(path([100, 100, 50, 50, 50]), script, mine)
-    rows = forced(result)
+    rows = forced(result, "fee")
     assert [row[:3] for row in rows] == [("liquidation", 50.0, 2_000.0)] * 2
     assert result.liquidations["time"].iloc[0] == result.liquidations["time"].iloc[1]
     # the pair loses and wins 200 x 50, and pays 10 for each leg
@@ -154,7 +153,7 @@ def test_funding_never_takes_a_cross_account_to_its_requirement():
     assert result.margin["ratio"].iloc[-1] == pytest.approx(1, abs=1e-6)
     alone = audited(data, Script(buy(100)), owner(101))
     assert amounts(alone, "funding", name=VENUE) == [Decimal(-200)]
-    assert [row[0] for row in forced(alone)] == ["takeover"]
+    assert [row[0] for row in forced(alone, "fee")] == ["takeover"]
 
 
 def test_a_position_that_receives_is_not_capped():
@@ -190,24 +189,6 @@ def test_the_formula_mark_is_the_index_and_the_average_basis():
     result = audited(index + traded, script, owner(1_000, mode="cross"), mark="formula")
     # one contract of 0.1 bought at 102 for a fee of 0.0102
     assert result.margin["equity"].iloc[-1] == pytest.approx(1_000 - 0.0102 + 0.1 * (93 - 102))
-
-
-class Gambler(Strategy):
-    """Takes random positions, large ones too, every three minutes."""
-
-    def __init__(self, seed, symbol):
-        super().__init__()
-        self.seed, self.symbol = seed, symbol
-
-    def on_start(self):
-        self.random = Random(self.seed)
-        self.every("3m", name="act")
-
-    def on_timer(self, timer):
-        if self.random.random() < 0.8:
-            self.target(self.symbol, leverage=self.random.uniform(-9, 9))
-        else:
-            self.close(self.symbol)
 
 
 def walk(seed, symbol):

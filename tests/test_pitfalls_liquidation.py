@@ -17,6 +17,7 @@ from engine_data import (
     ns,
     postings,
     run,
+    totals,
     trades,
     user_coin,
 )
@@ -27,18 +28,6 @@ def gap(prices, symbol=USER_COIN):
     times = [ns("00:00") + i * MINUTE for i in range(len(prices))]
     own = marks(list(zip(times, prices, strict=True)), symbol)
     return own + trades([(t + MINUTE // 2, p, 1000) for t, p in zip(times, prices, strict=True)], symbol)
-
-
-def totals(result):
-    """Return the sum over all accounts (users, venues, outside) of each asset, exact."""
-    sums = {}
-    raw, shown = result.store.columns("ledger"), result.ledger
-    for amount, asset, owner, contra in zip(
-        raw["amount"].tolist(), shown["asset"], shown["account"], shown["contra"], strict=True
-    ):
-        sums[asset, owner] = sums.get((asset, owner), 0) + amount
-        sums[asset, contra] = sums.get((asset, contra), 0) - amount
-    return {asset: sum(v for (a, _), v in sums.items() if a == asset) for asset in set(shown["asset"])}, sums
 
 
 def long_through_a_gap(mode="cross", **options):

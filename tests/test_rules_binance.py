@@ -15,34 +15,7 @@ USDM, COINM, SPOT = (venues.get(name) for name in ("binance_usdm", "binance_coin
 ALL = pytest.mark.parametrize("rules", [USDM, COINM, SPOT], ids=lambda rules: rules.name)
 
 
-def dated_facts(rules):
-    """Yield every tuple of dated facts of a venue."""
-    facts = rules.facts
-    for name in ("rounding", "orders", "mark", "liquidation", "exchange", "ranks_adl"):
-        yield getattr(facts, name)
-    for name in ("fees", "tiers", "funding", "clearance_fees", "collateral"):
-        yield from getattr(facts, name).values()
-
-
 # The book as a whole
-
-
-@ALL
-def test_every_fact_names_a_listed_source_and_dates_ascend(rules):
-    for facts in dated_facts(rules):
-        assert all(isinstance(fact, Fact) and fact.source in rules.sources for fact in facts)
-        dates = [fact.since for fact in facts]
-        assert dates == sorted(set(dates))
-    for rows in rules.facts.instruments.values():
-        dates = [row.valid_from for row in rows]
-        assert dates == sorted(set(dates))
-        assert all(row.source in rules.sources and row.contract in rules.contracts for row in rows)
-
-
-@ALL
-def test_every_fact_without_a_document_is_marked_unverified(rules):
-    for facts in dated_facts(rules):
-        assert all(fact.is_unverified for fact in facts if fact.source == "none")
 
 
 def test_unverified_facts_are_listed_with_their_day():

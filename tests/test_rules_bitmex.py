@@ -10,7 +10,6 @@ import venues
 from feeds.times import time_ns
 from venues.contract import ContractBox
 from venues.errors import VenueError
-from venues.facts import KEYED, SINGLE
 from venues.instrument import Instrument, MarginRules
 from venues.pool import PoolBox
 from venues.position import ExactPosition
@@ -45,17 +44,6 @@ def test_what_is_not_built_is_refused(ask, message):
 
 
 # Facts
-
-
-def test_every_fact_names_a_listed_source_and_what_has_none_is_marked():
-    facts = BITMEX.facts
-    single = [getattr(facts, name) for name in SINGLE]
-    keyed = [dated for name in KEYED for dated in getattr(facts, name).values()]
-    for dated in single + keyed:
-        assert all(fact.source in BITMEX.sources for fact in dated)
-        assert all(fact.is_unverified for fact in dated if fact.source == "none")
-        dates = [fact.since for fact in dated]
-        assert dates == sorted(set(dates))
 
 
 def test_makers_were_paid_until_2024():

@@ -52,17 +52,6 @@ def test_what_is_not_built_is_refused(ask, message):
 # Facts
 
 
-def test_every_fact_names_a_listed_source_and_what_has_none_is_marked():
-    facts = BYBIT.facts
-    single = [getattr(facts, name) for name in ("rounding", "margin", "orders", "mark", "liquidation", "ranks_adl")]
-    keyed = [d for name in ("fees", "tiers", "funding", "clearance_fees") for d in getattr(facts, name).values()]
-    for dated in single + keyed:
-        assert all(fact.source in BYBIT.sources for fact in dated)
-        assert all(fact.is_unverified for fact in dated if fact.source == "none")
-        dates = [fact.since for fact in dated]
-        assert dates == sorted(set(dates))
-
-
 def test_fees_and_margin_rules_follow_their_dates():
     takers = [BYBIT.fees(at=day).taker for day in ("2020-06-01", "2022-12-15", "2025-06-01")]
     assert takers == [0.00075, 0.0006, 0.00055]

@@ -18,17 +18,8 @@ GENESIS = venues.get("dydx", as_of="2024-06-01")
 # Facts
 
 
-def test_every_fact_names_a_listed_source_and_what_has_none_is_marked():
-    facts = DYDX.facts
-    single = [getattr(facts, name) for name in ("rounding", "margin", "orders", "liquidation")]
-    names = ("fees", "fee_levels", "tiers", "funding", "clearance_fees", "interest_caps")
-    keyed = [dated for name in names for dated in getattr(facts, name).values()]
-    for dated in single + keyed:
-        assert all(fact.source in DYDX.sources for fact in dated)
-        assert all(fact.is_unverified for fact in dated if fact.source == "none")
-        dates = [fact.since for fact in dated]
-        assert dates == sorted(set(dates))
-    assert {row.source for rows in facts.instruments.values() for row in rows} == {"genesis"}
+def test_instruments_are_those_of_the_first_block():
+    assert {row.source for rows in DYDX.facts.instruments.values() for row in rows} == {"genesis"}
 
 
 @pytest.mark.parametrize(

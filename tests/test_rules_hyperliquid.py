@@ -16,21 +16,6 @@ LIQUID = venues.get("hyperliquid")
 # Facts
 
 
-def test_every_fact_names_a_listed_source_and_what_has_none_is_marked():
-    facts = LIQUID.facts
-    single = [getattr(facts, name) for name in ("rounding", "margin", "orders", "mark", "liquidation", "ranks_adl")]
-    keyed = [
-        d
-        for name in ("fees", "fee_levels", "tiers", "funding", "clearance_fees")
-        for d in getattr(facts, name).values()
-    ]
-    for dated in single + keyed:
-        assert all(fact.source in LIQUID.sources for fact in dated)
-        assert all(fact.is_unverified for fact in dated if fact.source == "none")
-        dates = [fact.since for fact in dated]
-        assert dates == sorted(set(dates))
-
-
 def test_fees_follow_their_dates_and_the_volume_of_fourteen_days():
     rates = [tuple(LIQUID.fees(at=day)) for day in ("2023-07-01", "2026-02-01")]
     assert rates == [(-0.00002, 0.00025), (0.00015, 0.00045)]

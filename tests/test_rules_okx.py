@@ -63,17 +63,6 @@ def test_what_is_not_built_or_not_known_is_refused(ask, message):
 # Facts
 
 
-def test_every_fact_names_a_listed_source_and_what_has_none_is_marked():
-    facts = OKX.facts
-    single = [getattr(facts, name) for name in ("rounding", "margin", "orders", "mark", "liquidation", "ranks_adl")]
-    keyed = [d for name in ("fees", "tiers", "funding", "clearance_fees") for d in getattr(facts, name).values()]
-    for dated in single + keyed:
-        assert all(fact.source in OKX.sources for fact in dated)
-        assert all(fact.is_unverified for fact in dated if fact.source == "none")
-        dates = [fact.since for fact in dated]
-        assert dates == sorted(set(dates))
-
-
 def test_tiers_follow_their_notices():
     rows = OKX.tiers(ETH)
     shown = [(row.floor, row.maintenance_rate, round(1 / row.max_leverage, 4)) for row in rows[:6]]

@@ -3,9 +3,16 @@
 from random import Random
 from typing import Any
 
-from engine_data import MINUTE, funding, marks, ns, run, trades
+from engine_data import (
+    MINUTE,
+    funding,
+    marks,
+    ns,
+    run,
+    totals,
+    trades,
+)
 from test_bands import Examiner, journal
-from test_pitfalls_liquidation import totals
 
 from backtest import Backtest, Result, Strategy
 from feeds.dataset import Dataset

@@ -47,6 +47,7 @@ cdef class Admission:
     cdef uint8_t *keeps_place        # by venue: lowering a quantity keeps the place in the queue
     cdef int64_t seed
     cdef bint limits
+    cdef bint some_stand_alone       # a contract of the run allows no other in its account
 
     cdef int validate(self, Order *order, int64_t time) except -1 nogil
     cdef bint is_too_fast(self, const Order *order, int64_t time) noexcept nogil

@@ -100,6 +100,7 @@ cdef class Admission:
             market = markets[i]
             market.accounts = self.accounts
             self.markets[i] = <PyObject *> market
+            self.some_stand_alone = self.some_stand_alone or world.contracts[i].is_alone
             self.venue_of[i] = venue_of[i]
         self.auto_exchange = auto_exchange
         auto_exchange.accounts = self.accounts
@@ -173,7 +174,7 @@ cdef class Admission:
             if order.flags & (REDUCE_ONLY | CLOSE_POSITION):
                 if (<Market> self.markets[order.instrument]).reducible(order) == 0:
                     return NOTHING_TO_REDUCE
-            elif self.crowds(order):
+            elif self.some_stand_alone and self.crowds(order):
                 return NOT_ALONE
         elif order.leg != 0:
             return SIDE_NOT_ALLOWED

@@ -4,6 +4,7 @@ import gzip
 import re
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
@@ -226,7 +227,7 @@ class Files:
         )
 
 
-class Archive:
+class Archive(ABC):
     """One stream of a vendor's archive; a vendor says which files a window is made of, and how.
 
     Parameters
@@ -241,13 +242,13 @@ class Archive:
         self._wanted = wanted
         self._files = files
 
+    @abstractmethod
     def fetch(self, window: Window) -> Haul:
         """Return the rows of a window."""
-        raise NotImplementedError
 
+    @abstractmethod
     def paths(self, window: Window) -> list[str]:
         """Return the files that a window is first looked for in."""
-        raise NotImplementedError
 
     def prepare(self, windows: Iterable[Window]) -> None:
         """Begin to receive what the next windows will be made of."""
