@@ -145,7 +145,13 @@ def instrument(contract):
     if contract.kind != "spot":
         margin["clearance_fee"] = float(contract.clearance)
         margin["tiers"] = [
-            venues.Tier(floor=float(row.floor), maintenance_rate=float(row.rate), max_leverage=float(row.leverage))
+            venues.Tier(
+                floor=float(row.floor),
+                maintenance_rate=float(row.rate),
+                max_leverage=float(row.leverage),
+                amount=float(row.amount),
+                size_rate=float(row.by_size),
+            )
             for row in contract.tiers
         ]
     return venues.Instrument(
@@ -163,7 +169,7 @@ def account(scenario, owner):
     margin = {}
     if owner.venue != "binance_spot":
         margin = {
-            "leverage": float(owner.leverage),
+            "leverage": None if owner.venue == "deribit" else float(owner.leverage),
             "margin_mode": "isolated" if owner.isolated else "cross",
             "position_mode": "hedge" if owner.hedge else "one_way",
             "margin_call": float(owner.margin_call),

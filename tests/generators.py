@@ -5,13 +5,23 @@ from fractions import Fraction
 from random import Random
 
 from hypothesis import strategies as st
-from reference.inputs import SECOND, Contract, Event, Operation, Owner, Scenario, Transfers, tiers
+from reference.inputs import SECOND, Contract, Event, Operation, Owner, Scenario, Transfers, by_size, steps, tiers
 
 START = (
     1_735_689_720 * SECOND
 )  # 2025-01-01 00:02 UTC: no stamp comes within a minute of an hour, onto which it would move
+BYBIT, OKX, BITMEX, DERIBIT, HYPERLIQUID = "bybit", "okx", "bitmex", "deribit", "hyperliquid"
+DYDX = "dydx"
+ONE_WAY, CROSS = (BITMEX, DERIBIT, HYPERLIQUID, DYDX), (DERIBIT, DYDX)
+ONE_TIER = tiers((0, "0.01", 50))
 USDM, COINM, CASH = "binance_usdm", "binance_coinm", "binance_spot"
 USDT_TIERS = tiers((0, "0.01", 50), (1000, "0.02", 25), (5000, "0.05", 10), (20_000, "0.1", 5))
+LARGE_TIERS = tiers((0, "0.01", 50), (200_000, "0.02", 25), (600_000, "0.05", 10))
+STEP_TIERS = steps((0, "0.01", 50), (1000, "0.02", 25), (5000, "0.05", 10), (20_000, "0.1", 5))
+COIN_STEPS = steps((0, "0.01", 50), (10, "0.025", 20), (40, "0.05", 10), (200, "0.125", 4))
+QUANTITY_TIERS = steps((0, "0.01", 50), (2, "0.0125", 50), (6, "0.015", 25), (20, "0.02", 20), (60, "0.03", 10))
+CONTRACT_TIERS = steps((0, "0.01", 50), (20, "0.0125", 50), (60, "0.015", 25), (200, "0.02", 20), (600, "0.03", 10))
+SIZE_RATES = by_size("0.01", 50, "0.0005")
 COIN_TIERS = tiers((0, "0.01", 50), (10, "0.025", 20), (40, "0.05", 10), (200, "0.125", 4))
 
 WAITS = (0, 0, 1, 1, 7, 30, 61)  # seconds between two steps; a minute is the time limit of a liquidation
@@ -25,19 +35,19 @@ RATES = tuple(Fraction(q) for q in ("0", "0.0001", "-0.0001", "0.00375", "-0.007
 LEVERAGES = tuple(Fraction(q) for q in (1, 2, 3, 5, 10, 20, 25, 50))
 
 
-def linear(coin):
+def linear(coin, venue=USDM, quote="USDT", table=USDT_TIERS, clearance="0.0125"):
     """Return a linear contract of a coin."""
     return Contract(
-        f"{coin}/USDT:USDT", USDM, "linear", coin, "USDT", Fraction(1, 10), Fraction(1, 100), tiers=USDT_TIERS,
-        clearance=Fraction(125, 10_000),
+        f"{coin}/{quote}:{quote}", venue, "linear", coin, quote, Fraction(1, 10), Fraction(1, 100), tiers=table,
+        clearance=Fraction(clearance),
     )  # fmt: skip
 
 
-def inverse(coin, date=""):
+def inverse(coin, date="", venue=COINM, table=COIN_TIERS, clearance="0.01"):
     """Return an inverse contract of 10 USD."""
     return Contract(
-        f"{coin}/USD:{coin}{date}", COINM, "inverse", coin, "USD", Fraction(1, 10), Fraction(1), size=Fraction(10),
-        tiers=COIN_TIERS, clearance=Fraction(1, 100),
+        f"{coin}/USD:{coin}{date}", venue, "inverse", coin, "USD", Fraction(1, 10), Fraction(1), size=Fraction(10),
+        tiers=table, clearance=Fraction(clearance),
     )  # fmt: skip
 
 
@@ -89,8 +99,10 @@ class Market:
 def owner(choose, contracts, name, venue):
     """Return one account; `choose` takes one of several."""
     kinds = {contract.kind for contract in contracts}
-    asset = "X" if "inverse" in kinds else "USDT"
-    balance = Fraction(choose([20, 50, 100, 200, 1000] if asset == "USDT" else [1, 2, 5, 10, 30]))
+    asset = contracts[0].settle
+    balance = Fraction(choose([1, 2, 5, 10, 30] if "inverse" in kinds else [20, 50, 100, 200, 1000]))
+    if venue in (HYPERLIQUID, DYDX):
+        balance *= 100  # large positions are closed in parts
     maker, taker = (Fraction(x) for x in choose([(0, 0), ("0.0002", "0.0005"), ("-0.00015", "0.000375")]))
     slippage = Fraction(choose([0, 0, 2, 10]), 10_000)
     if "spot" in kinds:
@@ -101,8 +113,8 @@ def owner(choose, contracts, name, venue):
         venue,
         {asset: balance},
         leverage=choose(LEVERAGES[2:] if choose([0, 1, 1]) else LEVERAGES),
-        isolated=choose([False, True]),
-        hedge=choose([False, True]),
+        isolated=venue not in CROSS and choose([False, True]),
+        hedge=venue not in ONE_WAY and choose([False, True]),
         maker=maker,
         taker=taker,
         slippage=slippage,
@@ -125,6 +137,21 @@ WORLDS = {
 }
 
 MARGINED = tuple(world for world in WORLDS if world != "spot")
+# one account each at the other venues, in all modes that they have
+ELSEWHERE = {
+    "bybit linear": ((linear("X", BYBIT, table=STEP_TIERS, clearance="0"), linear("Y", BYBIT, clearance="0")), (BYBIT,)),
+    "bybit inverse": ((inverse("X", venue=BYBIT, clearance="0"),), (BYBIT,)),
+    "okx linear": (tuple(linear(coin, OKX, table=QUANTITY_TIERS, clearance="0") for coin in "XY"), (OKX,)),
+    "okx inverse": ((inverse("X", venue=OKX, table=CONTRACT_TIERS, clearance="0"),), (OKX,)),
+    "bitmex inverse": (
+        tuple(inverse("BTC", date, BITMEX, COIN_STEPS, "0") for date in ("", "-260327")), (BITMEX,),
+    ),
+    "bitmex linear": ((linear("X", BITMEX, table=STEP_TIERS, clearance="0"),), (BITMEX,)),
+    "deribit": (tuple(inverse("X", date, DERIBIT, SIZE_RATES) for date in ("", "-260327")), (DERIBIT,)),
+    "hyperliquid": (tuple(linear(coin, HYPERLIQUID, "USDC", LARGE_TIERS, "0") for coin in "XY"), (HYPERLIQUID,)),
+    "dydx": ((linear("X", DYDX, "USDC", ONE_TIER, "0"),), (DYDX,)),
+}  # fmt: skip
+WORLDS_OF_ALL = WORLDS | ELSEWHERE
 
 
 @st.composite
@@ -161,7 +188,7 @@ def slide(seed, worlds=MARGINED, steps=120):
 
 def told(world, choose, codes):
     """Return the scenario that a list of codes tells in a world."""
-    contracts, venues = WORLDS[world]
+    contracts, venues = WORLDS_OF_ALL[world]
     names = [venue if venues.index(venue) == i else f"{venue}/other" for i, venue in enumerate(venues)]
     people = tuple(
         owner(choose, tuple(c for c in contracts if c.venue == venue), name, venue)
@@ -234,7 +261,7 @@ def size(market, contract, owner, number):
     elif contract.kind == "inverse":
         most = owner.balances[contract.base] * owner.leverage * price / contract.size
     else:
-        most = owner.balances["USDT"] * owner.leverage / price
+        most = owner.balances[contract.settle] * owner.leverage / price
     return max(1, most * share // contract.lot) * contract.lot
 
 
@@ -247,10 +274,12 @@ def request(market, contract, owner, what, a, b):
         side = leg  # against its leg an order only reduces
     if what <= 26 or is_spot:
         send(market, contract, owner, leg, side, what, a, b)
+    elif what == 27 and contract.venue == DERIBIT:
+        return  # has no leverage and no margin mode to set
     elif what == 27:
         if b <= 20:
             market.ask("leverage", owner, contract=contract, leverage=LEVERAGES[a % len(LEVERAGES)])
-        else:
+        elif contract.venue not in CROSS:
             market.ask("margin_mode", owner, contract=contract, isolated=bool(a % 2))
     elif what == 28 and owner.isolated:
         sign = 1 if b % 3 else -1

@@ -5,17 +5,15 @@ Where a comparison of floats may go either way, or no document says which way a 
 a scenario is not compared, and few may be like that.
 """
 
-from collections import Counter
 from fractions import Fraction
 
-import both_sides
 import pytest
+from agreement import agreed, both
 from generators import MARGINED, WORLDS, scenarios, slide, storm
 from hypothesis import assume, given
-from reference import fills, funding, liquidation, position, tape
+from reference import courses, fills, funding, position, tape
 from reference.rounding import half_up
 
-DOUBTFUL = 0.1  # share of scenarios that may stay uncompared
 MANY = range(1_000, 1_040)
 SEEDS = {  # of a storm and of a slide
     "linear": (17, 9),
@@ -42,43 +40,6 @@ REACHED = {  # what happens in them
     *(("transfer", status) for status in ("sent", "arrived", "refused")),
     *(("margin call", mode, active) for mode in ("isolated", "cross") for active in (True, False)),
 }
-
-
-def both(scenario):
-    """Run a scenario through both and return the reference run and the differences."""
-    trader = both_sides.Trader(scenario)
-    made = both_sides.engine(scenario, trader)
-    made.loop.run()
-    run = both_sides.reference(scenario, made)
-    return run, both_sides.differences(both_sides.seen(made, trader), both_sides.told(run))
-
-
-def agreed(told):
-    """Assert that both agree on every (name, scenario) without a doubt; return what happened in them, counted."""
-    happened, differing, doubtful, n = Counter(), [], 0, 0
-    for name, scenario in told:
-        run, found = both(scenario)
-        n += 1
-        if run.doubts:
-            doubtful += 1
-            continue
-        differing += [(name, line) for line in found]
-        happened.update(kinds_of(run))
-    assert not differing
-    assert doubtful <= max(1, DOUBTFUL * n)
-    return happened
-
-
-def kinds_of(run):
-    """Return the kinds of everything that happened in a run of the reference model."""
-    out = [("posting", posting.kind) for posting in run.ledger.postings]
-    out += [("fill", fill.forced, "maker" if fill.is_maker else "taker") for fill in run.fills]
-    out += [("step", step.what, step.paid_by) for step in run.steps]
-    out += [("order", order.status, order.reason) for order in run.orders]
-    out += [("refusal", reason) for _, reason in run.verbs.refusals]
-    out += [("transfer", row[-2]) for row in run.verbs.transfers]
-    out += [("margin call", "isolated" if isinstance(call[2], tuple) else "cross", call[3]) for call in run.calls]
-    return out
 
 
 @given(scenarios())
@@ -119,7 +80,7 @@ WRONG = {
     "profit is rounded to the nearest": (position, "atoms", nearest),
     "the average entry has twelve digits": (position, "DIGITS", 12),
     "a forced close takes the whole position": (
-        liquidation, "least_reduction", lambda pool, leg, price: abs(leg.position.quantity) / leg.contract.lot,
+        courses, "least_reduction", lambda pool, leg, price: abs(leg.position.quantity) / leg.contract.lot,
     ),
     "slippage is rounded toward the taker": (tape, "ceiling", lambda x: x.numerator // x.denominator),
 }  # fmt: skip

@@ -6,6 +6,7 @@ from random import Random
 import margin_cases
 import pytest
 from generators import COIN_TIERS, USDT_TIERS, inverse, linear
+from reference.house import House
 from reference.margin import Leg, Pool
 from reference.position import Position
 
@@ -30,7 +31,7 @@ def pool_of(random):
             position = Position(contract)
             entry = max(1, mark * Fraction(random.randint(80, 125), 100) // contract.tick) * contract.tick
             position.fill((side or random.choice((1, -1))) * lots * contract.lot, entry)
-            legs.append(Leg(position, mark, side=side))
+            legs.append(Leg(position, mark, House(Fraction(0)), side=side))
     gross = sum(leg.notional for leg in legs)
     wallet = gross * Fraction(random.randint(20, 1_500), 1_000) ** random.choice((1, 2))
     return Pool(Fraction(wallet * 10**8 // 1, 10**8), legs)

@@ -14,7 +14,7 @@ cdef double reduction(const Pool *pool, int32_t leg, double price, double fee_ra
     cdef const Leg *one = &pool.legs[leg]
     cdef const TierTable *table = one.contract.tiers
     cdef double here = leg_notional(one)
-    cdef double ratio, cost, short_of, rate, amount, end, rest, left, need, fee, curve
+    cdef double ratio, cost, short_of, rate, amount, end, most, rest, left, need, fee, curve
     cdef Risk risk
     cdef int32_t row
     if one.quantity == 0.0 or table == NULL or is_fixed(pool, one):
@@ -45,7 +45,9 @@ cdef double reduction(const Pool *pool, int32_t leg, double price, double fee_ra
             # surplus is affine in `rest` or a concave square, not positive at `rest`, positive at `end`
             left = short_of - cost * here + need + amount
             rate -= cost
+            most = rest                      # where maintenance leaps at a border, the root lies beyond the tier
             rest = left / rate if curve == 0.0 else (sqrt(rate * rate + 4.0 * curve * left) - rate) / (2.0 * curve)
+            rest = min(rest, most)
             return fabs(one.quantity) * min(max((here - rest) / here, 0.0), 1.0)
         rest = end
         if row == 0:

@@ -5,12 +5,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from fractions import Fraction
 
-from reference.margin import Leg, Pool, bracket
+from reference.houses import house_of
+from reference.margin import Leg, Pool
 from reference.position import Position
 from reference.rounding import atoms, ceiling, money, toward_zero
-
-BUY_MARKUP = Fraction(5, 10_000)  # price that a market order is margined at, over last (binance.md section 3)
-SELL_MARKUP = Fraction(15, 10_000)
 
 
 @dataclass
@@ -22,6 +20,12 @@ class Watch:
     forced: object = None
     step: int = 0
     has_begun: bool = False
+    has_stepped: bool = False
+    next_round: int = 0
+    waits_since: int = 0  # of a course in slices: the last fill, ...
+    offered: bool = False  # ... whether this block's slice is offered ...
+    closed: bool = False  # ... or closed, ...
+    is_given: bool = False  # ... and whether others took the position
     highest: float = 0.0
 
 
@@ -30,6 +34,7 @@ class Account:
 
     def __init__(self, owner, run):
         self.owner = owner
+        self.house = house_of(owner)
         self.name = owner.name
         self.run = run
         self.contracts = [c for c in run.contracts if c.venue == owner.venue]
@@ -37,10 +42,19 @@ class Account:
         self.leverage = {c.address: owner.leverage for c in derivatives}
         self.isolated = {c.address: owner.isolated for c in derivatives}
         self.legs = (-1, 1) if owner.hedge else (0,)
-        self.positions = {(c.address, leg): Position(c) for c in derivatives for leg in self.legs}
+        self.positions = {
+            (c.address, leg): Position(c, keeps_average=self.house.keeps_average)
+            for c in derivatives
+            for leg in self.legs
+        }
         self.wallets = defaultdict(int)  # atoms of isolated legs
         self.orders = []  # working ones
         self.watches = defaultdict(Watch)
+        self.session_profit = 0  # atoms of the settle asset, until the settlement of the day
+        self.accrued = defaultdict(int)  # quantity x ns since the last funding, where it accrues ...
+        self.accrued_until = {}
+        self.accrued_from = {}
+        self.part_closed = -math.inf  # when a forced close last left a part of a position
 
     # ------------------------------------------------------------------ money
 
@@ -56,8 +70,18 @@ class Account:
     def post(self, contra, asset, kind, amount, leg=None):
         """Post atoms to this account; those of an isolated leg are its wallet's."""
         self.run.ledger.post(self.run.now, self.name, contra, asset, kind, amount)
+        if self.house.has_sessions and kind in ("trade_profit", "funding"):
+            self.session_profit += amount
         if leg is not None and self.isolated[leg[0]]:
             self.wallets[leg] += amount
+
+    def accrue(self, key):
+        """Count what a leg has held since it was last looked at, where funding runs with time."""
+        now = self.run.now
+        if self.house.accrues:
+            self.accrued_from.setdefault(key, now)
+            self.accrued[key] += self.positions[key].quantity * (now - self.accrued_until.get(key, now))
+            self.accrued_until[key] = now
 
     # ------------------------------------------------------------------ pools
 
@@ -81,12 +105,15 @@ class Account:
         asks = sum((o.held_value for o in mine if o.side < 0), Fraction(0))
         return bids, asks, sum((o.held_loss for o in mine), Fraction(0))
 
+    def leg(self, key):
+        """Return a leg as it stands."""
+        mark, leverage, isolated = self.run.marks[key[0]], self.leverage[key[0]], self.isolated[key[0]]
+        held = self.holding(key)
+        return Leg(self.positions[key], mark, self.house, leverage, key[1], *held, isolated)
+
     def pool(self, name):
         """Return the pool as it stands."""
-        legs = [
-            Leg(self.positions[key], self.run.marks[key[0]], self.leverage[key[0]], key[1], *self.holding(key))
-            for key in self.members(name)
-        ]
+        legs = [self.leg(key) for key in self.members(name)]
         return Pool(money(self.wallets[name] if isinstance(name, tuple) else self.cross(name)), legs)
 
     def available(self, asset):
@@ -117,9 +144,9 @@ class Account:
         if order.is_stop:
             return order.trigger
         if order.side > 0:
-            return order.price or last * (1 + BUY_MARKUP)
+            return order.price or last * (1 + self.house.buy_markup)
         if order.kind == "market" or takes:
-            return max(last * (1 + SELL_MARKUP), self.run.marks.get(order.contract.address, 0), order.price)
+            return max(last * (1 + self.house.sell_markup), self.run.marks.get(order.contract.address, 0), order.price)
         return order.price
 
     def hold(self, order, takes):
@@ -134,7 +161,7 @@ class Account:
         before = self.available(contract.settle)
         order.held_value = contract.notional(order.rest, order.margin_price)
         gain = order.side * (mark - order.margin_price)
-        if gain < 0:
+        if gain < 0 and self.house.loss_in != "none":
             order.held_loss = abs(order.held_value - contract.notional(order.rest, mark))
         order.counted = True
         self.orders.append(order)
@@ -144,7 +171,7 @@ class Account:
             self.run.doubt_near(after, 0, contract.notional(order.rest, mark))
         if after < 0 and after < before:
             reason = "INSUFFICIENT_MARGIN"
-        elif self.is_above_bracket(key, self.leverage[contract.address]):
+        elif self.house.refuses_above_bracket and self.is_above_bracket(key, self.leverage[contract.address]):
             reason = "POSITION_LIMIT"
         if reason:
             self.release(order, order.rest)
@@ -152,17 +179,15 @@ class Account:
 
     def is_above_bracket(self, key, leverage):
         """Return whether position and orders together would outgrow what the leverage allows (binance.md section 3)."""
-        position = self.positions[key]
-        here = position.contract.notional(position.quantity, self.run.marks[key[0]]) * (
-            1 if position.quantity >= 0 else -1
-        )
-        bids, asks, _ = self.holding(key)
-        most = max(abs(here + bids), abs(here - asks))
+        leg = self.leg(key)
+        here = leg.notional * (1 if leg.position.quantity >= 0 else -1)
+        most = max(abs(here + leg.bids), abs(here - leg.asks))
         if most <= abs(here):
             return False
-        for row in position.contract.tiers:
-            self.run.doubt_near(most, row.floor, most)
-        return bracket(position.contract.tiers, most).leverage < leverage
+        for row in leg.contract.tiers:
+            measure = self.house.measure(leg, most)
+            self.run.doubt_near(measure, row.floor, measure)
+        return self.house.leverage_allowed(leg, most) < leverage
 
     def release(self, order, quantity):
         """Free what is held for a part that fills or goes; the order's `filled` does not include it yet."""

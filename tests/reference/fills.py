@@ -6,6 +6,7 @@ from fractions import Fraction
 from reference.inputs import ATOM
 from reference.ledger import fees_of, fund_of, others_of
 from reference.rounding import atoms, ceiling, floor, toward_zero
+from reference.slices import penalty
 
 KINDS = {
     "own": "trade_profit",
@@ -68,7 +69,7 @@ def book(account, order, quantity, price, *, is_maker=False, forced="own"):
             order.side,
             price,
             quantity,
-            cost,
+            cost if forced == "own" else max(0, cost),
             profit,
             is_maker,
             forced,
@@ -77,9 +78,12 @@ def book(account, order, quantity, price, *, is_maker=False, forced="own"):
     if forced in ("liquidation", "takeover", "adl"):
         watch = account.watches[account.pool_of((address, order.leg))]
         watch.step += 1
-        account.run.steps.append(
-            Step(account.run.now, account.name, address, -order.side * quantity, price, cost, forced, watch.step)
+        step = Step(
+            account.run.now, account.name, address, -order.side * quantity, price, max(0, cost), forced, watch.step
         )
+        if cost < 0:  # the fund has paid up to the bankruptcy price
+            step.shortfall, step.paid_by = -cost, "insurance_fund"
+        account.run.steps.append(step)
     if forced not in ("adl", "settlement"):
         account.run.look(account)  # those happen to several legs at once
 
@@ -101,23 +105,51 @@ def trade(account, order, quantity, price, rate, forced):
     contract, key = order.contract, (order.contract.address, order.leg)
     position = account.positions[key]
     held = abs(position.quantity)
+    account.accrue(key)
+    is_slice = forced == "liquidation" and account.house.is_sliced
+    bankruptcy = value_at_bankruptcy(account, key, quantity) if is_slice else None
     profit, closed, opened = position.fill(order.side * quantity, price)
     if closed and (opened or not position.quantity):
         account.run.orphans.append((account, contract))
+    if forced == "liquidation" and position.quantity:
+        account.part_closed = account.run.now
     account.post(others_of(contract.venue), contract.settle, KINDS[forced], profit, key)
-    cost = 0
+    cost, house = 0, account.house
     if forced == "own":
-        cost = atoms(contract.notional(quantity, price) * rate)
+        cost = atoms(house.fee(contract.notional(quantity, price) * rate))
         account.post(fees_of(contract.venue), contract.settle, "fee", -cost, key)
-    elif forced == "liquidation":
-        # min(rate x filled notional, what the margin still holds above zero), and no trading fee
-        due = atoms(contract.notional(quantity, price) * contract.clearance)
-        left = floor(account.pool(account.pool_of(key)).equity / ATOM)
-        cost = max(0, min(due, left))
-        account.post(fund_of(contract.venue), contract.settle, "liquidation_fee", -cost, key)
+    elif is_slice:
+        cost = take_penalty(account, key, -order.side * quantity * price, bankruptcy)
+    elif forced == "liquidation" or (forced == "takeover" and house.charges_takeover):
+        # min(rate x filled notional, what the margin still holds above zero): the clearance fee or the trading fee
+        is_trading = house.forced_fee == "trading"
+        cost = atoms(contract.notional(quantity, price) * (rate if is_trading else contract.clearance))
+        if forced == "liquidation":  # the price of a takeover leaves just the fee
+            cost = max(0, min(cost, floor(account.pool(account.pool_of(key)).equity / ATOM)))
+        if is_trading:
+            account.post(fees_of(contract.venue), contract.settle, "fee", -cost, key)
+        else:
+            account.post(fund_of(contract.venue), contract.settle, "liquidation_fee", -cost, key)
     if account.isolated[contract.address]:
         move_isolated(account, key, (held, closed, opened), price, (profit, cost), forced)
     return cost, profit
+
+
+def value_at_bankruptcy(account, key, quantity):
+    """Return the cash of closing a part of a position at its share of the pool's equity."""
+    pool, leg = account.pool(account.pool_of(key)), account.leg(key)
+    sign = 1 if leg.position.quantity > 0 else -1
+    return sign * quantity * leg.mark - pool.equity * quantity / abs(leg.position.quantity)
+
+
+def take_penalty(account, key, value, bankruptcy):
+    """Let a slice pay the fund, or be paid, by what its cash is against bankruptcy; returns the atoms."""
+    contract, watch = account.positions[key].contract, account.watches[account.pool_of(key)]
+    cost = int(penalty(value, bankruptcy) / ATOM)
+    kind = "liquidation_fee" if cost > 0 else "insurance"
+    account.post(fund_of(contract.venue), contract.settle, kind, -cost, key)
+    watch.waits_since, watch.offered, watch.closed = account.run.now, False, True
+    return cost
 
 
 def move_isolated(account, key, quantities, price, money, forced):
@@ -135,7 +167,7 @@ def move_isolated(account, key, quantities, price, money, forced):
         stays = max(0, before - toward_zero(Fraction(before) * closed / held))
         account.wallets[key] = min(account.wallets[key], stays)
     if opened:
-        margin = contract.notional(opened, price) / account.leverage[contract.address]
+        margin = account.house.opening(account.leg(key), contract.notional(opened, price))
         wanted = ceiling(margin / ATOM) + (0 if closed else cost)
         # Filled beyond the price that it was margined at, an order may want more: the leg gets what there is.
         account.wallets[key] += min(wanted, max(0, account.cross(contract.settle)))

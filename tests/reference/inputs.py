@@ -15,6 +15,7 @@ class Tier:
     rate: Fraction
     leverage: Fraction
     amount: Fraction
+    by_size: Fraction = Fraction(0)  # what each coin of the position adds to both rates (deribit.md section 4)
 
 
 def tiers(*rows):
@@ -24,6 +25,16 @@ def tiers(*rows):
         amount = table[-1].amount + floor * (rate - table[-1].rate) if table else Fraction(0)
         table.append(Tier(floor, rate, leverage, amount))
     return tuple(table)
+
+
+def steps(*rows):
+    """Return a table of (floor, rate, largest leverage) whose rates hold for the whole position."""
+    return tuple(Tier(*(Fraction(x) for x in row), Fraction(0)) for row in rows)
+
+
+def by_size(rate, leverage, each):
+    """Return a table of one row whose rates grow by `each` with every coin of the position."""
+    return (Tier(Fraction(0), Fraction(rate), Fraction(leverage), Fraction(0), Fraction(each)),)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""One position: what it holds, what its entry was worth, what closing it realises (binance.md sections 1 and 5)."""
+"""One position: what it holds, what its entry was worth, what closing it realises (binance.md sections 1 and 5).
+
+Other venues' profit is that of the exact entry value.
+"""
 
 from fractions import Fraction
 
@@ -12,8 +15,9 @@ DIGITS = 13  # of Binance's average entry and of the profit from it (rules of bi
 class Position:
     """Signed quantity of one contract; a linear one keeps Binance's average entry beside its entry value."""
 
-    def __init__(self, contract):
+    def __init__(self, contract, *, keeps_average=True):
         self.contract = contract
+        self.keeps_average = keeps_average
         self.clear()
 
     def clear(self):
@@ -49,6 +53,8 @@ class Position:
             part = self.entry_value
         if self.contract.kind == "inverse":
             profit = part - self.value(quantity, price)  # contracts x size x (1/entry - 1/exit)
+        elif not self.keeps_average:
+            profit = self.value(quantity, price) - part
         else:
             profit = digits(quantity * self.contract.size * (price - self.average), DIGITS)
         if share == 1:

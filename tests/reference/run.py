@@ -7,12 +7,12 @@ of liquidations, transfers that arrive, and what the trader asks for. Latency is
 from collections import deque
 from fractions import Fraction
 
-from reference import liquidation
+from reference import fund, liquidation
 from reference.account import Account
 from reference.fills import book
-from reference.funding import payment
+from reference.funding import pay
 from reference.inputs import ATOM
-from reference.ledger import OUTSIDE, Ledger, others_of
+from reference.ledger import OUTSIDE, Ledger
 from reference.orders import Order
 from reference.tape import Tape
 from reference.verbs import Verbs
@@ -89,6 +89,7 @@ class Run:
                 self.happen(group)
             if any(due <= self.now for due in self.deadlines()):
                 self.attend()
+                self.forget_rounds()
             self.verbs.arrive()
             while operations and operations[0].time == self.now:
                 self.verbs.carry_out(operations.popleft())
@@ -100,8 +101,16 @@ class Run:
         return following.time == event.time and following.what in ("index", "mark")
 
     def deadlines(self):
-        """Return the time limits of liquidations that are under way."""
-        return [w.deadline for a in self.accounts.values() for w in a.watches.values() if w.has_begun]
+        """Return the times at which liquidations that are under way go on."""
+        begun = [w for a in self.accounts.values() for w in a.watches.values() if w.has_begun]
+        return [w.deadline for w in begun] + [w.next_round for w in begun if w.next_round]
+
+    def forget_rounds(self):
+        """Leave rounds that are due and wait for an order to that order."""
+        for account in self.accounts.values():
+            for watch in account.watches.values():
+                if watch.next_round <= self.now:
+                    watch.next_round = 0
 
     def happen(self, group):
         """Let an event (or the prices of one instant) happen, then look after the accounts."""
@@ -129,14 +138,14 @@ class Run:
         self.tapes[address].on_trade(event.price, event.quantity, event.side)
 
     def funding(self, event, address):
-        """Pay every position held before the trades of this instant, at the row's own mark or the latest one."""
-        mark = event.price or self.marks[address]
+        """Pay every position held before the trades of this instant, at the row's own mark or the latest price."""
         for account in self.accounts.values():
-            for key, position in account.positions.items():
-                if key[0] == address and position.quantity:
-                    amount = payment(position, mark, event.rate)
-                    account.post(others_of(event.venue), position.contract.settle, "funding", amount, key)
-                    self.payments.append((self.now, account.name, address, key[1], position.quantity, mark, amount))
+            own = self.indexes.get(address) if account.house.pays_funding_at == "index" else None
+            mark = event.price or own or self.marks[address]
+            for key in [key for key in account.positions if key[0] == address]:
+                paid = pay(account, key, mark, event.rate)
+                if paid is not None:
+                    self.payments.append((self.now, account.name, address, key[1], paid[0], mark, paid[1]))
 
     def adl(self, event, address):
         """Reduce winning positions of accounts that take part by the recorded share, at the mark.
@@ -185,7 +194,7 @@ class Run:
             if watch.condition == "liquidating":
                 continue
             watch.highest = max(watch.highest, float(ratio))
-            if ratio >= 1:
+            if account.house.is_triggered(ratio):
                 watch.condition = "liquidating"
                 continue
             call = account.owner.margin_call
@@ -201,7 +210,7 @@ class Run:
             before = len(self.ledger.postings), len(self.fills)
             self.doubt_order()
             for account in self.accounts.values():
-                liquidation.cover_debts(account)
+                fund.cover_debts(account)
                 for name in account.pools():
                     if account.watches[name].condition == "liquidating":
                         liquidation.proceed(account, name)

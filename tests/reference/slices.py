@@ -17,6 +17,14 @@ class Step:
     is_given: bool = False
 
 
+def penalty(value: Fraction, bankruptcy: Fraction) -> Fraction:
+    """What a close pays to the insurance fund (< 0: is paid) of what it yields above the bankruptcy price."""
+    surplus = floor((value - bankruptcy) / QUANTUM) * QUANTUM
+    if surplus <= 0:
+        return surplus
+    return min(surplus, floor(abs(value) * Fraction(15, 1000) / QUANTUM) * QUANTUM)
+
+
 @dataclass
 class Subaccount:
     """A quote balance and one position, as the chain keeps them; rates of venues/dydx_v4.md, genesis."""
@@ -36,18 +44,26 @@ class Subaccount:
     def is_liquidatable(self, oracle: Fraction) -> bool:
         return self.size != 0 and self.requirement(oracle) > self.collateral(oracle)
 
+    def most(self, oracle: Fraction) -> Fraction:
+        """Notional that a block closes at most."""
+        notional = abs(self.size) * oracle
+        return min(max(min(Fraction(1000), notional), notional / 10), Fraction(100_000))
+
     def delta(self, oracle: Fraction) -> Fraction:
         """Size to close in this block, unsigned."""
-        notional = abs(self.size) * oracle
-        most = min(max(min(Fraction(1000), notional), notional / 10), Fraction(100_000))
+        notional, most = abs(self.size) * oracle, self.most(oracle)
         if notional <= most or abs(self.size) <= self.step:
             return abs(self.size)
         return max(self.step, floor(most / oracle / self.step) * self.step)
 
+    def fillable(self, oracle: Fraction) -> Fraction:
+        """The worst price at which a slice may go."""
+        rating = min(max(1 - self.collateral(oracle) / self.requirement(oracle), Fraction(0)), Fraction(1))
+        return (self.size * oracle - rating * Fraction(3, 2) * self.requirement(oracle)) / self.size
+
     def limit(self, oracle: Fraction) -> Fraction:
         """The fillable price on the tick."""
-        rating = min(max(1 - self.collateral(oracle) / self.requirement(oracle), Fraction(0)), Fraction(1))
-        price = (self.size * oracle - rating * Fraction(3, 2) * self.requirement(oracle)) / self.size
+        price = self.fillable(oracle)
         return (ceil(price / self.tick) if self.size > 0 else floor(price / self.tick)) * self.tick
 
     def bankruptcy(self, oracle: Fraction, delta: Fraction) -> Fraction:
@@ -60,10 +76,7 @@ class Subaccount:
         """Close a slice at a price within its limit."""
         sign = 1 if self.size > 0 else -1
         value = sign * delta * price
-        surplus = floor((value - self.bankruptcy(oracle, delta)) / QUANTUM) * QUANTUM
-        paid = surplus
-        if surplus > 0:
-            paid = min(surplus, floor(abs(value) * Fraction(15, 1000) / QUANTUM) * QUANTUM)
+        paid = penalty(value, self.bankruptcy(oracle, delta))
         self.quote += value - paid
         self.size -= sign * delta
         return Step(price, delta, paid)

@@ -19,6 +19,7 @@ class Tape:
         self.run = run
         self.orders = []
         self.last = Fraction(0)
+        self.last_time = 0
         self.side = 0
         self.is_closed = False
         self.level = None  # the present unbroken run of trades at one price, its volume ...
@@ -119,7 +120,7 @@ class Tape:
         else:
             self.average += 0.05 * (float(self.volume) - self.average)
             self.level, self.volume = price, units
-        self.last, self.side = price, side
+        self.last, self.side, self.last_time = price, side, self.run.now
         left = quantity
         for order in list(self.orders):
             if order.kind == "market" or order.takes:

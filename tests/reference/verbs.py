@@ -5,7 +5,6 @@ from fractions import Fraction
 
 from reference.inputs import ATOM
 from reference.ledger import OUTSIDE, TRANSIT, fees_of
-from reference.margin import bracket
 from reference.orders import Order
 from reference.rounding import floor
 
@@ -66,12 +65,25 @@ class Verbs:
                 order.reduce_only = True  # against its leg an order of hedge mode can only reduce
             if order.is_reducing and not account.reducible(order):
                 return "NOTHING_TO_REDUCE"
+        if self.is_too_large(account, order, tape):
+            return "ABOVE_MAXIMUM"
         if order.kind in ("stop", "take"):
             prices = {"mark": self.run.marks, "index": self.run.indexes}
             price = tape.last if order.source == "last" else prices[order.source].get(order.contract.address)
             if price and order.is_beyond(price):
                 return "WOULD_TRIGGER"
         return ""
+
+    def is_too_large(self, account, order, tape):
+        """Return whether an order is worth more than the venue takes (hyperliquid.md, contracts)."""
+        limits = account.house.order_values
+        if not limits or order.contract.kind == "spot":
+            return False
+        allowed = order.contract.tiers[0].leverage
+        most = [value for leverage, value in limits if leverage <= allowed][-1] * (10 if order.kind == "limit" else 1)
+        value = order.contract.notional(order.quantity, order.price or tape.last)
+        self.run.doubt_near(value, most, value)
+        return value > most
 
     def protect(self, account, key, contract, leg, kind, level, source):
         """Keep one resident stop of a kind for a whole position: another level replaces the standing one."""
@@ -100,11 +112,13 @@ class Verbs:
 
     def leverage(self, account, contract, leverage):
         """Set the margin leverage: bracket and available balance permitting; of an isolated position it only rises."""
-        address, old = contract.address, account.leverage[contract.address]
+        address, old, house = contract.address, account.leverage[contract.address], account.house
+        if house.whole_leverage and leverage.denominator > 1:
+            return "LEVERAGE_NOT_WHOLE"
         for key in [key for key in account.positions if key[0] == address]:
-            bids, asks, _ = account.holding(key)
-            held = contract.notional(account.positions[key].quantity, self.run.marks[address])
-            if bracket(contract.tiers, held + max(bids, asks)).leverage < leverage:
+            leg = account.leg(key)
+            value = leg.notional + max(leg.bids, leg.asks) if house.refuses_above_bracket else Fraction(0)
+            if house.leverage_allowed(leg, value) < leverage:
                 return "LEVERAGE_ABOVE_TIER"
             if account.isolated[address] and account.positions[key].quantity and leverage < old:
                 return "INSUFFICIENT_MARGIN"
@@ -141,8 +155,9 @@ class Verbs:
         account.wallets[key] += atoms
         pool = account.pool(key)
         if atoms < 0:
-            self.run.doubt_near(pool.equity, pool.initial, 0)
-            if pool.equity < pool.initial:
+            least = max(pool.initial, pool.notional * account.house.stays)
+            self.run.doubt_near(pool.equity, least, 0)
+            if pool.equity < least:
                 account.wallets[key] -= atoms
                 return "INSUFFICIENT_MARGIN"
         self.run.look(account)
@@ -151,11 +166,19 @@ class Verbs:
     # ------------------------------------------------------------------ money
 
     def free(self, account, asset):
-        """Return the atoms that may leave: the wallet, and no more than is available without open profit."""
-        pool = account.pool(asset)
-        profit = max(Fraction(0), pool.equity - pool.wallet)
-        available = floor((account.available(asset) - profit) / ATOM)
-        return max(0, min(account.cross(asset) - account.locked(asset), available))
+        """Return the atoms that may leave: the wallet, and no more than is available without open profit.
+
+        Where a share of the notional must stay, that counts instead of the profit (hyperliquid.md, margin).
+        """
+        pool, house = account.pool(asset), account.house
+        if house.lends_profit:
+            return max(0, floor(account.available(asset) / ATOM))
+        kept = max(Fraction(0), pool.equity - pool.wallet + sum(leg.loss_in_equity for leg in pool.legs))
+        if house.stays and pool.notional:
+            kept = max(Fraction(0), pool.notional * house.stays - pool.initial - pool.orders)
+        available = floor((account.available(asset) - kept) / ATOM)
+        wallet = account.cross(asset) - account.locked(asset) - max(0, account.session_profit)
+        return max(0, min(wallet, available))
 
     def deposit(self, account, asset, amount):
         """Pay money in."""
