@@ -42,7 +42,6 @@ cdef class Context:
     cdef readonly list account_assets        # home asset of each account: where its first balance is
     cdef readonly list delays                # venues.delay.Delay of each account
     cdef PyObject **delay_rows               # the same
-    cdef int64_t *taker_fees                 # [account * n_instruments + instrument], 1e-10
     cdef double *slippage                    # by account
     cdef readonly list verbs                 # requests other than orders, in order of sending
     cdef readonly dict tags

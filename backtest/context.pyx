@@ -72,13 +72,12 @@ cdef class Context:
         self.addresses = {}
         self.delays = delays
         self.delay_rows = <PyObject **> calloc(m + 1, sizeof(PyObject *))
-        self.taker_fees = <int64_t *> calloc(m * n + 1, sizeof(int64_t))
         self.slippage = <double *> calloc(m + 1, sizeof(double))
         self.state_rows = <PyObject **> calloc(m + 1, sizeof(PyObject *))
         self.book_rows = <PyObject **> calloc(n + 1, sizeof(PyObject *))
         self.funding = <FundingView *> calloc(n + 1, sizeof(FundingView))
         self.locked = <int64_t **> calloc(m + 1, sizeof(int64_t *))
-        if (self.delay_rows == NULL or self.taker_fees == NULL or self.slippage == NULL or self.funding == NULL
+        if (self.delay_rows == NULL or self.slippage == NULL or self.funding == NULL
                 or self.locked == NULL or self.state_rows == NULL or self.book_rows == NULL):
             raise MemoryError("context: no memory")
         for i in range(m):
@@ -89,7 +88,7 @@ cdef class Context:
             if self.locked[i] == NULL:
                 raise MemoryError("context: no memory")
             for j in range(n):
-                self.taker_fees[i * n + j] = taker_fees[i][j]
+                (<AccountState> states[i]).taker_fees[j] = taker_fees[i][j]
         for info in infos:
             self.addresses.setdefault(info.symbol, []).append(info.index)
             self.addresses[info.address] = [info.index]
@@ -108,7 +107,6 @@ cdef class Context:
         free(self.state_rows)
         free(self.book_rows)
         free(self.delay_rows)
-        free(self.taker_fees)
         free(self.slippage)
         free(self.funding)
 
@@ -126,8 +124,8 @@ cdef class Context:
         self.warming = warming
 
     def set_taker_fee(self, int account, int instrument, int64_t rate):
-        """Set the taker rate, 1e-10, that sizes by value are made with."""
-        self.taker_fees[account * self.world.n_instruments + instrument] = rate
+        """Set the taker rate, 1e-10, that sizes by value and margins are made with."""
+        self.state(account).taker_fees[instrument] = rate
 
     def end_warmup(self):
         """From now on orders are taken; timers that were to go off once in the warm-up do so now."""

@@ -4,7 +4,7 @@ import difflib
 
 from libc.math cimport floor, fmax, isnan
 from venues.collateral cimport leaving
-from venues.contract cimport INVERSE, OF_LEVERAGE, OF_TIER, QUANTO, SPOT, Contract
+from venues.contract cimport INVERSE, OF_LEVERAGE, OF_TIER, QUANTO, SPOT, Contract, reserved_fee
 from venues.leg_margin cimport fee_to_close, initial_rate
 from venues.margin cimport Leg, leg_notional
 from venues.state cimport AccountState, PoolState, Slot
@@ -50,6 +50,7 @@ cdef int64_t to_units(Context context, int32_t account, int32_t instrument, Size
     cdef const Contract *c = context.world.contracts[instrument]
     cdef double reference = context.price(instrument) if price == 0 else context.world.price_value(instrument, price)
     cdef double quantity = size.value, rate, leverage
+    cdef int64_t taker
     if size.kind != BY_QUANTITY and reference <= 0.0:
         raise OrderError(
             f"{context.infos[instrument].address} has no price yet, so {NAMES[size.kind]}= cannot be turned into a "
@@ -58,7 +59,8 @@ cdef int64_t to_units(Context context, int32_t account, int32_t instrument, Size
         raise OrderError(
             f"{context.infos[instrument].address} is a quanto contract, whose value is in {context.assets[c.settle]}: "
             f"{NAMES[size.kind]}= has no meaning; use quantity=, value= or leverage=")
-    rate = context.taker_fees[account * context.world.n_instruments + instrument] * 1e-10
+    taker = context.state(account).taker_fees[instrument]
+    rate = taker * 1e-10
     if size.kind == BY_DELTA:
         quantity = size.value * reference / c.multiplier if c.kind == INVERSE else size.value / c.multiplier
     elif size.kind == BY_NOTIONAL:
@@ -81,7 +83,7 @@ cdef int64_t to_units(Context context, int32_t account, int32_t instrument, Size
         else:
             # value = margin + fee = N / leverage + N x rate, in the settle asset; margin may hold the fee to close too
             leverage = context.state(account).leverage[instrument]
-            rate += fee_to_close(c, 1.0, side if side != 0 else size.value, leverage)
+            rate += fee_to_close(c, reserved_fee(c, taker), 1.0, side if side != 0 else size.value, leverage)
             quantity = size.value * leverage / (1.0 + rate * leverage)
             if c.initial_rule != OF_LEVERAGE:
                 quantity = affordable_notional(c, size.value, rate, reference, leverage)

@@ -16,19 +16,19 @@ def both(scenario):
     return run, both_sides.differences(both_sides.seen(made, trader), both_sides.told(run))
 
 
-def agreed(told):
+def agreed(told, doubtful=DOUBTFUL):
     """Assert that both agree on every (name, scenario) without a doubt; return what happened in them, counted."""
-    happened, differing, doubtful, n = Counter(), [], 0, 0
+    happened, differing, doubts, n = Counter(), [], 0, 0
     for name, scenario in told:
         run, found = both(scenario)
         n += 1
         if run.doubts:
-            doubtful += 1
+            doubts += 1
             continue
         differing += [(name, line) for line in found]
         happened.update(kinds_of(run))
     assert not differing
-    assert doubtful <= max(1, DOUBTFUL * n)
+    assert doubts <= max(1, doubtful * n)
     return happened
 
 

@@ -139,7 +139,10 @@ WORLDS = {
 MARGINED = tuple(world for world in WORLDS if world != "spot")
 # one account each at the other venues, in all modes that they have
 ELSEWHERE = {
-    "bybit linear": ((linear("X", BYBIT, table=STEP_TIERS, clearance="0"), linear("Y", BYBIT, clearance="0")), (BYBIT,)),
+    "bybit linear": (
+        (linear("X", BYBIT, table=STEP_TIERS, clearance="0"), linear("Y", BYBIT, clearance="0")), (BYBIT,),
+    ),
+    "two at bybit": ((linear("X", BYBIT, table=STEP_TIERS, clearance="0"),), (BYBIT, BYBIT)),
     "bybit inverse": ((inverse("X", venue=BYBIT, clearance="0"),), (BYBIT,)),
     "okx linear": (tuple(linear(coin, OKX, table=QUANTITY_TIERS, clearance="0") for coin in "XY"), (OKX,)),
     "okx inverse": ((inverse("X", venue=OKX, table=CONTRACT_TIERS, clearance="0"),), (OKX,)),

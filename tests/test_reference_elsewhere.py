@@ -3,13 +3,14 @@
 from fractions import Fraction
 
 import pytest
-from agreement import agreed, both
+from agreement import DOUBTFUL, agreed, both
 from generators import ELSEWHERE, slide, storm
 from reference import courses, houses, slices
 
 MANY = range(1_000, 1_040)
 SEEDS = {  # of storms and of slides
     "bybit linear": ((37, 12, 15), (1,)),
+    "two at bybit": ((34, 38, 0, 7), (1,)),
     "bybit inverse": ((30, 8, 17), (26,)),
     "okx linear": ((19, 32, 17), (26,)),
     "okx inverse": ((37, 19, 5, 10), (26,)),
@@ -43,7 +44,9 @@ def test_engine_and_reference_agree_and_the_rules_of_the_venue_are_reached(world
 @pytest.mark.slow
 @pytest.mark.parametrize("world", ELSEWHERE)
 def test_engine_and_reference_agree_in_many_storms_and_slides(world):
-    agreed((f"{make.__name__} {seed}", make(seed, (world,))) for make in (storm, slide) for seed in MANY)
+    told = ((f"{make.__name__} {seed}", make(seed, (world,))) for make in (storm, slide) for seed in MANY)
+    # which of two accounts meets a limited fund first no document says
+    agreed(told, 0.25 if world == "two at bybit" else DOUBTFUL)
 
 
 WRONG = {

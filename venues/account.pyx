@@ -2,7 +2,7 @@
 
 from libc.math cimport ceil, fabs, floor, rint
 from libc.stdint cimport int8_t
-from venues.contract cimport OF_LEVERAGE, QUANTO, SPOT, Contract, notional, quote_notional
+from venues.contract cimport OF_LEVERAGE, QUANTO, SPOT, Contract, notional, quote_notional, reserved_fee
 from venues.leg_margin cimport fee_to_close, initial_rate
 from venues.ledger cimport COUNTERPARTIES, INSURANCE_FUND_ACCOUNT, VENUE_FEES, PostingContext
 from venues.margin_watch cimport MarginWatch
@@ -41,7 +41,7 @@ cdef class Account(MarginWatch):
         self.release(order, quantity)
         order.filled += quantity
         order.filled_value += <double> quantity * <double> price
-        rate = self.maker_fees[order.instrument] if is_maker else self.taker_fees[order.instrument]
+        rate = self.maker_fees[order.instrument] if is_maker else self.state.taker_fees[order.instrument]
         if c.kind == SPOT:
             effect.opened = quantity if order.side > 0 else 0
             self.fill_spot(order, quantity, price, rate, &context, &cost, &fee_asset)
@@ -179,7 +179,8 @@ cdef class Account(MarginWatch):
                 leverage = 1.0 / initial_rate(c, fabs(entry_value(&slot.position, c)), price_value, leverage)
             value = notional(c, self.world.quantity_value(slot.position.instrument, effect.opened), price_value)
             opening = <int64_t> ceil(
-                (value / leverage + fee_to_close(c, value, slot.position.quantity, leverage))
+                (value / leverage + fee_to_close(
+                    c, reserved_fee(c, self.state.taker_fees[c.index]), value, slot.position.quantity, leverage))
                 * self.world.atoms[c.settle] * (1.0 - 1e-15))
             if effect.closed == 0:
                 opening += cost              # the wallet is the initial margin after its fee

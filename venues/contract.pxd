@@ -62,18 +62,17 @@ cdef struct Contract:
     double quantity_unit     # 10^-quantity_scale
     double multiplier        # contract size
     int64_t expiry           # ns; 0 = perpetual
-    double close_fee         # taker rate that margins reserve for closing; 0 = none
     uint8_t isolated_rule    # IsolatedRule
-    uint8_t reserves_fee     # close_fee follows the taker fee
+    uint8_t reserves_fee     # margins reserve the account's taker fee for closing
     uint8_t order_loss_in_equity     # of a cross pool
     uint8_t funding_from_available   # an isolated leg's funding: the cross wallet first
     uint8_t margin_at_index  # margins are valued at the index, not at the mark
     uint8_t cross_at_entry   # margins of a cross leg too are at the entry value, whatever the mark
     uint8_t initial_rule     # InitialRule
-    uint8_t close_fee_is_wide        # the fee to close is that of value and initial margin together
+    uint8_t close_fee_is_wide        # that fee to close is that of value and initial margin together
     uint8_t funding_accrues  # by the part of an interval that a position was held
     uint8_t order_loss_is_free       # the loss that an order would start with is not reserved
-    uint8_t close_fee_at_mark        # the fee to close is that at the mark, inside maintenance only
+    uint8_t close_fee_at_mark        # that fee is the one at the mark, inside maintenance only
     uint8_t tiers_by_quantity        # floors of tiers are quantities; a tier's rate is of the whole position
     uint8_t funding_is_capped        # what a cross pool pays leaves it above its maintenance
     uint8_t funding_at_index         # funding is paid on the index, not on the mark
@@ -86,6 +85,10 @@ cdef struct Contract:
     double interest_upper    # ... to 1 here; 0 = it does not
     double open_interest     # quantity, of the latest row in the data
     const TierTable *tiers   # owned by the rule book; swapped on its date; NULL = none
+
+# The rate that margins reserve for closing, of an account's taker fee in 1e-10; 0 = none.
+cdef inline double reserved_fee(const Contract *c, int64_t taker) noexcept nogil:
+    return taker * 1e-10 if c.reserves_fee else 0.0
 
 # abs(quantity) x size x price (linear, spot) or abs(quantity) x size / price (inverse); settle asset
 cdef double notional(const Contract *c, double quantity, double price) noexcept nogil
@@ -110,7 +113,6 @@ cdef class ContractBox:
     cdef readonly object instrument      # venues.Instrument in force
     cdef readonly TierBox tiers          # None = no table (contract.tiers is NULL); keeps the table alive
     cdef int _limits(self, object instrument) except -1
-    cdef int _reserve(self) except -1
     # of a date; upper 0 = the initial rate does not follow open interest
     cpdef int set_interest_caps(self, double lower, double upper) except -1
     # contract.tiers = the new table

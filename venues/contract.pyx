@@ -200,10 +200,6 @@ cdef class ContractBox:
         cdef int64_t maker_rate = mantissa(maker, RATE_SCALE, f"{self.instrument.symbol}: maker fee")
         self.contract.taker_fee = mantissa(taker, RATE_SCALE, f"{self.instrument.symbol}: taker fee")
         self.contract.maker_fee = maker_rate
-        return self._reserve()
-
-    cdef int _reserve(self) except -1:
-        self.contract.close_fee = self.contract.taker_fee * 1e-10 if self.contract.reserves_fee else 0.0
         return 0
 
     cpdef int set_margin(self, object margin) except -1:
@@ -226,7 +222,7 @@ cdef class ContractBox:
         c.funding_at_index = margin.funding_price == "index"
         c.whole_leverage = margin.whole_leverage
         c.transfer_share = margin.transfer_share
-        return self._reserve()
+        return 0
 
     cpdef int set_value_limits(self, double market, double limit) except -1:
         """Set the largest notional of one market and of one limit order, quote currency; 0 = none."""

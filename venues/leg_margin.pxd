@@ -1,6 +1,6 @@
 """What a venue's margin rules make of one leg: valued at the mark or at its entry, the fee to close inside or not.
 
-A contract without a close_fee, valued at the mark, is Binance's case: everything here is then zero or the plain rule.
+A leg without a close_fee, valued at the mark, is Binance's case: everything here is then zero or the plain rule.
 Bybit (venues/bybit.md section 3): fee to close = value at the bankruptcy price x taker rate, inside initial and
 maintenance margin; of an isolated leg it is fixed, and maintenance may be that of the entry value whatever the mark.
 BitMEX (venues/bitmex.md section 3): that fee is of value and initial margin together, the initial rate at least what
@@ -29,11 +29,13 @@ cdef inline double shrinks_at_close(const Contract *c, double side) noexcept nog
     """The same for the fee to close that margins reserve."""
     return -1.0 if c.close_fee_is_wide else shrinks(c, side)
 
-cdef inline double fee_to_close(const Contract *c, double value, double side, double leverage) noexcept nogil:
-    """Fee to close, inside the margins, at the price where value / leverage is lost."""
-    if c.close_fee == 0.0 or c.close_fee_at_mark:
+cdef inline double fee_to_close(
+    const Contract *c, double rate, double value, double side, double leverage
+) noexcept nogil:
+    """Fee to close at a rate, inside the margins, at the price where value / leverage is lost."""
+    if rate == 0.0 or c.close_fee_at_mark:
         return 0.0
-    return value * (1.0 - shrinks_at_close(c, side) / leverage) * c.close_fee
+    return value * (1.0 - shrinks_at_close(c, side) / leverage) * rate
 
 cdef inline double size_rate(const Contract *c, double value, double price) noexcept nogil:
     """What the size of a position, in coins, adds to its rates."""
@@ -67,14 +69,14 @@ cdef inline double initial_rate(const Contract *c, double value, double price, d
     asked = 1.0 / max_leverage(c.tiers, value) + size_rate(c, value, price)
     return asked if c.initial_rule == OF_TIER else max(asked, 1.0 / leverage)
 
-cdef inline double initial_margin(
-    const Contract *c, double value, double price, double side, double leverage
-) noexcept nogil:
+cdef inline double initial_margin(const Leg *leg, double value) noexcept nogil:
+    """Initial margin of a value of a leg's contract, the fee to close inside it."""
+    cdef double leverage = leverage_now(leg)
     cdef double rate
-    if c.initial_rule == OF_LEVERAGE:
-        return value / leverage + fee_to_close(c, value, side, leverage)
-    rate = initial_rate(c, value, price, leverage)
-    return value * rate + fee_to_close(c, value, side, 1.0 / rate)
+    if leg.contract.initial_rule == OF_LEVERAGE:
+        return value / leverage + fee_to_close(leg.contract, leg.close_fee, value, leg.quantity, leverage)
+    rate = initial_rate(leg.contract, value, leg.mark, leverage)
+    return value * rate + fee_to_close(leg.contract, leg.close_fee, value, leg.quantity, 1.0 / rate)
 
 cdef inline bint _is_at_entry(const Pool *pool, const Leg *leg) noexcept nogil:
     """Whether initial margin and fee to close are those of the entry value."""
@@ -88,26 +90,26 @@ cdef inline double leg_initial(const Pool *pool, const Leg *leg) noexcept nogil:
     cdef double value = notional(leg.contract, leg.quantity, leg.mark)
     if _is_at_entry(pool, leg):
         value = fabs(leg.entry_value)
-    return initial_margin(leg.contract, value, leg.mark, leg.quantity, leverage_now(leg)) * leg.at_index
+    return initial_margin(leg, value) * leg.at_index
 
 cdef inline double floating_fee(const Pool *pool, const Leg *leg) noexcept nogil:
     """Fee to close inside maintenance, per unit of notional at the mark."""
     if leg.contract.close_fee_at_mark:
-        return leg.contract.close_fee
-    if leg.contract.close_fee == 0.0 or _is_at_entry(pool, leg):
+        return leg.close_fee
+    if leg.close_fee == 0.0 or _is_at_entry(pool, leg):
         return 0.0
-    return (1.0 - shrinks_at_close(leg.contract, leg.quantity) / leg.leverage) * leg.contract.close_fee
+    return (1.0 - shrinks_at_close(leg.contract, leg.quantity) / leg.leverage) * leg.close_fee
 
 cdef inline double fixed_fee(const Pool *pool, const Leg *leg) noexcept nogil:
     """Fee to close inside maintenance that does not move with the mark."""
     cdef double value = fabs(leg.entry_value)
     cdef double sign = shrinks(leg.contract, leg.quantity)
-    cdef double rate = leg.contract.close_fee
+    cdef double rate = leg.close_fee
     if rate == 0.0 or leg.quantity == 0.0 or leg.contract.close_fee_at_mark or not _is_at_entry(pool, leg):
         return 0.0
     if is_fixed(pool, leg):
         return fee_to_close(
-            leg.contract, value, leg.quantity, 1.0 / initial_rate(leg.contract, value, leg.mark, leg.leverage))
+            leg.contract, rate, value, leg.quantity, 1.0 / initial_rate(leg.contract, value, leg.mark, leg.leverage))
     # At the price where the wallet is gone after that fee (page of 2026-05: extra margin / (1 +- taker rate))
     return max(0.0, (value - sign * pool.wallet) / (1.0 - sign * rate)) * rate
 
@@ -131,7 +133,7 @@ cdef inline double leverage_limit(const Contract *c, double value, double price)
 cdef inline double margin_required(const Pool *pool, const Leg *leg) noexcept nogil:
     """Maintenance margin of a leg, settle asset."""
     cdef double value = notional(leg.contract, leg.quantity, leg.mark)
-    if leg.contract.close_fee == 0.0 and not _is_at_entry(pool, leg):
+    if leg.close_fee == 0.0 and not _is_at_entry(pool, leg):
         return (tier_requirement(leg.contract, leg.quantity, value)
                 + value * size_rate(leg.contract, value, leg.mark)) * leg.at_index
     if is_fixed(pool, leg):
@@ -145,11 +147,11 @@ cdef inline bint has_fixed_fee(const Pool *pool, const Leg *leg) noexcept nogil:
 
 cdef inline double order_fees(const Leg *leg, double bids, double asks) noexcept nogil:
     """Fee to open and fee to close of what orders add, the dearer side (Order Cost: value / L + both fees)."""
-    if leg.contract.close_fee == 0.0:
+    if leg.close_fee == 0.0:
         return 0.0
     return max(0.0, max(
-        bids * leg.contract.close_fee + fee_to_close(leg.contract, bids, 1.0, leg.leverage),
-        asks * leg.contract.close_fee + fee_to_close(leg.contract, asks, -1.0, leg.leverage)))
+        bids * leg.close_fee + fee_to_close(leg.contract, leg.close_fee, bids, 1.0, leg.leverage),
+        asks * leg.close_fee + fee_to_close(leg.contract, leg.close_fee, asks, -1.0, leg.leverage)))
 
 cdef inline bint loss_reduces_equity(const Pool *pool, const Leg *leg) noexcept nogil:
     """Whether the loss that open orders would start with is taken from equity, not added to their margin."""

@@ -67,7 +67,7 @@ cdef Line line_of(const Group *group, double x, bint with_maintenance) noexcept 
             if has_fixed_fee(group.pool, leg):
                 line.constant -= fixed_fee(group.pool, leg) * leg.conversion
             else:
-                line.slope -= size * leg.contract.close_fee
+                line.slope -= size * leg.close_fee
             continue
         if is_fixed(group.pool, leg):
             line.constant -= margin_required(group.pool, leg) * leg.conversion

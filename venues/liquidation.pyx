@@ -192,7 +192,7 @@ cdef class Liquidator:
         """Offer the difference to a lower tier that suffices, once; else the position is taken over."""
         cdef Leg *leg = &pool.pool.legs[at]
         cdef double limit = bankruptcy_price(&pool.pool, at)
-        cdef double needed = step_down(&pool.pool, at, self.worst_price(account, leg), leg.contract.close_fee)
+        cdef double needed = step_down(&pool.pool, at, self.worst_price(account, leg), leg.close_fee)
         cdef int64_t lot = max(<int64_t> 1, leg.contract.lot)
         cdef int64_t quantity = <int64_t> ceil(needed / leg.contract.quantity_unit / lot - 1e-9) * lot
         cdef Order *order
@@ -243,7 +243,7 @@ cdef class Liquidator:
         """Quantity units of a leg that bring the pool back to its requirement, after price and fee, else all."""
         cdef Leg *leg = &pool.pool.legs[at]
         cdef double price = self.worst_price(account, leg)
-        cdef double rate = <double> leg.contract.clearance_fee * 1e-10 + leg.contract.close_fee
+        cdef double rate = <double> leg.contract.clearance_fee * 1e-10 + leg.close_fee
         cdef Course *course = &self.courses[(<Account> self.accounts[account]).venue]
         cdef double needed = reduction(&pool.pool, at, price, rate, course.target)
         cdef int64_t lot = max(<int64_t> 1, leg.contract.lot)

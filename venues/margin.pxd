@@ -11,6 +11,7 @@ cdef struct Leg:             # one position as margin sees it; floats, because r
     double mark              # the price that margin uses
     double at_index          # index / mark where margins are valued at the index; always set it, 1 = at the mark
     double leverage          # margin leverage set, >= 1
+    double close_fee         # rate that margins reserve for closing: always set it, 0 = none
     double conversion        # settle asset -> unit of the pool: always set it, 1 in a pool of one asset
     double bids              # open buy orders that may increase: notional at their prices, settle asset
     double asks              # the same for sells

@@ -100,7 +100,7 @@ cdef void standard_risk(const Pool *pool, Risk *out) noexcept nogil:
         if has_fixed_fee(pool, leg):
             out.close_fees += fixed_fee(pool, leg) * leg.conversion
             continue
-        fee = size * leg.contract.close_fee * leg.conversion
+        fee = size * leg.close_fee * leg.conversion
         out.close_fees += fee
         out.signed_close_fees += shrinks(leg.contract, leg.quantity) * fee
     out.equity = pool.wallet - loss + out.unrealized

@@ -2,7 +2,7 @@
 
 from libc.math cimport fabs
 
-from venues.contract cimport INVERSE, Contract, ContractBox, notional
+from venues.contract cimport INVERSE, Contract, ContractBox, notional, reserved_fee
 from venues.margin cimport Leg, order_margin
 
 from typing import NamedTuple
@@ -95,6 +95,7 @@ def order_cost(
     leg.mark = mark
     leg.at_index = 1.0
     leg.leverage = leverage
+    leg.close_fee = reserved_fee(box.contract, box.contract.taker_fee)
     leg.bids = notional(box.contract, quantity, price) if side > 0 else 0.0
     leg.asks = notional(box.contract, quantity, price) if side < 0 else 0.0
     margin = order_margin(&leg)

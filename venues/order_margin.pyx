@@ -97,7 +97,7 @@ cdef class OrderMargin(Wallet):
                 price = <int64_t> ceil(order.margin_price * self.world.divisors[order.instrument] * (1.0 - 1e-15))
             fee(c, quantity, price, 10000000000, &out)
             if not self.fee_in_received:
-                fee(c, quantity, price, self.taker_fees[order.instrument], &extra)
+                fee(c, quantity, price, self.state.taker_fees[order.instrument], &extra)
             return out + extra           # truncated as the postings will be: a balance of just that much is enough
         return self.base_atoms(c, quantity)
 
@@ -111,7 +111,7 @@ cdef class OrderMargin(Wallet):
         while quantity > 0:
             fee(c, quantity, price, 10000000000, &need)
             if not self.fee_in_received:
-                fee(c, quantity, price, self.taker_fees[order.instrument], &extra)
+                fee(c, quantity, price, self.state.taker_fees[order.instrument], &extra)
             if need + extra <= have:
                 break
             # By the share that can be paid, at least one lot less.

@@ -3,7 +3,7 @@
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.stdint cimport int8_t, int32_t, int64_t
 
-from venues.contract cimport INVERSE, Contract, ContractBox
+from venues.contract cimport INVERSE, Contract, ContractBox, reserved_fee
 from venues.margin cimport (
     Band, Leg, Pool, Risk, bankruptcy_price, joint_bankruptcy_price, leg_maintenance, leg_notional, leg_unrealized,
     liquidation_price, standard_risk, standard_slack,
@@ -115,6 +115,7 @@ cdef class PoolBox:
         if index is not None and box.contract.margin_at_index:
             leg.at_index = <double> index / mark
         leg.leverage = leverage
+        leg.close_fee = reserved_fee(box.contract, box.contract.taker_fee)
         leg.conversion = conversion
         leg.bids = bids
         leg.asks = asks
@@ -296,6 +297,7 @@ def risk_arrays(
                     legs[row].entry_value = _entry_value(legs[row].contract, quantity[row], entry_price[row])
                 legs[row].mark = mark[row]
                 legs[row].leverage = leverage[row]
+                legs[row].close_fee = reserved_fee(legs[row].contract, legs[row].contract.taker_fee)
                 legs[row].conversion = 1.0
                 legs[row].at_index = 1.0
                 legs[row].bids = 0.0
@@ -355,6 +357,7 @@ def price_arrays(
         with nogil:
             for row in range(quantity.shape[0]):
                 leg.contract = contracts[contract[row]]
+                leg.close_fee = reserved_fee(leg.contract, leg.contract.taker_fee)
                 leg.quantity = quantity[row]
                 leg.entry_value = _entry_value(leg.contract, quantity[row], entry_price[row])
                 leg.mark = entry_price[row]

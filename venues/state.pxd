@@ -73,6 +73,7 @@ cdef class AccountState:
     cdef int32_t *slot_of            # [instrument * 3 + leg + 1]; -1 = none
     cdef int32_t *cross_pool         # by settle asset
     cdef double *leverage            # margin leverage set, by instrument
+    cdef int64_t *taker_fees         # 1e-10, by instrument: margins may reserve them for closing
     cdef uint8_t *isolated           # margin mode, by instrument
     cdef Slot **slots
     cdef readonly int32_t n_slots

@@ -4,7 +4,7 @@ from libc.math cimport INFINITY
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memmove
 from venues.collateral cimport Haircut, counted, haircut_of
-from venues.contract cimport SPOT, Contract
+from venues.contract cimport SPOT, Contract, reserved_fee
 from venues.margin cimport Leg, leg_unrealized, nearest_liquidation
 from venues.position cimport entry_value
 
@@ -36,8 +36,9 @@ cdef class AccountState:
         self.cross_pool = <int32_t *> calloc(world.n_assets + 1, sizeof(int32_t))
         self.slot_of = <int32_t *> calloc(3 * n + 1, sizeof(int32_t))
         self.leverage = <double *> calloc(n + 1, sizeof(double))
+        self.taker_fees = <int64_t *> calloc(n + 1, sizeof(int64_t))
         self.isolated = <uint8_t *> calloc(n + 1, sizeof(uint8_t))
-        if (self.session_profit == NULL or self.balances == NULL or self.earmarked == NULL
+        if (self.taker_fees == NULL or self.session_profit == NULL or self.balances == NULL or self.earmarked == NULL
                 or self.haircuts == NULL or self.cross_pool == NULL
                 or self.slot_of == NULL or self.leverage == NULL or self.isolated == NULL):
             raise MemoryError("account: no memory")
@@ -68,6 +69,7 @@ cdef class AccountState:
         free(self.cross_pool)
         free(self.slot_of)
         free(self.leverage)
+        free(self.taker_fees)
         free(self.isolated)
 
     def configure(self, int instrument, double leverage, bint isolated):
@@ -284,6 +286,7 @@ cdef class AccountState:
         for i in range(pool.pool.count):
             leg = &pool.pool.legs[i]
             leg.mark = self.world.prices[leg.contract.index].mark_value
+            leg.close_fee = reserved_fee(leg.contract, self.taker_fees[leg.contract.index])
             if leg.contract.margin_at_index:
                 index = self.world.prices[leg.contract.index].index_value
                 leg.at_index = index / leg.mark if index > 0.0 and leg.mark > 0.0 else 1.0

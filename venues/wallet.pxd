@@ -18,7 +18,6 @@ cdef class Wallet:
     cdef Outbox outbox
     cdef Journal journal
     cdef int64_t *maker_fees             # rates in 1e-10, by instrument
-    cdef int64_t *taker_fees
     cdef readonly double margin_call     # ratio at which the owner is warned
     cdef bint limits                     # enforce what the leverage set allows
     cdef bint flagged                    # a pool must be looked at

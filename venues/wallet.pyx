@@ -60,24 +60,26 @@ cdef class Wallet:
         self.market_buy_factor = 1.0
         self.market_sell_factor = 1.0
         self.maker_fees = <int64_t *> calloc(n + 1, sizeof(int64_t))
-        self.taker_fees = <int64_t *> calloc(n + 1, sizeof(int64_t))
         self.locked = <int64_t *> calloc(state.world.n_assets + 1, sizeof(int64_t))
         self.marks = <double *> calloc(3 * n + 1, sizeof(double))
-        if self.marks == NULL or self.maker_fees == NULL or self.taker_fees == NULL or self.locked == NULL:
+        if self.marks == NULL or self.maker_fees == NULL or self.locked == NULL:
             raise MemoryError("account: no memory")
         for i in range(n):
-            self.maker_fees[i], self.taker_fees[i] = fees[i]
+            self.maker_fees[i], self.state.taker_fees[i] = fees[i]
 
     def __dealloc__(self):
         free(self.maker_fees)
-        free(self.taker_fees)
         free(self.locked)
         free(self.marks)
 
     def set_fees(self, int instrument, int64_t maker, int64_t taker):
-        """Set the rates of an instrument, 1e-10."""
+        """Set the rates of an instrument, 1e-10; where margins reserve the fee of closing they are looked at anew."""
+        cdef int32_t i
         self.maker_fees[instrument] = maker
-        self.taker_fees[instrument] = taker
+        self.state.taker_fees[instrument] = taker
+        if self.world.contracts[instrument].reserves_fee:
+            for i in range(self.state.n_pools):
+                self.flag(self.state.pools[i])
 
     def assume_prices(self, double buy_markup, double sell_markup):
         """Set the venue's relative additions to the last price at which market orders are margined."""

@@ -4,9 +4,6 @@ A course takes the account, the pool's name and the pool, and returns "again" wh
 "wait" when an order is out or its time has not come, and "take over" when the rest goes to the fund.
 """
 
-from dataclasses import replace
-from fractions import Fraction
-
 from reference.fills import book
 from reference.inputs import SECOND
 from reference.margin import least_reduction

@@ -51,7 +51,10 @@ def post(account, key, amount):
     others, own = others_of(contract.venue), amount
     if account.house.funding_from == "available" and account.isolated[key[0]]:
         # bybit.md section 9: the available balance first, what it lacks from the position's margin
-        free = max(0, min(floor(account.available(contract.settle) / ATOM), account.cross(contract.settle)))
+        available = account.available(contract.settle) / ATOM
+        free = max(0, min(floor(available), account.cross(contract.settle)))
+        if -amount >= free:
+            account.run.doubt_step(available, also_on=True)
         own = min(0, amount + free) if amount < 0 else 0
         account.post(others, contract.settle, "funding", amount - own)
     account.post(others, contract.settle, "funding", own, key)

@@ -24,7 +24,7 @@ def subaccount(pool):
 
 
 def proceed(account, name):
-    """Go on with the liquidation of a pool; returns "wait", or at its end "over", "settle" when debts are to be paid."""
+    """Go on with the liquidation of a pool; returns "wait", "over", or "settle": over, with debts to be paid."""
     run, watch = account.run, account.watches[name]
     if not watch.has_begun:
         watch.has_begun, watch.has_stepped, watch.step = True, False, 0
