@@ -17,7 +17,7 @@ def module(cache: Path, source: Path, flags: list[str]) -> Path:
     import backtest
 
     tree = Path(backtest.__file__).parent.parent
-    contracts = sorted((tree / "backtest").glob("*.pxd")) + sorted((tree / "feeds").glob("*.pxd"))
+    contracts = sorted(path for package in ("feeds", "venues", "backtest") for path in (tree / package).glob("*.pxd"))
     folder = cache / "build" / f"{source.stem}-{_digest([source, *contracts], flags)}"
     if list(folder.glob(f"{source.stem}*.so")):
         return folder
