@@ -28,14 +28,14 @@ def venues() -> str:
 
 def downloads() -> str:
     """Return what can be downloaded from where."""
-    from feeds.download.capabilities import listed
+    from feeds.downloads.capabilities import listed
 
     return _ways(listed())
 
 
 def channels() -> str:
     """Return what can be recorded from where."""
-    from feeds.download.live.channels import listed
+    from feeds.downloads.live.channels import listed
 
     return _ways(listed())
 

@@ -8,8 +8,8 @@ from feeds.errors import FeedError, LevdynError
 if TYPE_CHECKING:
     from feeds.catalog import Catalog
     from feeds.dataset import Dataset, Stream
-    from feeds.download.live.run import record
-    from feeds.download.run import download
+    from feeds.downloads.live.run import record
+    from feeds.downloads.run import download
     from feeds.frames import from_pandas
     from feeds.importing import from_ccxt, import_file, import_files
     from feeds.synthetic import sample
@@ -36,12 +36,12 @@ _HOMES = {
     "Catalog": "feeds.catalog",
     "Dataset": "feeds.dataset",
     "Stream": "feeds.dataset",
-    "download": "feeds.download.run",
+    "download": "feeds.downloads.run",
     "from_ccxt": "feeds.importing",
     "from_pandas": "feeds.frames",
     "import_file": "feeds.importing",
     "import_files": "feeds.importing",
-    "record": "feeds.download.live.run",
+    "record": "feeds.downloads.live.run",
     "sample": "feeds.synthetic",
     "validate": "feeds.validation",
 }

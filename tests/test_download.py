@@ -327,10 +327,3 @@ def test_error_about_a_signed_request_shows_no_part_of_it(exchange, tmp_path, mo
     assert "status 500" in text
     assert "signature" not in text
     assert "of-the-user" not in text
-
-
-def test_python_calls_the_package_whichever_way_it_was_imported(exchange, tmp_path):
-    import feeds.download.http
-
-    assert callable(feeds.download)
-    assert callable(feeds.download.http.Client)

@@ -13,7 +13,7 @@ from loopback.use import fetched, statuses, stored
 
 import feeds
 from feeds.ccxt_ids import CCXT_IDS
-from feeds.download import capabilities
+from feeds.downloads import capabilities
 from feeds.errors import FeedError
 
 START = "2026-11-08"

@@ -9,7 +9,7 @@ from loopback.truth import World
 from loopback.use import TestClock, bytes_below, statuses
 
 from backtest.cli import main
-from feeds.download import endpoints, pace
+from feeds.downloads import endpoints, pace
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_progress_tells_how_far_it_is(redirected, tmp_path, monkeypatch, capsys)
     from rich.console import Console
 
     from backtest.commands import download, output
-    from feeds.download.report import Progress
+    from feeds.downloads.report import Progress
 
     monkeypatch.setattr(output, "screen", lambda **_: Console(force_terminal=True, width=200, stderr=True))
     seen = Progress(what="BTC trades 2026-11-07", done=3, total=9, rows=1234, bytes=lambda: 5_000_000)

@@ -6,11 +6,11 @@ import pytest
 from loopback.server import Exchange
 from loopback.use import TestClock, client_of, fetched
 
-from feeds.download.credentials import credentials
-from feeds.download.endpoints import ENVIRONMENT, Endpoints, from_environment, parse_pairs
-from feeds.download.exchange import Exchange as Venue
-from feeds.download.http import HostError, RefusedError, as_list
-from feeds.download.pace import Pace
+from feeds.downloads.credentials import credentials
+from feeds.downloads.endpoints import ENVIRONMENT, Endpoints, from_environment, parse_pairs
+from feeds.downloads.exchange import Exchange as Venue
+from feeds.downloads.http import HostError, RefusedError, as_list
+from feeds.downloads.pace import Pace
 from feeds.errors import FeedError
 
 URL = "https://fapi.binance.com/fapi/v1/fundingRate?symbol=BTCUSDT&signature=secret-part"

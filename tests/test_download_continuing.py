@@ -5,7 +5,7 @@ from loopback.server import Exchange
 from loopback.truth import PER_DAY, World, ms
 from loopback.use import bytes_below, fetched, statuses, stored
 
-from feeds.download.rest import binance
+from feeds.downloads.rest import binance
 
 DAY = "2026-11-10"
 VENUES = [

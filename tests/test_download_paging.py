@@ -11,8 +11,8 @@ from loopback.truth import MS_DAY, MS_HOUR, World, ms
 from loopback.use import fetched, stored
 
 import feeds
-from feeds.download.proof import missing_settlements, missing_slots
-from feeds.download.rest.paging import Ids, fill
+from feeds.downloads.proof import missing_settlements, missing_slots
+from feeds.downloads.rest.paging import Ids, fill
 from feeds.errors import FeedError
 
 STEP = 60_000_000_000

@@ -9,9 +9,9 @@ from loopback.truth import World, ms
 from loopback.use import TestClock, bytes_below, client_of, fetched, statuses, stored
 
 import feeds
-from feeds.download import receiving
-from feeds.download.bulk import archive
-from feeds.download.pace import Pace
+from feeds.downloads import receiving
+from feeds.downloads.bulk import archive
+from feeds.downloads.pace import Pace
 
 DAYS = {"kinds": "trades", "start": "2026-11-01", "end": "2026-11-09"}
 

@@ -12,7 +12,7 @@ from loopback.use import bytes_below, fetched, statuses, stored
 
 import feeds
 from backtest.cli import main
-from feeds.download import capabilities
+from feeds.downloads import capabilities
 from feeds.errors import FeedError
 
 NS = 1_000_000
@@ -180,8 +180,8 @@ def test_key_of_the_key_file_is_used_and_not_stored(exchange, tmp_path):
     ],
 )
 def test_instruments_of_one_venue_stand_under_several_exchanges(venue, symbol, exchange_id):
-    from feeds.download.bulk.tardis import exchange_of
-    from feeds.download.windows import Wanted
+    from feeds.downloads.bulk.tardis import exchange_of
+    from feeds.downloads.windows import Wanted
     from feeds.formats.tardis import venue_of
 
     assert exchange_of(Wanted(venue, symbol, feeds.symbols.to_native(venue, symbol), "trades")) == exchange_id

@@ -11,7 +11,7 @@ from loopback.sockets import Sockets, until
 from loopback.use import stored
 
 import feeds
-from feeds.download.live import channels
+from feeds.downloads.live import channels
 
 MS = 1_000_000
 TRADES, FORCED, MARK, DEPTH = (f"btcusdt@{name}" for name in ("aggTrade", "forceOrder", "markPrice@1s", "depth@100ms"))

@@ -6,12 +6,12 @@ import pytest
 
 import feeds
 from feeds.catalog import Catalog
-from feeds.download.endpoints import Endpoints
-from feeds.download.live import channels
-from feeds.download.live.heard import Heard
-from feeds.download.live.shelf import Shelf, Unusable
-from feeds.download.live.tape import LATE_NS, REMEMBERED, Tape
-from feeds.download.windows import Wanted
+from feeds.downloads.endpoints import Endpoints
+from feeds.downloads.live import channels
+from feeds.downloads.live.heard import Heard
+from feeds.downloads.live.shelf import Shelf, Unusable
+from feeds.downloads.live.tape import LATE_NS, REMEMBERED, Tape
+from feeds.downloads.windows import Wanted
 from feeds.findings import Gap
 from feeds.schema import COVERAGES, DAY_NS
 from feeds.times import time_ns
@@ -188,7 +188,7 @@ def test_rows_that_no_catalog_takes_are_told_apart_from_a_disk_that_is_full(tmp_
 def test_every_channel_is_a_method_that_ccxt_says_it_has():
     import ccxt.pro
 
-    from feeds.download.capabilities import ccxt_id
+    from feeds.downloads.capabilities import ccxt_id
 
     for each in channels.CHANNELS:
         head, *tail = each.method.split("_")

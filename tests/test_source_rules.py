@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("feeds", "venues", "backtest", "strategies")
 COMMAND = ("backtest/cli.py", "backtest/commands/")  # shows progress, so it may look at a clock
-WAITING = ("feeds/download/pace.py",)  # waits for hosts, and asks what may be over by now
+WAITING = ("feeds/downloads/pace.py",)  # waits for hosts, and asks what may be over by now
 LIMIT = 500  # lines; the target is 300
 SCREEN = 60  # lines of a function below its docstring
 FILES = {

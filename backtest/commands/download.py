@@ -11,7 +11,7 @@ import typer
 from backtest.commands import output, vendors
 
 if TYPE_CHECKING:
-    from feeds.download.report import DownloadReport, Progress
+    from feeds.downloads.report import DownloadReport, Progress
 
 REMARKS = 8  # shown of each stream
 WAYS = ("venue", "kind", "source", "look-back", "note")
@@ -66,7 +66,7 @@ def download(
     from backtest.errors import ConfigError
 
     if is_list:
-        from feeds.download.capabilities import listed
+        from feeds.downloads.capabilities import listed
 
         vendors.ways(listed(venue), WAYS, noun="ways", as_json=as_json)
         return
@@ -75,9 +75,9 @@ def download(
             "give a venue, symbols, --kinds and --start, as: levdyn download binance_usdm BTC/USDT:USDT "
             "--kinds funding,bars:1m --start 2024-01-01; `levdyn download --list` shows what can be had"
         )
-    from feeds.download.endpoints import parse_pairs
-    from feeds.download.report import Progress
-    from feeds.download.run import download as run
+    from feeds.downloads.endpoints import parse_pairs
+    from feeds.downloads.report import Progress
+    from feeds.downloads.run import download as run
 
     seen = Progress()
     with _shown(seen):

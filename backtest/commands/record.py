@@ -13,8 +13,8 @@ from backtest.commands import output, vendors
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from feeds.download.live.report import Recording
-    from feeds.download.live.tape import Tape
+    from feeds.downloads.live.report import Recording
+    from feeds.downloads.live.tape import Tape
 
 WAYS = ("venue", "kind", "channel", "coverage", "note")
 HEADS = ("stream", "rows", "stored", "last row", "reconnects", "gaps")
@@ -49,7 +49,7 @@ def record(
     from backtest.errors import ConfigError
 
     if is_list:
-        from feeds.download.live.channels import listed
+        from feeds.downloads.live.channels import listed
 
         vendors.ways(listed(venue), WAYS, noun="channels", as_json=as_json)
         return
@@ -58,9 +58,9 @@ def record(
             "give a venue, symbols and --kinds, as: levdyn record binance_usdm BTC/USDT:USDT --kinds "
             "liquidations,trades; `levdyn record --list` shows what can be recorded"
         )
-    from feeds.download.endpoints import parse_pairs
-    from feeds.download.live.report import Recording
-    from feeds.download.live.run import record as run
+    from feeds.downloads.endpoints import parse_pairs
+    from feeds.downloads.live.report import Recording
+    from feeds.downloads.live.run import record as run
 
     seen = Recording()
     with _shown(seen):

@@ -5,8 +5,8 @@ import time
 from contextlib import contextmanager
 
 import feeds
-from feeds.download.live.connection import Persistence
-from feeds.download.live.report import Recording
+from feeds.downloads.live.connection import Persistence
+from feeds.downloads.live.report import Recording
 
 QUICK = {"first_s": 0.02, "longest_s": 0.1, "flush_s": 3600.0}
 

@@ -3,7 +3,7 @@
 import sys
 
 import feeds
-from feeds.download.live.connection import Persistence
+from feeds.downloads.live.connection import Persistence
 
 
 def main(root):

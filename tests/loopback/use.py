@@ -3,9 +3,9 @@
 import threading
 
 import feeds
-from feeds.download.endpoints import Endpoints
-from feeds.download.http import Client, Patience
-from feeds.download.pace import Clock, Pace
+from feeds.downloads.endpoints import Endpoints
+from feeds.downloads.http import Client, Patience
+from feeds.downloads.pace import Clock, Pace
 
 
 class TestClock(Clock):
