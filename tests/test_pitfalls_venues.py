@@ -109,15 +109,14 @@ def test_maintenance_follows_the_mark(place):
 WHOLE = ("okx", "bitmex")  # the rate of a tier is of the whole position
 
 
-@at_places(LINEAR)
+@at_places(LEVERED)
 def test_the_requirement_meets_itself_at_a_border_or_leaps_by_the_rule(place):
     """B03: at a border of 1,000 from 1 % to 3 % the requirement goes on from 10, or leaps to 30 where rates are whole.
 
-    OKX counts its tiers in contracts: 10 of them at 100 are that border.
+    OKX counts its tiers in contracts: 10 of them at 100 are that border. Deribit has no tiers, its rates grow with each
+    coin (test_rules_deribit).
     """
     border = 10.0 if place.venue == "okx" else 1_000.0
-    if place.venue == "deribit":
-        pytest.skip("has no tiers: its rates grow with each coin (test_rules_deribit)")
     amount = {"amount": 0.0} if place.venue in WHOLE else {}
     table = [
         venues.Tier(floor=0, maintenance_rate=0.01, max_leverage=50, **amount),
@@ -159,8 +158,8 @@ def test_other_positions_requirement_stands_between_an_account_and_its_liquidati
 
 @at_places(LINEAR)
 def test_a_short_at_leverage_one_is_liquidated_when_the_price_doubles(place):
-    """B10: 1,002 of money, ten short at 100: equity 0 at 200.2, so at 199 less than 1 %, at 190 more."""
-    data = place.data([100, 100, 150, 199, 199, 199])
+    """B10: 1,002 of money, ten short at 100: equity 0 at 200.2, so at 199.5 less than 1 %, at 190 more."""
+    data = place.data([100, 100, 150, 199.5, 199.5, 199.5])
     result = run(data, Script(("00:00", lambda s: s.sell(place.symbol, quantity=10))), place.owner(1_002, leverage=1))
     assert forced(result)
     early = run(
@@ -239,7 +238,7 @@ def test_funding_uses_the_size_held_at_each_boundary(place):
 
 @at_places(LINEAR)
 def test_a_payment_can_itself_liquidate_except_where_the_venue_forbids_it(place):
-    """B17: 50 of money, ten long: the requirement is 10, and 4.1 % of 1,000 leave 9. OKX takes no more than leaves it."""
+    """B17: 50 of money, ten long, 10 required: 4.11 % of 1,000 leave 8.90. OKX takes no more than leaves the 10."""
     result = paid(place, 10, deposit=50, leverage=50, rates=[("08:00", 0.0411, 8)])
     assert bool(forced(result)) == (place.venue != "okx")
 
