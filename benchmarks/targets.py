@@ -71,6 +71,7 @@ ROWS = (
     Row(EXTRA, "safety on against off, T2 compiled", "t2.compiled", "extra.safety_off", "event", 1.15),
     Row(EXTRA, "200 positions against 1, per mark of 200", f"{HELD}.200.200", f"{HELD}.1.200", "event", 2.0),
     Row(EXTRA, "200 positions and marks against 1", f"{HELD}.200.200", f"{HELD}.1.1", "event", 2.0),
+    Row(EXTRA, "10 positions and marks against 1", f"{HELD}.10.10", f"{HELD}.1.1", "event", 2.0),
     Row(EXTRA, "500 streams against 16, per event", "extra.streams.500", "extra.streams.16", "event", 3.0),
     *(
         Row(EXTRA, f"30 days against 1, {n} streams", f"{MEMORY}.{n}.30.30", f"{MEMORY}.{n}.1.30", "peak", 1.1)
