@@ -1,19 +1,18 @@
 """The extra rows: what safety, positions, streams, days, another thread and the import cost."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import many
+from benchmarks import books, many
 from benchmarks.files import PERPETUAL, load, scale_of
 from benchmarks.tasks import Answer, Last, account, filled, rows_of, t1, timed
 
 
 def run(name: str, root: Path) -> Answer:
-    """Run an extra task: ``safety_off``, ``positions.HELD.STREAMS``, ``streams.N``, ``memory.N.DAYS.OF``, ``busy``."""
+    """Run an extra task: ``safety_off``, ``positions.HELD.STREAMS``, ``streams.N``, ``memory.N.DAYS.OF``, ``books.TIMES``, ``busy``."""
     word, *numbers = name.split(".")
-    return {"safety_off": safety_off, "positions": positions, "streams": streams, "memory": memory, "busy": busy}[word](
-        root, *(int(number) for number in numbers)
-    )
+    return TASKS[word](root, *(int(number) for number in numbers))
 
 
 def safety_off(root: Path) -> Answer:
@@ -66,6 +65,15 @@ def memory(root: Path, count: int, days: int, of: int) -> Answer:
     return {"rows": trades, **seconds, "answer": {"missed": trades - keep.made.count}}
 
 
+def day_of_book(root: Path, times: int) -> Answer:
+    """One day of book updates from a catalog, read into the book; speed and the peak of the process are what counts."""
+    from backtest import Strategy
+
+    dataset = books.stored(root, times)
+    _, seconds = timed(dataset, Strategy(), account())
+    return {"rows": rows_of(dataset, "book"), **seconds, "answer": {}}
+
+
 def busy(root: Path) -> Answer:
     """T1 beside a thread that computes in Python all the time; wall seconds, since both share one lock."""
     done = threading.Event()
@@ -81,3 +89,13 @@ def busy(root: Path) -> Answer:
     done.set()
     thread.join()
     return answer
+
+
+TASKS: dict[str, Callable[..., Answer]] = {
+    "safety_off": safety_off,
+    "positions": positions,
+    "streams": streams,
+    "memory": memory,
+    "books": day_of_book,
+    "busy": busy,
+}

@@ -117,6 +117,14 @@ def save(root: Path, name: str, table: "pa.Table") -> None:
         writer.write_table(table)
 
 
+def open_table(root: Path, name: str) -> "pa.Table":
+    """Return a table that was kept, mapped into memory."""
+    import pyarrow as pa
+
+    with pa.memory_map(str(root / "tables" / f"{name}.arrow")) as source:
+        return pa.ipc.open_file(source).read_all()
+
+
 def load(root: Path, streams: Iterable[tuple[str, str, str]]) -> "Dataset":
     """Return saved tables as a dataset in memory, its pages touched and hashed.
 
@@ -126,16 +134,10 @@ def load(root: Path, streams: Iterable[tuple[str, str, str]]) -> "Dataset":
     streams : iterable of (str, str, str)
         Symbol, kind and name of the table.
     """
-    import pyarrow as pa
-
     from feeds.dataset import Dataset
     from feeds.stream import Stream
 
-    found = []
-    for symbol, kind, name in streams:
-        with pa.memory_map(str(root / "tables" / f"{name}.arrow")) as source:
-            table = pa.ipc.open_file(source).read_all()
-        found.append(Stream.from_table(VENUE, symbol, kind, table))
+    found = [Stream.from_table(VENUE, symbol, kind, open_table(root, name)) for symbol, kind, name in streams]
     dataset = Dataset(found)
     dataset.fingerprint  # noqa: B018  what it costs belongs to the loading
     return dataset

@@ -21,6 +21,7 @@ import backtest
 print(json.dumps({"rows": 1, "engine": time.perf_counter() - begin, "answer": {}}))
 """
 DAYS = 30
+BOOKS = 12  # times the workload's book in one day: sixty million updates
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ def extras(root: Path, built: Mapping[str, str], *, quick: bool) -> list[Job]:
     }  # fmt: skip
     if not quick:
         tasks |= {f"extra.memory.{count}.{days}.{DAYS}": "counted" for count in (1, 20, 200) for days in (1, DAYS)}
+        tasks |= {f"extra.books.{times}": "counted" for times in (1, BOOKS)}
     found = [_child(name, task, root, built, most=3) for name, task in tasks.items()]
     return [*found, Job("extra.import", "import", (sys.executable, "-c", IMPORTED))]
 

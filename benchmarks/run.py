@@ -120,6 +120,9 @@ def _prepare(options: argparse.Namespace, cache: Path) -> tuple[list[jobs.Job], 
     for name in {job.name for job in found if job.name.startswith("extra.memory.")}:
         _show("writing many streams")
         prepare(root, f"many.{name.split('.')[2]}.{jobs.DAYS}")
+    for name in {job.name for job in found if job.name.startswith("extra.books.")}:
+        _show("writing a day of a book")
+        prepare(root, name.removeprefix("extra."))
     return found, present
 
 

@@ -78,6 +78,8 @@ ROWS = (
         for n in (1, 20, 200)
     ),
     *(Row(EXTRA, f"peak memory, {n} streams, 30 days", f"{MEMORY}.{n}.30.30", "", "peak") for n in (1, 20, 200)),
+    Row(EXTRA, "a day of 60 M book updates against 5 M", "extra.books.12", "extra.books.1", "peak", 1.1),
+    Row(EXTRA, "a book update, nobody trading, s", "extra.books.12", "", "event"),
     Row(EXTRA, "T1 beside a busy thread against alone, wall", "extra.busy", "t1", "wall"),
     Row(EXTRA, "import backtest, s", "extra.import", "", "seconds", 0.3),
 )  # fmt: skip

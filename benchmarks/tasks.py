@@ -20,7 +20,7 @@ RUN_MODULES = ("backtest.assembly", "backtest.hooks", "backtest.loop", "backtest
 def run(task: str, root: Path) -> Answer:
     """Run a task by its name: ``t2.compiled`` in memory, ``t2.compiled.whole`` from the catalog, ``extra.*``.
 
-    ``prepare.workload`` and ``prepare.many.STREAMS.DAYS`` write the data.
+    ``prepare.workload``, ``prepare.many.STREAMS.DAYS`` and ``prepare.books.TIMES`` write the data.
     """
     if task.startswith("prepare."):
         return _prepare(task.split(".")[1:], root)
@@ -33,10 +33,12 @@ def run(task: str, root: Path) -> Answer:
 
 
 def _prepare(words: list[str], root: Path) -> Answer:
-    from benchmarks import files, many
+    from benchmarks import books, files, many
 
     if words[0] == "many":
         many.write_catalog(root, int(words[1]), int(words[2]))
+    elif words[0] == "books":
+        books.write(root, int(words[1]))
     else:
         files.prepare(root)
     return {}

@@ -194,7 +194,8 @@ class Partition:
         found = footer_sha256(source)
         if found != self.ledger["file"]["footer_sha256"]:
             raise FeedError(f"{self.path}/{DATA}: the footer is not the one that was written; the file has changed")
-        return pq.ParquetFile(source, page_checksum_verification=True)
+        # What is buffered ahead stays until the file is closed (arrow#39808): a day of a book would be in memory whole.
+        return pq.ParquetFile(source, page_checksum_verification=True, pre_buffer=False)
 
     def _changed_bytes(self) -> "_ChangedBytes":
         """Return a context that turns decoding errors into a FeedError naming the file."""

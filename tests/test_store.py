@@ -11,11 +11,12 @@ import time
 from pathlib import Path
 
 import feed_rows as rows
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from feeds import store
+from feeds import encoding, store
 from feeds.encoding import ROW_GROUP
 from feeds.errors import FeedError
 from feeds.findings import Finding, Gap
@@ -186,6 +187,25 @@ def test_bounds_read_only_the_rows_inside(tmp_path, size):
         assert found == stamps[(stamps >= start) & (stamps < end)].tolist()
 
 
+def test_reading_holds_one_part_of_a_file_and_not_what_was_read(tmp_path, monkeypatch):
+    """A day of a book may be larger than memory; buffers read ahead would stay until the file is closed."""
+    monkeypatch.setattr(encoding, "ROW_GROUP", 10_000)
+    random = np.random.Generator(np.random.PCG64(1))
+    rows_of_it = 400_000
+    changes = {
+        "price": np.round(random.uniform(1, 1e6, rows_of_it), 3),
+        "quantity": np.round(random.random(rows_of_it), 6),
+    }
+    partition = write(tmp_path, table=rows.trades(rows_of_it, step=1_000_000, **changes))
+    del changes
+    before, most, seen = pa.total_allocated_bytes(), 0, 0
+    for batch in partition.batches(["price", "quantity"], 10_000, None, None):
+        seen += batch.num_rows
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert seen == rows_of_it
+    assert most < 1_500_000 < Path(partition.path, store.DATA).stat().st_size / 2
+
+
 def flip(raw, bit):
     changed = bytearray(raw)
     changed[bit // 8] ^= 1 << bit % 8
@@ -278,7 +298,7 @@ CRASH = """
 import os, sys
 sys.path.insert(0, {tests!r})
 import feed_rows as rows
-from feeds import store
+from feeds import encoding, store
 count = 0
 def dying(function):
     def call(*args, **kwargs):
@@ -328,7 +348,7 @@ LOOP = """
 import sys
 sys.path.insert(0, {tests!r})
 import feed_rows as rows
-from feeds import store
+from feeds import encoding, store
 print("ready", flush=True)
 while True:
     for price in ("1", "2"):

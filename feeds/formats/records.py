@@ -169,7 +169,8 @@ def _parquet_batches(source: Source, wanted: list[str]) -> "Iterator[pa.Table]":
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
-    with parquet.ParquetFile(source.path) as file:
+    # what is buffered ahead stays in memory until the file is closed (arrow#39808)
+    with parquet.ParquetFile(source.path, pre_buffer=False) as file:
         for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=wanted):
             yield pa.Table.from_batches([batch])
 
