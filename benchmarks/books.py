@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def write(root: Path, times: int) -> None:
-    """Write the workload's book `times` over into one day, with marks, unless it is there; each begins with a snapshot."""
+    """Write the workload's book `times` over into one day, each from its snapshot on, and marks, unless it is there."""
     from feeds.catalog import Catalog
 
     place = root / f"books-{times}"

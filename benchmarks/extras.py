@@ -10,7 +10,10 @@ from benchmarks.tasks import Answer, Last, account, filled, rows_of, t1, timed
 
 
 def run(name: str, root: Path) -> Answer:
-    """Run an extra task: ``safety_off``, ``positions.HELD.STREAMS``, ``streams.N``, ``memory.N.DAYS.OF``, ``books.TIMES``, ``busy``."""
+    """Run an extra task.
+
+    ``safety_off``, ``positions.HELD.STREAMS``, ``streams.N``, ``memory.N.DAYS.OF``, ``books.TIMES`` or ``busy``.
+    """
     word, *numbers = name.split(".")
     return TASKS[word](root, *(int(number) for number in numbers))
 

@@ -80,8 +80,8 @@ def extras(root: Path, built: Mapping[str, str], *, quick: bool) -> list[Job]:
     """Return the extra rows; those about memory over many days only in the full form."""
     tasks = {
         "extra.safety_off": "t2", "extra.positions.200.200": "held", "extra.positions.1.200": "held",
-        "extra.positions.10.10": "held", "extra.positions.1.1": "held", "extra.streams.16": "counted", "extra.streams.500": "counted",
-        "extra.busy": "t1",
+        "extra.positions.10.10": "held", "extra.positions.1.1": "held", "extra.streams.16": "counted",
+        "extra.streams.500": "counted", "extra.busy": "t1",
     }  # fmt: skip
     if not quick:
         tasks |= {f"extra.memory.{count}.{days}.{DAYS}": "counted" for count in (1, 20, 200) for days in (1, DAYS)}
