@@ -12,7 +12,7 @@ PEERS = {
     "hftbacktest": ("hft.py", ("t1", "t2", "t3"), 3),
     "vectorbt": ("vbt.py", ("t2", "t4", "t4x10"), 2),
     "backtesting": ("bt.py", ("t4",), 2),
-    "nautilus_trader": ("naut.py", ("t1", "t2", "t4"), 1),
+    "nautilus_trader": ("naut.py", ("t1", "t2", "t3", "t4"), 1),
 }
 IMPORTED = """
 import json, time

@@ -1,5 +1,10 @@
-"""nautilus_trader 1.x: T1, T2 on trade ticks, T4 on bars; loading makes its Python objects by its quickest way."""
+"""nautilus_trader 1.x: T1, T2 on trade ticks, T3 on deltas and ticks, T4 on bars.
 
+Loading makes its Python objects by its quickest way. Of T3 it has no queue ahead of an order: a limit at the touch fills
+when a trade meets it.
+"""
+
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -7,10 +12,11 @@ from typing import Any
 import numpy as np
 from common import AVERAGES, BAR_FEE, FAST, PAUSE, SLOW, UNITS, WARM, Clock, arguments, columns, report
 from nautilus_trader.backtest.engine import BacktestEngine, BacktestEngineConfig
+from nautilus_trader.backtest.models import LatencyModel
 from nautilus_trader.config import LoggingConfig, RiskEngineConfig
 from nautilus_trader.model.currencies import BTC, USDT
-from nautilus_trader.model.data import Bar, BarType, TradeTick
-from nautilus_trader.model.enums import AccountType, BookType, OmsType, OrderSide
+from nautilus_trader.model.data import Bar, BarType, BookOrder, OrderBookDelta, TradeTick
+from nautilus_trader.model.enums import AccountType, BookAction, BookType, OmsType, OrderSide, RecordFlag
 from nautilus_trader.model.identifiers import InstrumentId, Symbol, Venue
 from nautilus_trader.model.instruments import CryptoPerpetual
 from nautilus_trader.model.objects import Money, Price, Quantity
@@ -18,6 +24,7 @@ from nautilus_trader.trading.strategy import Strategy
 
 VENUE = Venue("SIM")
 MINUTE_NS = 60_000_000_000
+LATENCY_NS, MOST = 5_000_000, 10  # T3
 
 
 def contract(price_decimals: int, taker_fee: str) -> CryptoPerpetual:
@@ -107,6 +114,56 @@ class BarCross(Base):
         self.side = side
 
 
+class TouchMaker(Base):
+    """T3."""
+
+    def on_start(self) -> None:
+        self.working: dict[OrderSide, Any] = {}
+        self.subscribe_order_book_deltas(self.instrument.id, BookType.L2_MBP)
+        self.clock.set_timer("look", timedelta(seconds=1), callback=self.look)
+
+    def look(self, event: Any) -> None:
+        """Move what no longer stands at the touch."""
+        book = self.cache.order_book(self.instrument.id)
+        if book is None or book.best_bid_price() is None or book.best_ask_price() is None:
+            return
+        held = float(self.portfolio.net_position(self.instrument.id))
+        wanted = {
+            OrderSide.BUY: book.best_bid_price() if held < MOST else None,
+            OrderSide.SELL: book.best_ask_price() if held > -MOST else None,
+        }
+        for side, price in wanted.items():
+            order = self.working.get(side)
+            if order is not None and order.is_closed:
+                order = None
+            if order is not None and order.price != price:
+                self.cancel_order(order)
+                self.orders += 1
+                order = None
+            if order is None and price is not None:
+                size = self.instrument.make_qty(1)
+                order = self.order_factory.limit(self.instrument.id, side, size, price, post_only=True)
+                self.submit_order(order)
+                self.orders += 1
+            self.working[side] = order
+
+
+def deltas(root: Path, instrument: CryptoPerpetual) -> list[Any]:
+    """Return the book's first levels and its updates as its objects."""
+    made = []
+    for name in ("book_snapshot", "book"):
+        ts, price, size, side = (each.tolist() for each in columns(root, name, "ts", "price", "size", "side"))
+        last = [True] * len(ts) if name == "book_snapshot" else columns(root, name, "last")[0].tolist()
+        for row, when in enumerate(ts):
+            action = BookAction.UPDATE if size[row] > 0 else BookAction.DELETE
+            level = BookOrder(
+                OrderSide.BUY if side[row] > 0 else OrderSide.SELL, Price(price[row], 1), Quantity(size[row], 3), 0
+            )
+            flags = RecordFlag.F_LAST if last[row] else 0
+            made.append(OrderBookDelta(instrument.id, action, level, flags, row, when, when))
+    return made
+
+
 def ticks(root: Path, instrument: CryptoPerpetual) -> list[Any]:
     """Return trades as its objects."""
     ts, price, size, side = columns(root, "trades", "ts", "price", "size", "side")
@@ -135,7 +192,8 @@ def main() -> None:
     engine = BacktestEngine(BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True), risk_engine=bypass))
     engine.add_venue(
         VENUE, OmsType.NETTING, AccountType.MARGIN, [Money(10_000_000, USDT)], base_currency=USDT,
-        default_leverage=Decimal(5), book_type=BookType.L1_MBP, trade_execution=True,
+        default_leverage=Decimal(5), book_type=BookType.L2_MBP if task == "t3" else BookType.L1_MBP,
+        trade_execution=True, latency_model=LatencyModel(LATENCY_NS) if task == "t3" else None,
     )  # fmt: skip
     instrument = contract(2, str(BAR_FEE)) if task == "t4" else contract(1, "0.0005")
     engine.add_instrument(instrument)
@@ -143,6 +201,9 @@ def main() -> None:
         bar_type = BarType.from_str(f"{instrument.id}-1-MINUTE-LAST-EXTERNAL")
         rows = bars(root, bar_type)
         strategy: Base = BarCross(instrument, bar_type)
+    elif task == "t3":
+        rows = [*deltas(root, instrument), *ticks(root, instrument)]
+        strategy = TouchMaker(instrument)
     else:
         rows = ticks(root, instrument)
         strategy = (Count if task == "t1" else TickCross)(instrument)
@@ -153,6 +214,10 @@ def main() -> None:
     engine.run()
     seconds = clock()
     filled = int(engine.get_result().total_orders)
+    if task == "t3":
+        held = float(strategy.portfolio.net_position(instrument.id))
+        report(len(rows), seconds, load, {"nautilus_requests": strategy.orders, "nautilus_position": held})
+        return
     counts = {"orders": strategy.orders, "signature": strategy.signature}
     answer = {"calls": strategy.seen} if task == "t1" else counts
     report(len(rows), seconds, load, answer, filled=filled)
