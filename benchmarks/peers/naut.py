@@ -1,7 +1,7 @@
 """nautilus_trader 1.x: T1, T2 on trade ticks, T3 on deltas and ticks, T4 on bars.
 
-Loading makes its Python objects by its quickest way. Of T3 it has no queue ahead of an order: a limit at the touch fills
-when a trade meets it.
+Loading makes its Python objects by its quickest way. Of T3 it has no queue ahead of an order: a limit at the touch
+fills when a trade meets it.
 """
 
 from datetime import timedelta
