@@ -21,6 +21,11 @@ cdef struct FundingView:     # of one instrument, as delivered
     double estimate          # from premium samples so far; nan = none
     int32_t samples
 
+cdef struct TimerRow:
+    int64_t period           # ns; 0 = once
+    int32_t owner            # strategy
+    uint8_t is_call          # its name is a function of Python, called itself
+
 cdef class Context:
     cdef readonly int64_t now                # ns, strategy clock
     cdef readonly bint warming               # trading verbs are refused
@@ -62,12 +67,15 @@ cdef class Context:
     cdef readonly object history             # backtest.history.History
     cdef readonly object universe            # backtest.universe.Universe
     cdef readonly dict series                # (instrument, timeframe) -> BarSeries
-    cdef readonly list timers                # (strategy, period ns, name), period 0 = once
+    cdef readonly list timers                # names of timers, or functions
+    cdef TimerRow *timer_rows                # the same number of them
+    cdef Py_ssize_t timer_room
     cdef readonly list alerts                # [strategy, instrument, distance, ratio, raised]
     cdef int64_t next_transfer
 
     cdef AccountState state(self, int32_t account)
     cdef int32_t tag(self, object text)
+    cdef int64_t add_timer(self, int32_t owner, int64_t first, int64_t period, object name) except -1
     cdef double price(self, int32_t instrument) noexcept nogil      # mark, else last; 0 = none yet
     cdef int64_t bid(self, int32_t instrument) noexcept nogil       # price units of a usable book; 0 = none
     cdef int64_t ask(self, int32_t instrument) noexcept nogil

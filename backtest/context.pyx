@@ -2,7 +2,7 @@
 
 from cpython.ref cimport PyObject
 from libc.math cimport NAN, fabs, floor, rint
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, realloc
 from backtest.agenda cimport CANCEL_ARRIVES, ORDER_ARRIVES, TIMER, VERB_ARRIVES
 from venues.book cimport Book
 from venues.delay cimport Delay
@@ -109,6 +109,7 @@ cdef class Context:
         free(self.delay_rows)
         free(self.slippage)
         free(self.funding)
+        free(self.timer_rows)
 
     cdef AccountState state(self, int32_t account):
         return <AccountState> self.states[account]
@@ -126,6 +127,23 @@ cdef class Context:
     def set_taker_fee(self, int account, int instrument, int64_t rate):
         """Set the taker rate, 1e-10, that sizes by value and margins are made with."""
         self.state(account).taker_fees[instrument] = rate
+
+    cdef int64_t add_timer(self, int32_t owner, int64_t first, int64_t period, object name) except -1:
+        """Have a timer go off at `first`, then each period; returns its number."""
+        cdef Py_ssize_t number = len(self.timers)
+        cdef TimerRow *grown
+        if number == self.timer_room:
+            grown = <TimerRow *> realloc(self.timer_rows, (2 * number + 16) * sizeof(TimerRow))
+            if grown == NULL:
+                raise MemoryError("context: no memory for a timer")
+            self.timer_rows = grown
+            self.timer_room = 2 * number + 16
+        self.timer_rows[number].owner = owner
+        self.timer_rows[number].period = period
+        self.timer_rows[number].is_call = callable(name)
+        self.timers.append(name)
+        self.local_agenda.push(first, TIMER, number)
+        return number
 
     def end_warmup(self):
         """From now on orders are taken; timers that were to go off once in the warm-up do so now."""

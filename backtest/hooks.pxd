@@ -1,4 +1,4 @@
-"""Calls the Python hooks of strategies, and the C ones of fills and timers."""
+"""Calls the Python hooks of strategies, and the C one of fills."""
 
 from backtest.context cimport Context
 from feeds.events cimport Event

@@ -1,11 +1,11 @@
-"""Calls the Python hooks of strategies, and the C ones of fills and timers."""
+"""Calls the Python hooks of strategies, and the C one of fills."""
 
 from feeds.events cimport BAR, INDEX, INDEX_BAR, TRADE, Event
 from libc.stdint cimport int64_t
 from backtest.agenda cimport TIMER
-from backtest.context cimport Context
+from backtest.context cimport Context, TimerRow
 from backtest.strategy cimport Strategy
-from backtest.strategy_core cimport HOOK_FILL, HOOK_TIMER
+from backtest.strategy_core cimport HOOK_FILL
 from backtest.views cimport InstrumentInfo, OrderView, market_event
 from venues.orders cimport ON_INDEX, ON_LAST, ON_MARK, TRAILING_STOP
 from venues.orders cimport follow as follow_price
@@ -227,19 +227,18 @@ cdef class Hooks:
     # ------------------------------------------------------------------ time
 
     cdef int timer(self, int64_t number, int64_t time) except -1:
-        owner, period, name = self.context.timers[number]
-        if period > 0:
-            self.context.local_agenda.push(time + <int64_t> period, TIMER, number)
+        cdef TimerRow row = self.context.timer_rows[number]
+        cdef Strategy strategy = <Strategy> self.strategies[row.owner]
+        name = self.context.timers[number]
+        if row.period > 0:
+            self.context.local_agenda.push(time + row.period, TIMER, number)
         if self.context.warming:
-            if period == 0:
+            if row.period == 0:
                 self.context.postponed.append(number)
             return 0
-        cdef Strategy strategy = <Strategy> self.strategies[owner]
-        if callable(name):
+        if row.is_call:
             name()
-        elif strategy.c_hooks & HOOK_TIMER:
-            strategy._on_timer(number)
-        elif "on_timer" in self.names[owner]:
+        elif "on_timer" in self.names[row.owner]:
             strategy.on_timer(Timer(time, name))
         return 0
 

@@ -1,7 +1,6 @@
 """The base class of strategies: what they know, what they ask of data and time, what they write down."""
 
 from backtest.account_verbs cimport AccountVerbs
-from backtest.agenda cimport TIMER
 from backtest.views cimport OrderView
 from libc.stdint cimport int32_t, int64_t
 from venues.orders cimport STOP_MARKET, TRAILING_STOP
@@ -151,9 +150,7 @@ cdef class Strategy(AccountVerbs):
         first = (self.context.now - shift) // period * period + shift
         if first <= self.context.now:
             first += period
-        self.context.timers.append((self.number, period, name))
-        self.context.local_agenda.push(first, TIMER, len(self.context.timers) - 1)
-        return len(self.context.timers) - 1
+        return self.context.add_timer(self.number, first, period, name)
 
     def once(self, delay, *, name="once"):
         """Have `on_timer` called once, so much later (in the warm-up: when it ends); see `every`.
@@ -161,9 +158,7 @@ cdef class Strategy(AccountVerbs):
         A function as `name` is called itself, without arguments.
         """
         from backtest.timers import duration_ns
-        self.context.timers.append((self.number, 0, name))
-        self.context.local_agenda.push(self.context.now + duration_ns(delay), TIMER, len(self.context.timers) - 1)
-        return len(self.context.timers) - 1
+        return self.context.add_timer(self.number, self.context.now + duration_ns(delay), 0, name)
 
     def alert(self, symbol, *, distance=None, ratio=None):
         """Have `on_margin_call` called when the distance to liquidation is below, or the ratio above, a level."""

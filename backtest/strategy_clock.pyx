@@ -2,11 +2,12 @@
 
 from backtest.agenda cimport ANSWER, BAR_CLOSES, Entry, TIMER
 from backtest.bar_paths cimport collateral_value
+from backtest.context cimport TimerRow
 from backtest.hooks cimport Hooks
 from backtest.strategy cimport Strategy
 from backtest.strategy_core cimport (
     HOOK_BAR, HOOK_BOOK, HOOK_FILL, HOOK_FUNDING, HOOK_INDEX, HOOK_LIQUIDATION, HOOK_MARK, HOOK_OPEN_INTEREST,
-    HOOK_QUOTE, HOOK_TRADE, MARKET_HOOK_BITS,
+    HOOK_QUOTE, HOOK_TIMER, HOOK_TRADE, MARKET_HOOK_BITS,
 )
 from backtest.loop_state cimport Aggregator
 from backtest.venue_clock cimport VenueClock
@@ -192,8 +193,15 @@ cdef class StrategyClock(VenueClock):
 
     cdef int timers(self, int64_t time) except -1 nogil:
         cdef Entry entry
+        cdef TimerRow row
         while self.local_agenda.next_time <= time and self.local_agenda.items[0].kind == TIMER:
             entry = self.local_agenda.pop()
+            row = self.context.timer_rows[entry.a]
+            if self.c_hooks[row.owner] & HOOK_TIMER and not row.is_call and not self.context.warming:
+                if row.period > 0:
+                    self.local_agenda.push(time + row.period, TIMER, entry.a)
+                (<Strategy> self.strategy[row.owner])._on_timer(entry.a)
+                continue
             with gil:
                 self.hooks.timer(entry.a, time)
         return 0
