@@ -159,8 +159,13 @@ class Assembly(VenueFigures):
         from venues.engine import MarginEngine
         from venues.state import AccountState
 
+        is_multi = venue.collateral == "multi"
         state = AccountState(
-            world, MarginEngine(), multi_assets=venue.collateral == "multi", hedge=venue.position_mode == "hedge"
+            world,
+            MarginEngine(),
+            multi_assets=is_multi,
+            hedge=venue.position_mode == "hedge",
+            discounts_profit=is_multi and venue.book.facts.discounts_profit,
         )
         state.withdraws_profit = venue.book.margin(self.first).withdrawable == "equity"
         for run in self.instruments:
@@ -168,11 +173,21 @@ class Assembly(VenueFigures):
                 state.configure(run.index, self.leverage(venue, run), venue.margin_mode == "isolated")
         if venue.book.facts.session_hour:
             state.keep_sessions()
-        if venue.collateral == "multi":
-            for row, asset in enumerate(self.assets):
-                if asset in venue.book.facts.collateral:
-                    state.set_collateral(row, venue.book.collateral_brackets(asset, self.first))
+        if is_multi:
+            for row in range(len(self.assets)):
+                self.value_asset(state, venue, row, self.first)
         return state
+
+    def value_asset(self, state: "AccountState", venue: Venue, row: int, at: int) -> None:
+        """Give an account the ratios of an asset as collateral and the margin of what is owed of it, as of a time."""
+        from venues.tiers import TierBox
+
+        asset = self.assets[row]
+        if asset in venue.book.facts.collateral:
+            state.set_collateral(row, venue.book.counted_brackets(asset, at))
+        tiers = venue.book.loan_tiers(asset, at)
+        if tiers:
+            state.set_loans(row, TierBox(tiers))
 
     def _fees(self, venue: Venue) -> list[tuple[int, int]]:
         """Return maker and taker rate of each instrument, 1e-10; zero at other venues."""
@@ -197,6 +212,7 @@ class Assembly(VenueFigures):
         )
         model, power = venue.queue_model
         account.meet_books(NAMES[model], power, self.book_slippage(venue))
+        account.takes_no_loan = not venue.auto_borrow
         self.rules_of_orders(account, venue, self.first)
         if venue.forced_close == "mark_slippage":
             account.close_at_mark()
@@ -214,6 +230,7 @@ class Assembly(VenueFigures):
                 fills=forced.charges_trading_fee,
                 takeovers=forced.charges_trading_fee and not forced.takeover_is_free,
             )
+            account.cancels_early = forced.cancels_early
             if forced.slices is not None:
                 account.cap_penalty(forced.slices.max_fee)
         if book.margin(at).trigger == "exceeded":

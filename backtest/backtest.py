@@ -281,6 +281,7 @@ class Backtest:
                     "margin_mode": v.margin_mode,
                     "position_mode": v.position_mode,
                     "collateral": v.collateral,
+                    "auto_borrow": v.auto_borrow,
                     "fees": _plain(v.fees),
                     "volume": v.volume,
                     "discount": v.discount,

@@ -270,25 +270,28 @@ cdef class Context:
         return 1.0 if asset == self.reporting else self.world.asset_prices[asset]
 
     cdef double equity(self, int32_t account) noexcept nogil:
-        cdef int32_t i
-        cdef double sum = 0.0
+        cdef int32_t i, k
+        cdef double profit, sum = 0.0
+        cdef const PoolState *pool
         for i in range(self.world.n_assets):
             if (<AccountState> self.state_rows[account]).balances[i] != 0:
                 sum += (self.world.amount_value(i, (<AccountState> self.state_rows[account]).balances[i])
                         * self.asset_value(i))
         for i in range((<AccountState> self.state_rows[account]).n_pools):
-            sum += ((<AccountState> self.state_rows[account]).unrealized(
-                        (<AccountState> self.state_rows[account]).pools[i])
-                    * self.pool_value((<AccountState> self.state_rows[account]).pools[i]))
+            pool = (<AccountState> self.state_rows[account]).pools[i]
+            for k in range(self.world.n_assets):
+                if pool.asset < 0 or pool.asset == k:
+                    profit = (<AccountState> self.state_rows[account]).unrealized(pool, k)
+                    if profit != 0.0:
+                        sum += profit * self.asset_value(k)
         return sum
 
     cdef double pool_value(self, const PoolState *pool) noexcept nogil:
-        """Reporting asset per unit of a pool's profit: its settle asset, in multi-assets mode the legs' quote asset."""
+        """Reporting asset per unit of a pool: of its settle asset, in multi-assets mode of a US dollar."""
+        cdef double dollars = self.world.asset_usd[self.reporting]
         if pool.asset >= 0:
             return self.asset_value(pool.asset)
-        if pool.pool.count > 0:
-            return self.asset_value(pool.pool.legs[0].contract.settle)
-        return 1.0
+        return 1.0 / dollars if dollars > 0.0 else 1.0
 
 
 cdef int take_over(AccountState state, const Message *m) except -1 nogil:
@@ -300,6 +303,9 @@ cdef int take_over(AccountState state, const Message *m) except -1 nogil:
             state.balances[m.assets[k]] = m.balances[k]
             state.session_profit[m.assets[k]] = m.session_profit[k]
             state.earmarked[m.assets[k]] = m.earmarked[k]
+            state.borrowed[m.assets[k]] = m.borrowed[k]
+            if state.multi_assets and state.owed(m.assets[k]) > 0:
+                state.open_cross_pool()          # a debt needs margin without a position too
     if m.has_position:
         slot = state.slot(m.instrument, m.position.leg)
         if slot.position.margin_mode != m.position.margin_mode and slot.pool >= 0:

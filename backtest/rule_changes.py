@@ -41,6 +41,9 @@ def rule_changes(assembly: "Assembly") -> RuleEvents:
         events += _rounding(assembly, name, venue)
         events += _margin(assembly, name, venue)
         events += _liquidation(assembly, name, venue)
+    for number, venue in enumerate(assembly.venues):
+        if venue.collateral == "multi":
+            events += _assets(assembly, number, venue)
     events += interest_events(assembly)
     recorded, settlements, ended = _venue_events(assembly)
     events += recorded
@@ -138,6 +141,27 @@ def _liquidation(assembly: "Assembly", name: str, venue: Venue) -> list[Event]:
     return [
         (fact.since, change)
         for fact in venue.book.facts.liquidation
+        if assembly.first < fact.since < assembly.settings.end
+    ]
+
+
+def _assets(assembly: "Assembly", number: int, venue: Venue) -> list[Event]:
+    """Return the dates from which assets count, or ask for margin when they are owed, at other rates."""
+    facts = venue.book.facts
+
+    def change(row: int) -> Callable[[int], None]:
+        def apply(time: int) -> None:
+            for state in (assembly.exchange.account_list[number].state, assembly.context.states[number]):
+                assembly.value_asset(state, venue, row, time)
+                state.value_assets()
+            assembly.exchange.examine_all(time)
+
+        return apply
+
+    return [
+        (fact.since, change(row))
+        for row, asset in enumerate(assembly.assets)
+        for fact in (*facts.collateral.get(asset, ()), *facts.loans.get(asset, facts.loans.get("", ())))
         if assembly.first < fact.since < assembly.settings.end
     ]
 

@@ -126,6 +126,7 @@ class Decisions:
             for asset in (run.instrument.base, run.instrument.quote, run.instrument.settle)
         }
         for venue in self.venues:
+            self._check_known(venue)
             mine = [run for run in self.instruments if run.venue == venue.name]
             usable = {
                 a
@@ -150,6 +151,19 @@ class Decisions:
                                if not run.is_derivative and run.instrument.base == asset)])
             for asset in self.assets
         ]  # fmt: skip
+
+    def _check_known(self, venue: Venue) -> None:
+        """Refuse a deposit of which a part would count for nothing because the venue's ratio is not known."""
+        for asset, amount in venue.balances.items():
+            if venue.collateral != "multi" or asset not in venue.book.facts.collateral:
+                continue
+            most = venue.book.known_up_to(asset, self.first)
+            if float(amount) > most:
+                raise ConfigError(
+                    f"Venue({venue.name!r}): how {asset} counts above {most:g} is not known here, balances= has "
+                    f"{float(amount):g}; give venues.get({venue.name!r}).with_collateral({asset!r}, [(0, ...), "
+                    f"({most:g}, ...)])"
+                )
 
     def _book(self, name: str) -> VenueRules:
         return next(venue.book for venue in self.venues if venue.name == name)

@@ -51,8 +51,11 @@ cdef class Samples(LoopState):
                     (<Account> self.exchange.accounts[i]).extreme_sample(pool)
                 if pool.pool.count == 0:
                     continue
-                value = (<Account> self.exchange.accounts[i]).state.unrealized(pool)
-                row.unrealized += value * self.value_of(pool.pool.legs[0].contract.settle)
+                for k in range(self.venue_world.n_assets):
+                    if pool.asset < 0 or pool.asset == k:
+                        value = (<Account> self.exchange.accounts[i]).state.unrealized(pool, k)
+                        if value != 0.0:
+                            row.unrealized += value * self.value_of(k)
                 (<Account> self.exchange.accounts[i]).periodic_sample(pool, at)
                 margins = self.exchange.journal.margin.rows
                 if margins > 0:

@@ -117,16 +117,19 @@ cdef double free_amount(AccountState state, int32_t asset, int64_t locked) noexc
     cdef double amount = state.available(asset)
     if state.multi_assets and state.cross_pool[asset] >= 0:
         # One pool in US dollars: an asset backs its price times its collateral ratio.
-        amount = per_unit(state, asset, amount)
+        amount = per_unit(state, asset, amount, state.haircuts[asset].ratios[0])
     return amount - state.world.amount_value(asset, locked)
 
 
-cdef double per_unit(AccountState state, int32_t asset, double dollars) noexcept nogil:
+cdef double per_unit(AccountState state, int32_t asset, double dollars, double below) noexcept nogil:
+    """Quantity of an asset that is worth so many dollars of margin; what is owed counts `below` of its value."""
     cdef double worth = state.world.asset_usd[asset]
+    cdef double held = state.world.amount_value(asset, state.balances[asset])
     if not worth > 0.0:
         return 0.0
-    return leaving(
-        &state.haircuts[asset], state.world.amount_value(asset, state.balances[asset]), dollars / worth)
+    if state.discounts_profit:
+        held += state.unrealized(state.pools[state.cross_pool[asset]], asset)
+    return leaving(&state.haircuts[asset], held, dollars / worth, below)
 
 
 cdef double kept_beyond_initial(const PoolState *pool) noexcept nogil:
@@ -144,7 +147,7 @@ cdef double kept_beyond_initial(const PoolState *pool) noexcept nogil:
 
 
 cdef int64_t withdrawable_atoms(AccountState state, int32_t asset, int64_t locked) noexcept nogil:
-    cdef int64_t wallet = state.balances[asset] - state.earmarked[asset] - locked
+    cdef int64_t wallet = state.balances[asset] + state.borrowed[asset] - state.earmarked[asset] - locked
     cdef double amount = state.available(asset)
     cdef int32_t pool = state.cross_pool[asset]
     if state.withdraws_profit:
@@ -153,7 +156,7 @@ cdef int64_t withdrawable_atoms(AccountState state, int32_t asset, int64_t locke
         profit = kept_beyond_initial(state.pools[pool])
         amount -= profit
         if state.multi_assets:
-            amount = per_unit(state, asset, amount)
+            amount = per_unit(state, asset, amount, 1.0)
     # deribit.md section 2: the profit of a session is margin, but leaves only after its settlement
     wallet -= max(<int64_t> 0, state.session_profit[asset])
     return max(<int64_t> 0, min(wallet, <int64_t> floor(amount * state.world.atoms[asset])))

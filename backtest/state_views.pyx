@@ -302,8 +302,8 @@ def delta_of(Context context, int asset):
                 sum += q * c.multiplier * quanto_coins(context, c)
         # Unrealised profit of inverse contracts is coin too.
         for i in range(state.n_pools):
-            if state.pools[i].asset == asset:
-                sum += state.unrealized(state.pools[i])
+            if state.pools[i].asset == asset or state.pools[i].asset < 0:
+                sum += state.unrealized(state.pools[i], asset)
     for held, atoms in context.transit.values():
         if held == asset:
             sum += context.world.amount_value(asset, atoms)

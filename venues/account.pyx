@@ -2,6 +2,7 @@
 
 from libc.math cimport ceil, fabs, floor, rint
 from libc.stdint cimport int8_t
+from venues.coins cimport room_of
 from venues.contract cimport OF_LEVERAGE, QUANTO, SPOT, Contract, notional, quote_notional, reserved_fee
 from venues.leg_margin cimport fee_to_close, initial_rate
 from venues.ledger cimport COUNTERPARTIES, INSURANCE_FUND_ACCOUNT, VENUE_FEES, PostingContext
@@ -230,6 +231,7 @@ cdef class Account(MarginWatch):
             m.assets[1] = c.base
             m.balances[1] = self.state.balances[c.base]
             m.locked[1] = self.locked[c.base]
+            m.borrowed[1] = self.state.borrowed[c.base]
         return 0
 
     cdef int record_forced(self, Slot *slot, PoolState *pool, int64_t quantity, int64_t price, int64_t cost,
@@ -293,11 +295,15 @@ cdef class Account(MarginWatch):
 
     cdef int64_t spare_atoms(self, PoolState *pool, int32_t asset) noexcept nogil:
         """Atoms that a cross pool may lose before its equity is its maintenance, less one, >= 0."""
-        cdef double unit = self.world.asset_usd[asset] if pool.asset < 0 else 1.0
+        cdef double spare
         self.state.look(pool)
-        return max(<int64_t> 0, <int64_t> floor(
-            (pool.risk.equity - pool.risk.maintenance - 1e-12 * pool.risk.notional) / unit
-            * self.world.atoms[asset]) - 1)
+        spare = pool.risk.equity - pool.risk.maintenance - 1e-12 * pool.risk.notional
+        if pool.pool.coin_count > 0:
+            spare = room_of(&pool.pool.coins[asset],
+                            pool.pool.coins[asset].balance + pool.pool.coins[asset].profit, max(0.0, spare))
+        elif pool.asset < 0:
+            spare /= self.world.asset_usd[asset]
+        return max(<int64_t> 0, <int64_t> floor(spare * self.world.atoms[asset]) - 1)
 
     cdef int pay_funding(self, int32_t instrument, int64_t mark, int64_t rate, int32_t rate_scale, int64_t interval,
                          int64_t time) except -1 nogil:

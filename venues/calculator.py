@@ -7,8 +7,9 @@ from venues.checks import Number, choice, did_you_mean, number, suggest_argument
 from venues.contract import ContractBox
 from venues.errors import VenueError
 from venues.instrument import parse_symbol
-from venues.pool import PoolBox
+from venues.pool import PoolBox, PoolCoin
 from venues.rulebook import VenueRules
+from venues.tiers import TierBox
 
 Key = str | tuple[str, str]
 
@@ -210,13 +211,6 @@ class Account:
             )
         if self.rules.margin().whole_leverage and position.leverage % 1.0:
             raise VenueError(f"{where}: leverage at {self.rules.name} is a whole number, got {position.leverage:g}")
-        settle = parse_symbol(position.symbol)["settle"]
-        facts = self.rules.facts
-        discounts = self.collateral == "multi" and not facts.exchange and not facts.charges_interest
-        if discounts and self.rules.collateral_brackets(settle)[0].ratio < 1.0:
-            raise VenueError(
-                f"{where}: {self.rules.name} discounts profit in {settle} too, which is not built in multi-assets mode"
-            )
         if self.is_isolated(position):
             if self.collateral == "multi":
                 raise VenueError(f"{where}: multi-assets mode is cross only, got isolated margin")
@@ -266,6 +260,7 @@ class Work:
         # pool key -> (unit, box, is isolated); rows: position key -> (pool key, row)
         self.pools: dict[Key, tuple[str, PoolBox, bool]] = {}
         self.rows: dict[Key, tuple[Key, int]] = {}
+        self.coins: dict[str, int] = {}  # asset -> row in the pool of all assets where profit is discounted too
         self._open_pools()
         for position in account.positions:
             self._add(position)
@@ -283,16 +278,41 @@ class Work:
     def _open_pools(self) -> None:
         account = self.account
         if self.is_multi:
-            wallet = sum(
-                account.rules.collateral_value(asset=asset, amount=amount, price=self.usd(asset))
-                for asset, amount in account.balances.items()
-            )
-            self.pools[""] = ("USD", PoolBox(float(wallet)), False)
+            self.pools[""] = ("USD", self._joint_pool(account), False)
             return
         assets = dict.fromkeys(account.balances)
         assets.update(dict.fromkeys(self.settle(p) for p in account.positions if not account.is_isolated(p)))
         for asset in assets:
             self.pools[asset] = (asset, PoolBox(account.balances.get(asset, 0.0)), False)
+
+    def _joint_pool(self, account: Account) -> PoolBox:
+        """Return the pool of all assets, with what is owed."""
+        rules = account.rules
+        worth = {
+            asset: rules.collateral_value(asset=asset, amount=amount, price=self.usd(asset))
+            for asset, amount in account.balances.items()
+        }
+        if not rules.facts.discounts_profit:
+            debts = [self._debt(asset, -amount) for asset, amount in account.balances.items() if amount < 0.0]
+            margin = sum(initial for initial, _ in debts), sum(maintenance for _, maintenance in debts)
+            return PoolBox(float(sum(worth.values())), debts=margin)
+        names = dict.fromkeys([*account.balances, *(self.settle(p) for p in account.positions)])
+        self.coins = {asset: row for row, asset in enumerate(names)}
+        return PoolBox(0.0, coins=[self._coin(asset, account.balances.get(asset, 0.0)) for asset in names])
+
+    def _coin(self, asset: str, balance: float) -> PoolCoin:
+        rules = self.account.rules
+        tiers = rules.loan_tiers(asset)
+        brackets = rules.counted_brackets(asset) if asset in rules.facts.collateral else [(0.0, 0.0)]
+        return PoolCoin(balance, self.usd(asset), brackets, TierBox(tiers) if tiers else None)
+
+    def _debt(self, asset: str, owed: float) -> tuple[float, float]:
+        """Return initial and maintenance margin of what is owed, US dollars."""
+        tiers = self.account.rules.loan_tiers(asset)
+        if not tiers:
+            return 0.0, 0.0
+        box, price = TierBox(tiers), self.usd(asset)
+        return owed / box.max_leverage(owed) * price, box.maintenance(owed) * price
 
     def _add(self, position: Position) -> None:
         settle = self.settle(position)
@@ -310,6 +330,7 @@ class Work:
             conversion=self.usd(settle) if self.is_multi else 1.0,
             bids=position.open_buys,
             asks=position.open_sells,
+            coin=self.coins.get(settle, 0) if self.is_multi else 0,
         )
         self.rows[position.key] = (key, row)
 

@@ -13,5 +13,5 @@ cdef struct Haircut:             # of one asset; no bracket = it counts nothing
 cdef Haircut haircut_of(object brackets) except *
 # Quantity that a balance counts as; a debt counts in full.
 cdef double counted(const Haircut *haircut, double balance) noexcept nogil
-# Quantity that may leave a balance (< 0: must come) so that it counts `value` less; below zero as in the first bracket.
-cdef double leaving(const Haircut *haircut, double balance, double value) noexcept nogil
+# Quantity that may leave a balance (< 0: must come) so that it counts `value` less; below zero at the ratio `below`.
+cdef double leaving(const Haircut *haircut, double balance, double value, double below) noexcept nogil

@@ -22,23 +22,24 @@ cdef double counted(const Haircut *haircut, double balance) noexcept nogil:
     return sum
 
 
-cdef double leaving(const Haircut *haircut, double balance, double value) noexcept nogil:
+cdef double leaving(const Haircut *haircut, double balance, double value, double below) noexcept nogil:
     cdef double left = balance, part
     cdef int32_t row = haircut.count - 1
-    if haircut.count == 0 or haircut.ratios[0] <= 0.0:
-        return 0.0
     while row > 0 and left <= haircut.floors[row]:
         row -= 1
     if value <= 0.0:
-        return value / haircut.ratios[row] if haircut.ratios[row] > 0.0 else -INFINITY
-    while row > 0:
+        part = below if left <= 0.0 or row < 0 else haircut.ratios[row]
+        return value / part if part > 0.0 else -INFINITY
+    if row < 0:
+        left = min(left, 0.0)        # what backs nothing is free to leave
+    while row >= 0 and left > 0.0:
         part = (left - haircut.floors[row]) * haircut.ratios[row]
         if part >= value:
             return balance - left + value / haircut.ratios[row]
         value -= part
         left = haircut.floors[row]
         row -= 1
-    return balance - left + value / haircut.ratios[0]
+    return balance - left + value / below if below > 0.0 else 0.0
 
 
 cdef Haircut haircut_of(object brackets) except *:

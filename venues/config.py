@@ -36,6 +36,8 @@ class Venue:
     position_mode : {"one_way", "hedge"}
     collateral : {"single", "multi"}
         "single": a margin pool for each settle asset. "multi": all assets, after haircuts, are one (cross only).
+    auto_borrow : bool
+        With "multi" at OKX; False: an order needs its margin in its own settle asset, no loan is taken for it.
     fees : str or (maker, taker)
         A level of the venue's schedule ("regular"), rates of notional, or "by_volume": each day at 00:00 UTC the level
         of what this account has traded in the days that the venue counts (30, at Hyperliquid 14).
@@ -81,6 +83,7 @@ class Venue:
     margin_mode: str = "cross"
     position_mode: str = "one_way"
     collateral: str = "single"
+    auto_borrow: bool = True
     fees: str | tuple[Number, Number] = "regular"
     volume: Number = 0.0
     discount: float = 0.0
@@ -180,13 +183,15 @@ class Venue:
         if self.collateral == "multi":
             if not rules.facts.collateral:
                 raise VenueError(f"{where}: {rules.name} has no multi-assets mode; collateral must be 'single'")
-            if not rules.facts.exchange and not rules.facts.charges_interest:
-                raise VenueError(
-                    f"{where}: balances of {rules.name} below zero are borrowed there, which is not built in a run; "
-                    "collateral must be 'single'"
-                )
             if self.margin_mode == "isolated":
                 raise VenueError(f"{where}: multi-assets mode is cross only; margin_mode must be 'cross'")
+        if not isinstance(self.auto_borrow, bool):
+            raise VenueError(f"{where}: auto_borrow must be True or False, got {self.auto_borrow!r}")
+        if not self.auto_borrow and not (rules.facts.may_refuse_loans and self.collateral == "multi"):
+            raise VenueError(
+                f"{where}: auto_borrow=False has no effect: it is a setting of multi-currency margin at OKX "
+                "(collateral='multi'); leave it out"
+            )
         for name in ("margin_mode", "position_mode"):
             allowed = getattr(rules.facts, f"{name}s")
             if getattr(self, name) not in allowed:

@@ -8,8 +8,6 @@ from venues.checks import Number, Time, day, did_you_mean, number, time_ns
 from venues.errors import VenueError
 from venues.facts import (
     LATEST,
-    AutoExchange,
-    CollateralBracket,
     Dated,
     DeliveryRules,
     Fact,
@@ -325,20 +323,6 @@ class DatedRules:
         if instrument is not None and instrument.clearance_fee is not None:
             return instrument.clearance_fee
         return self.need(of_symbol(self.facts.clearance_fees, symbol), at, f"clearance fee of {symbol}")
-
-    def collateral_brackets(self, asset: str, at: Time | None = None) -> tuple[CollateralBracket, ...]:
-        """Return the shares of a positive balance that count as margin in multi-assets mode, ascending in quantity."""
-        if not self.facts.collateral:
-            raise VenueError(f"{self.name} has no multi-assets mode; collateral must be 'single'")
-        if asset not in self.facts.collateral:
-            known = sorted(self.facts.collateral)
-            raise VenueError(f"{self.name}: {asset} is no collateral in multi-assets mode; known: {', '.join(known)}")
-        found = self.need(self.facts.collateral[asset], at, f"collateral ratios of {asset}")
-        return found if isinstance(found, tuple) else (CollateralBracket(0.0, found),)
-
-    def auto_exchange_rules(self, at: Time | None = None) -> AutoExchange:
-        """Return the balances below which other collateral is sold."""
-        return self.need(self.facts.exchange, at, "auto-exchange")
 
     def moment(self, at: Time | None) -> int:
         """Return the ns that an `at` means: a date alone its end, None the time of these rules."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from venues.checks import Time, time_ns
+from venues.errors import VenueError
 from venues.instrument import Instrument, MarginRules, RoundingRules, Tier
 
 T = TypeVar("T")
@@ -14,7 +15,7 @@ SINGLE: Final = (
     "rounding", "margin", "orders", "mark", "liquidation", "exchange", "ranks_adl", "session_hour", "scores_adl",
     "index_cap", "order_rates", "amend_keeps_place",
 )  # fmt: skip
-KEYED: Final = ("fees", "fee_levels", "funding", "clearance_fees", "collateral", "delivery", "interest_caps", "tiers")
+KEYED: Final = ("fees", "fee_levels", "funding", "clearance_fees", "collateral", "loans", "delivery", "interest_caps", "tiers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +292,9 @@ class LiquidationRules:
         See "down_tiers".
     repays_first : bool
         Other assets are sold for the debts of a multi-assets account before its orders go and positions are closed.
+    cancels_early : bool
+        Orders of a cross pool that add to its margin are cancelled once its equity is below the initial margin of
+        positions and orders.
     slices : SliceRules, optional
         Positions are closed in slices, whatever the course; what finds no buyer while equity is below zero goes to
         others at the bankruptcy price.
@@ -316,6 +320,7 @@ class LiquidationRules:
     tiers_down: int = 0
     pace_seconds: float = 0.0
     repays_first: bool = False
+    cancels_early: bool = False
     slices: SliceRules | None = None
 
 
@@ -358,8 +363,16 @@ class VenueFacts:
     collateral : mapping of asset to dated ratios, or brackets of quantity with their ratios
         Share of a positive balance, or of what of it lies above each amount, that counts in multi-assets mode; a ratio
         of nan is not known.
-    charges_interest : bool
-        A negative balance of multi-assets mode is borrowed at interest: kind `borrow_rates` has its rates.
+    lends : bool
+        A negative balance of multi-assets mode is borrowed at interest: kind `borrow_rates` has its rates. Loans may be
+        asked for too.
+    loans : mapping of asset to dated tiers, in quantity of the asset; "" holds for all others
+        Margin of what is owed in multi-assets mode: marginal maintenance, initial 1 / max_leverage of the tier of all.
+    discounts_profit : bool
+        In multi-assets mode the ratio of an asset is that of its balance and of the profit in it together, not of the
+        balance alone. Needs a course of liquidation "down_tiers".
+    may_refuse_loans : bool
+        An account may be set to take no loan for its orders (`Venue(auto_borrow=False)`).
     ranks_adl : bool
         The venue publishes a ranking for auto-deleveraging.
     order_rates : tuple of (orders, seconds)
@@ -424,8 +437,13 @@ class VenueFacts:
     closed: Time = 0
 
     def __post_init__(self) -> None:
-        """Read the date of closing."""
+        """Read the date of closing, and check that positions are closed in a way that fits their margin."""
         object.__setattr__(self, "closed", time_ns(self.closed, "closed"))
+        courses = {fact.value.course for fact in self.liquidation}
+        if self.discounts_profit and courses != {"down_tiers"}:
+            raise VenueError(
+                f"{self.name}: discounts_profit needs liquidation down the tiers, got {', '.join(sorted(courses))}"
+            )
 
     @property
     def closed_at(self) -> int:
@@ -434,7 +452,10 @@ class VenueFacts:
 
     interest_caps: Mapping[str, Dated[InterestCaps]] = field(default_factory=dict)
     index_is_mark: bool = False
-    charges_interest: bool = False
+    lends: bool = False
+    loans: Mapping[str, Dated[tuple[Tier, ...]]] = field(default_factory=dict)
+    discounts_profit: bool = False
+    may_refuse_loans: bool = False
 
     def unverified(self) -> Iterator[tuple[str, int]]:
         """Yield the name and first ns of every fact that no source seen confirms."""

@@ -165,3 +165,16 @@ cdef inline double backing(const Pool *pool) noexcept nogil:
         if loss_reduces_equity(pool, &pool.legs[index]):
             sum -= pool.legs[index].open_loss * pool.legs[index].conversion
     return sum
+
+cdef inline double profit_outside(const Pool *pool, const Leg *leg) noexcept nogil:
+    """Profit of a leg that counts as it is, unit of the pool; with coins it counts in the one that it settles in."""
+    return 0.0 if pool.coin_count > 0 else profit_of(leg) * leg.conversion
+
+cdef inline double gross_backing(const Pool *pool) noexcept nogil:
+    """The absolute amounts behind what backs a pool."""
+    cdef double sum = fabs(backing(pool))
+    cdef int index
+    for index in range(pool.coin_count):
+        if pool.coins[index].balance != 0.0:
+            sum += fabs(pool.coins[index].balance) * pool.coins[index].price
+    return sum

@@ -1,11 +1,13 @@
 """The legs of one contract inside a pool as a function of their own price: pieces of lines, or of concave curves.
 
-Everything is affine, piece by piece, in x = price (linear) or x = 1/price (inverse); where the rate of an inverse
+Everything is affine, piece by piece, in x = price (linear) or x = 1/price (inverse); where a coin's discount tiers end
+there is a bend; where the rate of an inverse
 contract grows with its coins, a square of x comes in.
 """
 
 from libc.math cimport fabs
 from libc.stdint cimport int32_t
+from venues.coins cimport Coin
 from venues.contract cimport INVERSE, Contract
 from venues.margin cimport Leg, Pool
 
@@ -27,8 +29,10 @@ cdef struct Group:             # the legs of one contract inside a pool
     int32_t last
     double x                   # at the present mark
     double threshold           # weight of equity
-    double others              # threshold x (wallet + profit of the others) - their maintenance
+    double others              # threshold x (wallet + profit of the others) - their maintenance; the group's coin apart
     double others_gross
+    const Coin *coin           # that the group settles in, where profit counts with the balance of its coin; else NULL
+    double amount              # equity of that coin without the group's own profit, quantity
 
 cdef inline double per_x(const Leg *leg) noexcept nogil:
     return fabs(leg.quantity) * leg.contract.multiplier
@@ -46,6 +50,8 @@ cdef inline double value_at(const Line *line, double x) noexcept nogil:
 
 # The legs of the contract of a leg, with what all others are worth at their marks; equity weighs `threshold`.
 cdef Group group_of(const Pool *pool, int32_t index, double threshold, bint with_maintenance) noexcept nogil
+# Takes what the coins of a pool are worth, all of them in `others`, for that of the group; with_maintenance as there.
+cdef void set_coin(Group *group, bint with_maintenance) noexcept nogil
 # The line of the segment that begins at x (a border of tiers belongs to the segment above it).
 cdef Line line_of(const Group *group, double x, bint with_maintenance) noexcept nogil
 # The nearest border of tiers above x (infinite without one) or below it (0 without one).

@@ -2,10 +2,13 @@
 
 from libc.math cimport INFINITY, fabs, sqrt
 
+from venues.coins cimport Piece, bend_after, piece_of, surplus_of
 from venues.contract cimport INVERSE, notional
 from venues.leg_margin cimport (
-    backing, fixed_fee, floating_fee, has_fixed_fee, is_fixed, margin_required, profit_of, size_rate, tier_rate,
+    backing, fixed_fee, floating_fee, gross_backing, has_fixed_fee, is_fixed, margin_required, profit_of,
+    profit_outside, size_rate, tier_rate,
 )
+from venues.margin cimport Leg, Pool, gather
 from venues.tiers cimport Tier, TierTable
 
 
@@ -23,19 +26,66 @@ cdef Group group_of(const Pool *pool, int32_t index, double threshold, bint with
         group.x = 1.0 / group.x
     group.threshold = threshold
     group.others = threshold * backing(pool)
-    group.others_gross = fabs(group.others)
+    group.others_gross = threshold * gross_backing(pool)
+    if with_maintenance:
+        group.others -= pool.debt_maintenance
+        group.others_gross += pool.debt_maintenance
     for other in range(pool.count):
         leg = &pool.legs[other]
         if leg.contract == group.contract:
             group.first = min(group.first, other)
             group.last = max(group.last, other)
             continue
-        unrealized = threshold * profit_of(leg) * leg.conversion
+        unrealized = threshold * profit_outside(pool, leg)
         required = margin_required(pool, leg) * leg.conversion if with_maintenance else 0.0
         group.others += unrealized - required
         group.others_gross += required + threshold * leg.conversion * (
             fabs(leg.entry_value) + notional(leg.contract, leg.quantity, leg.mark))
+    group.coin = NULL
+    if pool.coin_count > 0:
+        gather(pool)
+        for other in range(pool.coin_count):
+            group.others += surplus_of(
+                &pool.coins[other], pool.coins[other].balance + pool.coins[other].profit, threshold, with_maintenance)
+        set_coin(&group, with_maintenance)
     return group
+
+
+cdef void set_coin(Group *group, bint with_maintenance) noexcept nogil:
+    cdef const Coin *coin = &group.pool.coins[group.pool.legs[group.last].coin]
+    cdef int32_t index
+    group.coin = coin
+    group.amount = coin.balance + coin.profit
+    group.others -= surplus_of(coin, group.amount, group.threshold, with_maintenance)
+    for index in range(group.first, group.last + 1):
+        if in_group(group, &group.pool.legs[index]):
+            group.amount -= profit_of(&group.pool.legs[index])
+
+
+cdef void _profit_line(const Group *group, double *constant, double *slope) noexcept nogil:
+    """The profit of the group, settle asset, as a line in x."""
+    cdef const Leg *leg
+    cdef double direction = -1.0 if group.contract.kind == INVERSE else 1.0
+    cdef int32_t index
+    constant[0] = 0.0
+    slope[0] = 0.0
+    for index in range(group.first, group.last + 1):
+        leg = &group.pool.legs[index]
+        if in_group(group, leg):
+            constant[0] -= direction * leg.entry_value
+            slope[0] += direction * leg.quantity * leg.contract.multiplier
+
+
+cdef void _add_coin(const Group *group, double x, bint with_maintenance, Line *line) noexcept nogil:
+    """Add what the coin of the group is worth in the segment that begins at x."""
+    cdef double constant, slope, middle, end = border_of(group, x, UP)
+    cdef Piece piece
+    _profit_line(group, &constant, &slope)
+    middle = 2.0 * x + 1.0 if end == INFINITY else 0.5 * (x + end)
+    piece = piece_of(group.coin, group.amount + constant + slope * middle, group.threshold, with_maintenance)
+    line.constant += piece.constant + piece.slope * (group.amount + constant)
+    line.slope += piece.slope * slope
+    line.gross += fabs(piece.constant)
 
 
 cdef Line line_of(const Group *group, double x, bint with_maintenance) noexcept nogil:
@@ -58,9 +108,10 @@ cdef Line line_of(const Group *group, double x, bint with_maintenance) noexcept 
             continue
         size = per_x(leg) * leg.conversion
         weight = group.threshold * leg.conversion
-        line.constant -= direction * weight * leg.entry_value
         line.gross += weight * fabs(leg.entry_value)
-        line.slope += direction * weight * leg.quantity * leg.contract.multiplier
+        if group.coin == NULL:
+            line.constant -= direction * weight * leg.entry_value
+            line.slope += direction * weight * leg.quantity * leg.contract.multiplier
         line.gross_slope += size * group.threshold
         table = leg.contract.tiers
         if not with_maintenance:
@@ -97,6 +148,8 @@ cdef Line line_of(const Group *group, double x, bint with_maintenance) noexcept 
             rate = (rate + size_rate(leg.contract, per_x(leg), 1.0)) * leg.at_index
         line.slope -= size * rate
         line.gross_slope += size * rate
+    if group.coin != NULL:
+        _add_coin(group, x, with_maintenance, &line)
     return line
 
 
@@ -113,10 +166,10 @@ cdef double zero_of(const Line *line, int direction) noexcept nogil:
 
 
 cdef double border_of(const Group *group, double x, int direction) noexcept nogil:
-    """The nearest border of tiers above x (infinite without one) or below it (0 without one)."""
+    """The nearest border of tiers, or bend of a coin, above x (infinite without one) or below it (0 without one)."""
     cdef const Leg *leg
     cdef const TierTable *table
-    cdef double at
+    cdef double at, bend, constant, slope, equity
     cdef double nearest = INFINITY if direction == UP else 0.0
     cdef int32_t index, row
     for index in range(group.first, group.last + 1):
@@ -131,4 +184,19 @@ cdef double border_of(const Group *group, double x, int direction) noexcept nogi
                 nearest = at
             elif direction == DOWN and nearest < at < x:
                 nearest = at
+    if group.coin != NULL:
+        _profit_line(group, &constant, &slope)
+        equity = group.amount + constant
+        if slope == 0.0:
+            return nearest
+        at = equity + slope * x
+        while True:
+            at = bend_after(group.coin, at, (slope > 0.0) == (direction == UP))
+            if fabs(at) == INFINITY:
+                return nearest
+            bend = (at - equity) / slope
+            if direction == UP and bend >= nearest or direction == DOWN and bend <= nearest:
+                return nearest
+            if direction == UP and bend > x or direction == DOWN and bend < x:
+                return bend
     return nearest

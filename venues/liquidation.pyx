@@ -27,6 +27,7 @@ from libc.stdint cimport INT64_MAX
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 from venues.account cimport Account
+from venues.contract cimport SPOT
 from venues.ledger cimport COUNTERPARTIES, INSURANCE_FUND_ACCOUNT, PostingContext
 from venues.margin cimport Leg, Risk, bankruptcy_price, joint_bankruptcy_price, leg_maintenance
 from venues.matching cimport Market
@@ -88,6 +89,24 @@ cdef class Liquidator:
                 following = order.next
                 if order.account == account and ((order.flags & FORCED_ORDER) != 0) == forced and not (
                         forced and leg != NULL and order.leg != leg.position.leg):
+                    (<Market> self.markets[i]).cancel(order, BY_VENUE, time)
+                row = following
+        return 0
+
+    cdef int cancel_risky(self, int32_t account, const PoolState *pool, int64_t time) except -1 nogil:
+        """Cancel the owner's orders that hold margin in a cross pool (which of them would add risk is inferred)."""
+        cdef int32_t i, row, following
+        cdef Order *order
+        for i in range(self.n_markets):
+            if ((<Market> self.markets[i]).active == 0 or self.world.contracts[i].kind == SPOT
+                    or (pool.asset >= 0 and self.world.contracts[i].settle != pool.asset)
+                    or (<Account> self.accounts[account]).state.isolated[i]):
+                continue
+            row = (<Market> self.markets[i]).head
+            while row >= 0:
+                order = self.store.at(row)
+                following = order.next
+                if order.account == account and order.counted:
                     (<Market> self.markets[i]).cancel(order, BY_VENUE, time)
                 row = following
         return 0

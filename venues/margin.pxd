@@ -1,6 +1,7 @@
 """Margin of a pool of positions: equity, requirement, liquidation and bankruptcy prices. Pure functions on structs."""
 
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
+from venues.coins cimport Coin
 from venues.contract cimport Contract
 
 cdef struct Leg:             # one position as margin sees it; floats, because risk decides on floats (design.md law 2)
@@ -13,6 +14,7 @@ cdef struct Leg:             # one position as margin sees it; floats, because r
     double leverage          # margin leverage set, >= 1
     double close_fee         # rate that margins reserve for closing: always set it, 0 = none
     double conversion        # settle asset -> unit of the pool: always set it, 1 in a pool of one asset
+    int32_t coin             # row of the settle asset in the pool's coins, where it has any
     double bids              # open buy orders that may increase: notional at their prices, settle asset
     double asks              # the same for sells
     double open_loss         # loss that open orders would start with, settle asset
@@ -20,9 +22,13 @@ cdef struct Leg:             # one position as margin sees it; floats, because r
 # What shares one equity: an isolated leg, the cross legs of a settle asset, or all assets (multi-assets).
 cdef struct Pool:
     uint8_t isolated         # its one leg has this wallet for itself
-    double wallet            # balance, with collateral haircuts where the venue has them
+    double wallet            # balance, with collateral haircuts where these are of balances alone; 0 with coins
+    double debt_initial      # margin that debts ask for, unit of the pool; that of coins is their own
+    double debt_maintenance
     int32_t count
     Leg *legs
+    int32_t coin_count       # assets whose haircut is of balance and profit together; 0 = profit counts as it is
+    Coin *coins
 
 cdef struct Risk:
     double equity            # wallet + unrealised profit
@@ -45,6 +51,12 @@ cdef struct Band:
     double high
     double slope_down        # pool unit lost (against the threshold) per unit of price fall, bound over the band
     double slope_up          # the same per unit of price rise
+
+# Sums the profit of the legs, at their marks, in the coins that they settle in.
+cdef void gather(const Pool *pool) noexcept nogil
+# Share of its own notional that every leg may lose until the equity, after the fees of closing there, is zero; < 0 = it
+# would have to gain.
+cdef double joint_share(const Pool *pool, const Risk *risk) noexcept nogil
 
 # Of one leg, settle asset; notional and maintenance are >= 0.
 cdef double leg_unrealized(const Leg *leg) noexcept nogil

@@ -9,12 +9,18 @@ is then a concave curve, of a linear contract (whose coins do not move with the 
 from libc.math cimport INFINITY, fabs
 from libc.stdint cimport int32_t
 
+from venues.coins cimport (
+    Coin, Piece, least_gain, loan_initial, loan_maintenance, most_loss, owed_at, piece_of, surplus_of,
+)
 from venues.contract cimport INVERSE, OF_LEVERAGE, notional
 from venues.leg_margin cimport (
-    backing, fixed_fee, floating_fee, has_fixed_fee, initial_rate, is_fixed, leg_initial, leverage_now,
-    loss_reduces_equity, margin_required, order_fees, profit_of, shrinks, size_rate, tier_rate, tier_requirement,
+    backing, fixed_fee, floating_fee, gross_backing, has_fixed_fee, initial_rate, is_fixed, leg_initial, leverage_now,
+    loss_reduces_equity, margin_required, order_fees, profit_of, profit_outside, shrinks, size_rate, tier_rate,
+    tier_requirement,
 )
-from venues.lines cimport DOWN, UP, Group, Line, border_of, group_of, line_of, per_x, price_of, value_at, zero_of
+from venues.lines cimport (
+    DOWN, UP, Group, Line, border_of, group_of, line_of, per_x, price_of, set_coin, value_at, zero_of,
+)
 from venues.tiers cimport TierTable, tier_at
 
 cdef extern from *:
@@ -75,9 +81,10 @@ cdef void standard_risk(const Pool *pool, Risk *out) noexcept nogil:
     cdef const Leg *leg
     cdef double size, unrealized, fee, loss = 0.0
     cdef int32_t index
-    out.initial = 0.0
+    gather(pool)
+    out.initial = pool.debt_initial
     out.orders = 0.0
-    out.maintenance = 0.0
+    out.maintenance = pool.debt_maintenance
     out.unrealized = 0.0
     out.notional = 0.0
     out.signed_notional = 0.0
@@ -103,7 +110,30 @@ cdef void standard_risk(const Pool *pool, Risk *out) noexcept nogil:
         fee = size * leg.close_fee * leg.conversion
         out.close_fees += fee
         out.signed_close_fees += shrinks(leg.contract, leg.quantity) * fee
-    out.equity = pool.wallet - loss + out.unrealized
+    if pool.coin_count == 0:
+        out.equity = pool.wallet - loss + out.unrealized
+        return
+    out.equity = -loss
+    for index in range(pool.coin_count):
+        _add_coin(&pool.coins[index], out)
+
+
+cdef void _add_coin(const Coin *coin, Risk *out) noexcept nogil:
+    cdef double equity = coin.balance + coin.profit
+    cdef double owed = owed_at(coin.borrowed, equity)
+    out.equity += surplus_of(coin, equity, 1.0, False)
+    if owed > 0.0:
+        out.initial += loan_initial(coin.loans, owed) * coin.price
+        out.maintenance += loan_maintenance(coin.loans, owed) * coin.price
+
+
+cdef void gather(const Pool *pool) noexcept nogil:
+    cdef int32_t index
+    for index in range(pool.coin_count):
+        pool.coins[index].profit = 0.0
+    if pool.coin_count > 0:
+        for index in range(pool.count):
+            pool.coins[pool.legs[index].coin].profit += profit_of(&pool.legs[index])
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -131,7 +161,7 @@ cdef double _nearest_root(const Group *group, bint with_maintenance) noexcept no
     start = 0.0
     while start < INFINITY:
         line = line_of(group, start, with_maintenance)
-        end = border_of(group, start, UP) if with_maintenance else INFINITY
+        end = border_of(group, start, UP) if with_maintenance or group.coin != NULL else INFINITY
         positive = value_at(&line, start) > 0.0
         if end < INFINITY:
             positive_end = value_at(&line, end) > 0.0
@@ -177,13 +207,17 @@ cdef double nearest_liquidation(const Pool *pool, double *after) noexcept nogil:
         after[2 * index] = sum
         after[2 * index + 1] = gross
         required = leg_maintenance(pool, leg) * leg.conversion
-        sum += leg_unrealized(leg) * leg.conversion - required
+        sum += profit_outside(pool, leg) - required
         gross += (fabs(leg.entry_value) + leg_notional(leg)) * leg.conversion + required
     group.threshold = 1.0
     group.first = 0
     group.pool = pool
-    sum = backing(pool)
-    gross = fabs(pool.wallet)
+    group.coin = NULL
+    gather(pool)
+    sum = backing(pool) - pool.debt_maintenance
+    gross = gross_backing(pool) + pool.debt_maintenance
+    for index in range(pool.coin_count):
+        sum += surplus_of(&pool.coins[index], pool.coins[index].balance + pool.coins[index].profit, 1.0, True)
     for index in range(pool.count):
         leg = &pool.legs[index]
         is_held = is_held or leg.quantity != 0.0
@@ -195,13 +229,15 @@ cdef double nearest_liquidation(const Pool *pool, double *after) noexcept nogil:
             group.x = 1.0 / leg.mark if leg.contract.kind == INVERSE else leg.mark
             group.others = sum + after[2 * index]
             group.others_gross = gross + after[2 * index + 1]
+            if pool.coin_count > 0:
+                set_coin(&group, True)
             price = _nearest_root(&group, True)
             if price > 0.0 and leg.mark > 0.0:
                 nearest = min(nearest, fabs(leg.mark - price) / leg.mark)
         while group.first <= index:
             leg = &pool.legs[group.first]
             required = leg_maintenance(pool, leg) * leg.conversion
-            sum += leg_unrealized(leg) * leg.conversion - required
+            sum += profit_outside(pool, leg) - required
             gross += (fabs(leg.entry_value) + leg_notional(leg)) * leg.conversion + required
             group.first += 1
         is_held = False
@@ -222,13 +258,45 @@ cdef double joint_bankruptcy_price(const Pool *pool, const Risk *risk, int32_t l
     cdef double share
     if one.quantity == 0.0 or risk.notional <= 0.0:
         return 0.0
-    # after the fees to close at those prices
-    share = (risk.equity - risk.close_fees) / (risk.notional - risk.signed_close_fees)
+    share = joint_share(pool, risk)
     if one.quantity < 0.0:
         share = -share
     if one.contract.kind == INVERSE:
         return one.mark / (1.0 + share) if share > -1.0 else 0.0
     return one.mark * (1.0 - share) if share < 1.0 else 0.0
+
+
+cdef double joint_share(const Pool *pool, const Risk *risk) noexcept nogil:
+    # after the fees to close at those prices
+    cdef double share = (risk.equity - risk.close_fees) / (risk.notional - risk.signed_close_fees)
+    cdef double value, slope, lost, equity
+    cdef Piece piece
+    cdef const Coin *coin
+    cdef int32_t index, row, guard = 0
+    if pool.coin_count == 0:
+        return share
+    # The equity is a concave line in the share: after the first step Newton's come from one side and end on its piece.
+    gather(pool)
+    while guard < 64:
+        guard += 1
+        value = risk.equity - risk.close_fees + share * risk.signed_close_fees
+        slope = risk.signed_close_fees
+        for index in range(pool.coin_count):
+            coin = &pool.coins[index]
+            lost = 0.0
+            for row in range(pool.count):
+                if pool.legs[row].coin == index:
+                    lost += leg_notional(&pool.legs[row])
+            if lost == 0.0:
+                continue
+            equity = coin.balance + coin.profit
+            piece = piece_of(coin, equity - share * lost, 1.0, False)
+            value += piece.constant + piece.slope * (equity - share * lost) - surplus_of(coin, equity, 1.0, False)
+            slope -= piece.slope * lost
+        if fabs(value) <= 1e-15 * (fabs(risk.equity) + risk.notional) or slope >= 0.0:
+            return share
+        share -= value / slope
+    return share
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -294,18 +362,27 @@ cdef double _leg_reach(
     cdef const TierTable *table = leg.contract.tiers
     cdef double here = leg_notional(leg)
     cdef double limit = here * (1.0 + REACH) if direction == UP else here * (1.0 - REACH)
-    cdef double gain = threshold if (leg.quantity > 0.0) != (leg.contract.kind == INVERSE) else -threshold
+    cdef bint rises = (leg.quantity > 0.0) != (leg.contract.kind == INVERSE)
+    cdef double gain = threshold
     cdef double fee = floating_fee(pool, leg)
     cdef bint still = is_fixed(pool, leg)        # the requirement does not move with the mark
     # the coins of a linear contract do not move with its price; those of an inverse one are its notional
     cdef double curve = table.size_rate if table != NULL and leg.contract.kind == INVERSE and not still else 0.0
     cdef double by_size = 0.0 if curve > 0.0 or still else size_rate(leg.contract, here, leg.mark)
-    cdef double base = gain * here - here * (fee + by_size + curve * here) - (
-        0.0 if still else tier_requirement(leg.contract, leg.quantity, here))
+    cdef double base
     cdef double start = here
     cdef double end, rate, amount, loss, ratio
     cdef double worst = -INFINITY
     cdef int32_t row = 0
+    if pool.coin_count > 0:              # what is gained counts at least, what is lost at most so much
+        if (direction == UP) == rises:
+            gain = least_gain(&pool.coins[leg.coin], threshold)
+        else:
+            gain = most_loss(&pool.coins[leg.coin], threshold)
+    if not rises:
+        gain = -gain
+    base = gain * here - here * (fee + by_size + curve * here) - (
+        0.0 if still else tier_requirement(leg.contract, leg.quantity, here))
     if leg.contract.tiers_by_quantity and not still:
         by_size += tier_rate(leg.contract, leg.quantity)
     if still or leg.contract.tiers_by_quantity:
@@ -361,7 +438,7 @@ cdef double standard_slack(const Pool *pool, const Risk *risk, double threshold,
     cdef double slack, gross, size, up, down, slope_up, slope_down
     cdef int32_t index
     cdef bint single = pool.count > 0
-    gross = threshold * fabs(backing(pool)) + risk.maintenance
+    gross = threshold * gross_backing(pool) + risk.maintenance
     for index in range(pool.count):
         leg = &pool.legs[index]
         if leg.contract.margin_at_index:

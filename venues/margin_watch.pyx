@@ -1,6 +1,6 @@
 """Looks after the margin of positions: warnings, the trigger of a liquidation, samples for the journal."""
 
-from libc.math cimport INFINITY
+from libc.math cimport INFINITY, fabs
 from libc.stdint cimport int8_t
 from venues.contract cimport Contract
 from venues.margin cimport Risk
@@ -32,7 +32,7 @@ cdef class MarginWatch(OrderMargin):
         return 0
 
     cdef int examine(self, PoolState *pool, int64_t time) except -1 nogil:
-        cdef double ratio, threshold
+        cdef double ratio, threshold, rounding
         cdef Message *m
         cdef MarginCallRow *call
         cdef Slot *slot
@@ -81,6 +81,15 @@ cdef class MarginWatch(OrderMargin):
             call.strategy = -1
             call.active = m.active
             self.sample(pool, time, 2)
+        if self.cancels_early and pool.isolated < 0 and pool.risk.orders > 0.0:
+            # okx.md sections 4 and 7: orders go before positions, once equity fails the test that admits orders
+            pool.stale = 1                   # no band is about that test
+            rounding = 1e-12 * (fabs(pool.risk.equity) + pool.risk.notional + pool.risk.orders)
+            if pool.risk.equity < pool.risk.initial + pool.risk.orders - rounding:
+                pool.is_overdrawn = True
+                self.overdrawn = True
+                self.world.attention = True
+            return 0
         if pool.condition == WARNED:
             pool.stale = 1               # either side of the warning may come next: look at every change
             return 0

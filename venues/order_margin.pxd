@@ -14,6 +14,7 @@ cdef class OrderMargin(Wallet):
     cdef int hold(self, Slot *slot, Order *order, double value, double loss, int sign) except -1 nogil
     cdef int release(self, Order *order, int64_t quantity) except -1 nogil
     cdef bint falls_short(self, int32_t asset, double before, double after, double value) noexcept nogil
+    cdef bint needs_loan(self, int32_t asset, double before, double value) noexcept nogil
     cdef double signed_notional(self, Slot *slot, double mark) noexcept nogil
     cdef int64_t spot_cost(self, const Contract *c, Order *order, int64_t quantity) except? -1 nogil
     # How much of a spot order's next fill the balance pays for: a gap may ask for more than was set aside.

@@ -21,7 +21,7 @@ cdef class OrderMargin(Wallet):
         cdef const Contract *c = self.world.contracts[order.instrument]
         cdef double last = self.world.price_value(order.instrument, self.world.prices[order.instrument].last)
         cdef double mark = self.world.prices[order.instrument].mark_value
-        cdef double before, after, price, quantity, value, loss = 0.0
+        cdef double before, after, own, price, quantity, value, loss = 0.0
         cdef Slot *slot
         cdef int64_t cost
         cdef int32_t asset
@@ -53,6 +53,7 @@ cdef class OrderMargin(Wallet):
             return NO_REASON         # B25: reducing is never blocked by margin
         slot = self.state.slot(order.instrument, order.leg)
         before = self.state.available(c.settle)
+        own = self.state.own_available(c.settle) if self.takes_no_loan else 0.0
         value = notional(c, quantity, price)
         if mark > 0.0 and not c.order_loss_is_free:
             # binance.md section 3: open loss = quantity x |min(0, side x (mark - price))|, here in the settle asset.
@@ -61,7 +62,7 @@ cdef class OrderMargin(Wallet):
                 loss = max(0.0, order.side * (notional(c, quantity, mark) - value))
         self.hold(slot, order, value, loss, 1)
         after = self.state.available(c.settle)
-        if self.falls_short(c.settle, before, after, value):
+        if self.falls_short(c.settle, before, after, value) or self.needs_loan(c.settle, own, value):
             self.hold(slot, order, value, loss, -1)
             return INSUFFICIENT_MARGIN
         if self.limits and c.tiers != NULL and c.initial_rule == OF_LEVERAGE:
@@ -79,6 +80,10 @@ cdef class OrderMargin(Wallet):
         cdef double rounding = 1e-12 * (
             fabs(before) + value + fabs(self.world.amount_value(asset, self.state.balances[asset])))
         return after < -rounding and after < before - rounding
+
+    cdef bint needs_loan(self, int32_t asset, double before, double value) noexcept nogil:
+        """Whether a request takes more of an asset than its own equity has, where no loan is taken for it."""
+        return self.takes_no_loan and self.falls_short(asset, before, self.state.own_available(asset), value)
 
     cdef double signed_notional(self, Slot *slot, double mark) noexcept nogil:
         cdef const Contract *c = self.world.contracts[slot.position.instrument]
@@ -141,6 +146,8 @@ cdef class OrderMargin(Wallet):
         order.held_value = value if sign > 0 else 0.0
         order.held_loss = loss if sign > 0 else 0.0
         self.state.refresh(slot)
+        if sign > 0 and self.cancels_early:
+            self.flag(self.state.pool_of(slot))
         return 0
 
     cdef int release(self, Order *order, int64_t quantity) except -1 nogil:

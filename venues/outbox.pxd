@@ -23,6 +23,7 @@ cdef struct Message:
     int64_t balances[2]      # atoms
     int64_t earmarked[2]
     int64_t locked[2]        # spot: behind open orders
+    int64_t borrowed[2]      # taken as a loan
     int64_t session_profit[2]
     double bids              # held by open orders of the position
     double asks

@@ -1,11 +1,13 @@
 """A pool of positions for Python: the calculator, the population of the lab and the tests call the engine itself."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from venues.contract import ContractBox
+from venues.tiers import TierBox
 
 class PoolRisk(NamedTuple):
     """Figures of a pool, in its unit."""
@@ -18,6 +20,15 @@ class PoolRisk(NamedTuple):
     notional: float
     signed_notional: float
     close_fees: float
+
+class PoolCoin(NamedTuple):
+    """One asset of a pool: quantities, price in the pool's unit, rows of (floor, ratio), tiers of what is owed."""
+
+    balance: float
+    price: float
+    brackets: Sequence[tuple[float, float]]
+    loans: TierBox | None = None
+    borrowed: float = 0.0
 
 class LegRisk(NamedTuple):
     """Figures of one leg in its settle asset; prices are None where there is none."""
@@ -33,7 +44,14 @@ class LegRisk(NamedTuple):
 class PoolBox:
     """Positions that share one equity."""
 
-    def __new__(cls, wallet: float, isolated: bool = False) -> PoolBox: ...
+    def __new__(
+        cls,
+        wallet: float,
+        isolated: bool = False,
+        *,
+        debts: tuple[float, float] = ...,
+        coins: Sequence[PoolCoin] = ...,
+    ) -> PoolBox: ...
     def __len__(self) -> int: ...
     @property
     def wallet(self) -> float: ...
@@ -51,6 +69,7 @@ class PoolBox:
         asks: float = 0.0,
         open_loss: float = 0.0,
         index: float | None = None,
+        coin: int = 0,
     ) -> int: ...
     def set_mark(self, row: int, mark: float) -> None: ...
     def quantity(self, row: int) -> float: ...

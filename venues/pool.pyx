@@ -2,7 +2,10 @@
 
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.stdint cimport int8_t, int32_t, int64_t
+from libc.string cimport memset
 
+from venues.coins cimport Coin
+from venues.collateral cimport Haircut, haircut_of
 from venues.contract cimport INVERSE, Contract, ContractBox, reserved_fee
 from venues.margin cimport (
     Band, Leg, Pool, Risk, bankruptcy_price, joint_bankruptcy_price, leg_maintenance, leg_notional, leg_unrealized,
@@ -11,7 +14,9 @@ from venues.margin cimport (
 from venues.leg_margin cimport leg_initial
 from venues.reductions cimport first_tier_requirement, part_of, reduction, step_down, tiers_down
 from venues.slices cimport bankruptcy_value, fillable_price
+from venues.tiers cimport TierBox
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from venues.errors import VenueError
@@ -28,6 +33,16 @@ class PoolRisk(NamedTuple):
     notional: float
     signed_notional: float
     close_fees: float
+
+
+class PoolCoin(NamedTuple):
+    """One asset of a pool: quantities, price in the pool's unit, rows of (floor, ratio), tiers of what is owed."""
+
+    balance: float
+    price: float
+    brackets: Sequence[tuple[float, float]]
+    loans: TierBox | None = None
+    borrowed: float = 0.0
 
 
 class LegRisk(NamedTuple):
@@ -57,9 +72,13 @@ cdef class PoolBox:
     Parameters
     ----------
     wallet : float
-        Balance of the pool, haircuts included.
+        Balance of the pool, haircuts included; 0 with coins.
     isolated : bool, optional
         Its one leg has the wallet for itself.
+    debts : (float, float), optional
+        Initial and maintenance margin of what is owed, where profit counts as it is.
+    coins : sequence of PoolCoin, optional
+        Assets that count at a ratio of balance and profit together.
 
     Notes
     -----
@@ -68,25 +87,51 @@ cdef class PoolBox:
 
     cdef Pool pool
     cdef list boxes
+    cdef Haircut *haircuts
     cdef int32_t room
 
-    def __cinit__(self, double wallet, bint isolated=False):
+    def __cinit__(self, double wallet, bint isolated=False, *, debts=(0.0, 0.0), coins=()):
+        cdef int32_t index
         self.pool.wallet = wallet
         self.pool.isolated = isolated
+        self.pool.debt_initial, self.pool.debt_maintenance = debts
+        self.pool.coin_count = 0
+        self.pool.coins = <Coin *> PyMem_Malloc((len(coins) + 1) * sizeof(Coin))
+        self.haircuts = <Haircut *> PyMem_Malloc((len(coins) + 1) * sizeof(Haircut))
+        if self.pool.coins == NULL or self.haircuts == NULL:
+            raise MemoryError()
         self.pool.count = 0
         self.pool.legs = NULL
         self.boxes = []
         self.room = 0
+        for index in range(<int32_t> len(coins)):
+            self._add_coin(index, coins[index])
+
+    cdef int _add_coin(self, int32_t index, object coin) except -1:
+        cdef TierBox tiers = coin.loans
+        self.haircuts[index] = haircut_of(coin.brackets)
+        self.boxes.append(tiers)
+        self.pool.coins[index].balance = coin.balance
+        self.pool.coins[index].borrowed = coin.borrowed
+        self.pool.coins[index].price = coin.price
+        self.pool.coins[index].profit = 0.0
+        self.pool.coins[index].haircut = &self.haircuts[index]
+        self.pool.coins[index].loans = NULL if tiers is None else &tiers.table
+        self.pool.coin_count = index + 1
+        return 0
 
     def __dealloc__(self):
         PyMem_Free(self.pool.legs)
+        PyMem_Free(self.pool.coins)
+        PyMem_Free(self.haircuts)
 
     def __len__(self):
         return self.pool.count
 
     def add(
         self, ContractBox box not None, *, double quantity, double entry_price, double mark, double leverage=1.0,
-        int8_t side=0, double conversion=1.0, double bids=0.0, double asks=0.0, double open_loss=0.0, index=None
+        int8_t side=0, double conversion=1.0, double bids=0.0, double asks=0.0, double open_loss=0.0, index=None,
+        int32_t coin=0
     ):
         """Add one leg and return its row; fields as in `venues.margin.Leg`.
 
@@ -99,6 +144,8 @@ cdef class PoolBox:
                 f"{box.instrument.symbol}: mark and entry_price must be above 0 and leverage at least 1, "
                 f"got mark={mark}, entry_price={entry_price}, leverage={leverage}"
             )
+        if not 0 <= coin < max(1, self.pool.coin_count):
+            raise IndexError(f"coin {coin} of a pool of {self.pool.coin_count}")
         if self.pool.count == self.room:
             self.room = max(4, 2 * self.room)
             grown = <Leg *> PyMem_Realloc(self.pool.legs, self.room * sizeof(Leg))
@@ -117,6 +164,7 @@ cdef class PoolBox:
         leg.leverage = leverage
         leg.close_fee = reserved_fee(box.contract, box.contract.taker_fee)
         leg.conversion = conversion
+        leg.coin = coin
         leg.bids = bids
         leg.asks = asks
         leg.open_loss = open_loss
@@ -168,7 +216,10 @@ cdef class PoolBox:
         leg.mark = price
         before = leg_unrealized(leg)
         leg.mark = mark
-        self.pool.wallet += (before * share - fee) * leg.conversion
+        if self.pool.coin_count > 0:
+            self.pool.coins[leg.coin].balance += before * share - fee
+        else:
+            self.pool.wallet += (before * share - fee) * leg.conversion
         leg.entry_value *= 1.0 - share
         leg.quantity = 0.0 if quantity == size else leg.quantity * (1.0 - share)
 
@@ -279,7 +330,7 @@ def risk_arrays(
     cdef Risk risk
     cdef const Contract **contracts
     cdef Leg *legs = NULL
-    pool.isolated = False
+    memset(&pool, 0, sizeof(Pool))
     contracts = <const Contract **> PyMem_Malloc(max(1, len(boxes)) * sizeof(Contract *))
     legs = <Leg *> PyMem_Malloc(max(1, positions) * sizeof(Leg))
     try:
@@ -341,6 +392,7 @@ def price_arrays(
     cdef const Contract **contracts = <const Contract **> PyMem_Malloc(max(1, len(boxes)) * sizeof(Contract *))
     if contracts == NULL:
         raise MemoryError()
+    memset(&pool, 0, sizeof(Pool))
     pool.isolated = True
     pool.count = 1
     pool.legs = &leg

@@ -2,9 +2,10 @@
 
 from libc.math cimport fabs, sqrt
 
+from venues.coins cimport Coin, surplus_of
 from venues.contract cimport INVERSE, notional
 from venues.leg_margin cimport fixed_fee, floating_fee, is_fixed, margin_required
-from venues.margin cimport Leg, Risk, leg_notional, leg_unrealized, standard_risk
+from venues.margin cimport Leg, Risk, gather, leg_notional, leg_unrealized, standard_risk
 from venues.tiers cimport TierTable, maintenance, tier_at
 
 
@@ -120,8 +121,14 @@ cdef double tiers_down(const Leg *leg, int32_t tiers) noexcept nogil:
 
 cdef double first_tier_requirement(const Pool *pool) noexcept nogil:
     cdef const Leg *leg
-    cdef double rate, sum = 0.0
+    cdef const Coin *coin
+    cdef double rate, sum = pool.debt_maintenance
     cdef int32_t index
+    gather(pool)
+    for index in range(pool.coin_count):
+        coin = &pool.coins[index]
+        sum += surplus_of(coin, coin.balance + coin.profit, 0.0, False) - surplus_of(
+            coin, coin.balance + coin.profit, 0.0, True)
     for index in range(pool.count):
         leg = &pool.legs[index]
         rate = 0.0 if leg.contract.tiers == NULL else leg.contract.tiers.rows[0].maintenance_rate

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from venues import rules as records
 from venues.checks import Number, Time, decimals, did_you_mean, exact, number, time_ns
 from venues.contract import ContractBox
-from venues.dated_rules import DatedRules, of_symbol
+from venues.asset_rules import AssetRules
+from venues.dated_rules import of_symbol
 from venues.errors import VenueError
 from venues.facts import LATEST
 from venues.instrument import Tier
@@ -51,7 +52,7 @@ def get(name: str, as_of: Time | None = None) -> "VenueRules":
 
 
 @dataclass(frozen=True, slots=True)
-class VenueRules(DatedRules):
+class VenueRules(AssetRules):
     """What one venue does as of a time, with its rules as functions: keyword-only, in the terms of the field.
 
     Notes
@@ -270,13 +271,13 @@ class VenueRules(DatedRules):
         """Return what a balance counts as margin in multi-assets mode: amount x price, positive ones x their ratios."""
         from venues.collateral import counted_amount
 
-        held, brackets = number(amount, "amount"), self.collateral_brackets(asset, at)
-        if brackets[-1].ratio != brackets[-1].ratio:  # nan
-            floor = brackets[-1].floor
-            if held > floor:
-                raise VenueError(f"{self.name}: how {asset} counts above {floor:g} is not known here, got {held:g}")
-            brackets = brackets[:-1]
-        return counted_amount(held, brackets) * number(price, "price", above=0.0)
+        held, most = number(amount, "amount"), self.known_up_to(asset, at)
+        if held > most:
+            raise VenueError(
+                f"{self.name}: how {asset} counts above {most:g} is not known here, got {held:g}; "
+                f"with_collateral({asset!r}, [(0, ...), ({most:g}, ...)]) says so"
+            )
+        return counted_amount(held, self.counted_brackets(asset, at)) * number(price, "price", above=0.0)
 
     def auto_exchange(self, *, deficit: Number, ratio: Number, at: Time | None = None) -> float:
         """Return the value of other collateral sold to cover a deficit: deficit / haircut ratio, same unit."""

@@ -5,6 +5,7 @@ from venues.collateral cimport Haircut
 from venues.engine cimport MarginEngine
 from venues.margin cimport Band, Leg, Pool, Risk
 from venues.position cimport Position
+from venues.tiers cimport TierTable
 from venues.units cimport Int128
 from venues.world cimport World
 
@@ -43,6 +44,7 @@ cdef struct PoolState:
     int64_t deadline         # ns at which what has not filled is taken over
     int64_t next_round       # ns before which no further part is offered; 0 = no rounds
     double trigger_ratio     # when it began
+    uint8_t is_overdrawn     # equity is below the margin of positions and orders: the orders go
     uint8_t stale            # 1: bands are of no use, look at the next change; 2: look when the present event is over
 
 cdef struct Slot:            # where a position stands
@@ -65,11 +67,15 @@ cdef class AccountState:
     cdef readonly bint multi_assets
     cdef readonly bint hedge
     cdef public bint withdraws_profit    # all equity above the initial margin may leave, not only the wallet
+    cdef readonly bint discounts_profit  # multi-assets mode: the haircut of an asset is of balance and profit together
     cdef int64_t *balances           # atoms, isolated wallets included
     cdef int64_t *earmarked          # atoms in isolated wallets, by asset
     cdef int64_t *session_profit     # atoms realised since the last daily settlement, by asset; above 0 they must stay
     cdef readonly bint has_sessions
     cdef Haircut *haircuts           # by asset, multi-assets mode
+    cdef int64_t *borrowed           # atoms taken as a loan, by asset; balances are net of them
+    cdef const TierTable **loans     # by asset: margin of what is owed; NULL = none
+    cdef list loan_boxes             # that own them
     cdef int32_t *slot_of            # [instrument * 3 + leg + 1]; -1 = none
     cdef int32_t *cross_pool         # by settle asset
     cdef double *leverage            # margin leverage set, by instrument
@@ -95,6 +101,10 @@ cdef class AccountState:
     # One price has changed: returns 1 when the pool of that leg must be looked at.
     cdef bint mark_moved(self, Slot *slot, double mark) noexcept nogil
     cdef double ratio(self, const PoolState *pool) noexcept nogil                 # maintenance / equity
+    cdef int open_cross_pool(self) except -1 nogil            # multi-assets mode: where debts without a position stand
+    cdef int64_t owed(self, int32_t asset) noexcept nogil     # atoms that cost interest
+    cdef double own_available(self, int32_t asset) noexcept nogil     # of an asset's own equity, multi-assets mode
     cdef double available(self, int32_t asset) noexcept nogil                     # may back a new order, settle asset
-    cdef double unrealized(self, const PoolState *pool) noexcept nogil            # at the present marks, settle asset
+    # At the present marks, of the legs that settle in an asset, in units of it.
+    cdef double unrealized(self, const PoolState *pool, int32_t settle) noexcept nogil
     cdef double distance(self, PoolState *pool) noexcept nogil                    # smallest of its legs

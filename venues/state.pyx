@@ -5,8 +5,11 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memmove
 from venues.collateral cimport Haircut, counted, haircut_of
 from venues.contract cimport SPOT, Contract, reserved_fee
-from venues.margin cimport Leg, leg_unrealized, nearest_liquidation
+from venues.coins cimport Coin, loan_initial, loan_maintenance
+from venues.leg_margin cimport leg_initial
+from venues.margin cimport Leg, leg_unrealized, nearest_liquidation, order_margin
 from venues.position cimport entry_value
+from venues.tiers cimport TierBox
 
 
 cdef class AccountState:
@@ -21,14 +24,23 @@ cdef class AccountState:
         All assets back all positions, at collateral ratios, in US dollars; otherwise each settle asset is its own pool.
     hedge : bool
         A long and a short leg of a contract stand side by side.
+    discounts_profit : bool
+        Multi-assets mode: an asset counts at the ratio of its balance and the profit in it together.
     """
 
-    def __cinit__(self, World world, MarginEngine engine, *, bint multi_assets=False, bint hedge=False):
+    def __cinit__(
+        self, World world, MarginEngine engine, *, bint multi_assets=False, bint hedge=False,
+        bint discounts_profit=False
+    ):
         cdef int32_t i, n = world.n_instruments
         self.world = world
         self.engine = engine
         self.multi_assets = multi_assets
         self.hedge = hedge
+        self.discounts_profit = discounts_profit
+        self.loan_boxes = []
+        self.borrowed = <int64_t *> calloc(world.n_assets + 1, sizeof(int64_t))
+        self.loans = <const TierTable **> calloc(world.n_assets + 1, sizeof(TierTable *))
         self.balances = <int64_t *> calloc(world.n_assets + 1, sizeof(int64_t))
         self.earmarked = <int64_t *> calloc(world.n_assets + 1, sizeof(int64_t))
         self.session_profit = <int64_t *> calloc(world.n_assets + 1, sizeof(int64_t))
@@ -39,7 +51,7 @@ cdef class AccountState:
         self.taker_fees = <int64_t *> calloc(n + 1, sizeof(int64_t))
         self.isolated = <uint8_t *> calloc(n + 1, sizeof(uint8_t))
         if (self.taker_fees == NULL or self.session_profit == NULL or self.balances == NULL or self.earmarked == NULL
-                or self.haircuts == NULL or self.cross_pool == NULL
+                or self.haircuts == NULL or self.cross_pool == NULL or self.borrowed == NULL or self.loans == NULL
                 or self.slot_of == NULL or self.leverage == NULL or self.isolated == NULL):
             raise MemoryError("account: no memory")
         for i in range(3 * n):
@@ -55,6 +67,7 @@ cdef class AccountState:
             free(self.slots[i])
         for i in range(self.n_pools):
             free(self.pools[i].pool.legs)
+            free(self.pools[i].pool.coins)
             free(self.pools[i].bands)
             free(self.pools[i].slots)
             free(self.pools[i].spent)
@@ -66,6 +79,8 @@ cdef class AccountState:
         free(self.earmarked)
         free(self.session_profit)
         free(self.haircuts)
+        free(self.borrowed)
+        free(self.loans)
         free(self.cross_pool)
         free(self.slot_of)
         free(self.leverage)
@@ -84,6 +99,19 @@ cdef class AccountState:
         if not 0 <= asset < self.world.n_assets:
             raise IndexError(f"asset {asset} of {self.world.n_assets}")
         self.haircuts[asset] = haircut_of(brackets)
+
+    def set_loans(self, int asset, TierBox tiers not None):
+        """Set the tiers, in quantity of an asset, at which what is owed of it asks for margin."""
+        if not 0 <= asset < self.world.n_assets:
+            raise IndexError(f"asset {asset} of {self.world.n_assets}")
+        self.loan_boxes.append(tiers)
+        self.loans[asset] = &tiers.table
+
+    def value_assets(self):
+        """Value what all assets together are worth anew: their ratios have changed."""
+        cdef int32_t i
+        for i in range(self.world.n_assets):
+            self.refresh_wallets(i)
 
     def keep_sessions(self):
         """Hold realised profit back until the venue's daily settlement."""
@@ -135,6 +163,13 @@ cdef class AccountState:
         pool.pool.isolated = isolated >= 0
         pool.min_distance = INFINITY
         pool.stale = 1
+        if asset < 0 and self.discounts_profit:
+            pool.pool.coins = <Coin *> calloc(self.world.n_assets + 1, sizeof(Coin))
+            if pool.pool.coins == NULL:
+                free(pool)
+                with gil:
+                    raise MemoryError("account: no memory for the assets of a margin pool")
+            pool.pool.coin_count = self.world.n_assets
         self.pools[self.n_pools] = pool
         self.n_pools += 1
         return pool
@@ -152,16 +187,24 @@ cdef class AccountState:
             pool = self.new_pool(self.world.contracts[slot.position.instrument].settle, own)
         else:
             asset = self.world.contracts[slot.position.instrument].settle
+            if self.multi_assets:
+                self.open_cross_pool()
             if self.cross_pool[asset] >= 0:
                 return self.pools[self.cross_pool[asset]]
-            pool = self.new_pool(-1 if self.multi_assets else asset, -1)
-            if self.multi_assets:
-                for i in range(self.world.n_assets):
-                    self.cross_pool[i] = self.n_pools - 1
-            else:
-                self.cross_pool[asset] = self.n_pools - 1
+            pool = self.new_pool(asset, -1)
+            self.cross_pool[asset] = self.n_pools - 1
         self.refresh_wallet(pool)
         return pool
+
+    cdef int open_cross_pool(self) except -1 nogil:
+        cdef int32_t i
+        if self.cross_pool[0] >= 0:
+            return 0
+        self.new_pool(-1, -1)
+        for i in range(self.world.n_assets):
+            self.cross_pool[i] = self.n_pools - 1
+        self.refresh_wallet(self.pools[self.n_pools - 1])
+        return 0
 
     cdef int attach(self, Slot *slot) except -1 nogil:
         """Put the leg of a position into its pool, in the fixed order of instruments and legs."""
@@ -216,6 +259,7 @@ cdef class AccountState:
         pool.pool.legs[at].contract = self.world.contracts[slot.position.instrument]
         pool.pool.legs[at].side = slot.position.leg
         pool.pool.legs[at].conversion = 1.0
+        pool.pool.legs[at].coin = self.world.contracts[slot.position.instrument].settle
         pool.pool.legs[at].at_index = 1.0
         pool.pool.legs[at].mark = self.world.prices[slot.position.instrument].mark_value
         pool.stale |= 1
@@ -258,19 +302,35 @@ cdef class AccountState:
 
     cdef void refresh_wallet(self, PoolState *pool) noexcept nogil:
         cdef int32_t i
-        cdef double sum = 0.0
+        cdef double debt, sum = 0.0
         if pool.isolated >= 0:
             pool.pool.wallet = self.world.amount_value(pool.asset, self.slots[pool.isolated].position.isolated_wallet)
         elif pool.asset >= 0:
             pool.pool.wallet = self.world.amount_value(
                 pool.asset, self.balances[pool.asset] - self.earmarked[pool.asset])
+        elif self.discounts_profit:
+            for i in range(self.world.n_assets):
+                pool.pool.coins[i].balance = self.world.amount_value(i, self.balances[i])
+                pool.pool.coins[i].borrowed = self.world.amount_value(i, self.borrowed[i])
+                pool.pool.coins[i].price = self.world.asset_usd[i]
+                pool.pool.coins[i].haircut = &self.haircuts[i]
+                pool.pool.coins[i].loans = self.loans[i]
         else:
+            pool.pool.debt_initial = 0.0
+            pool.pool.debt_maintenance = 0.0
             for i in range(self.world.n_assets):
                 if self.balances[i] != 0:
                     sum += (counted(&self.haircuts[i], self.world.amount_value(i, self.balances[i]))
                             * self.world.asset_usd[i])
+                if self.owed(i) > 0 and self.loans[i] != NULL:
+                    debt = self.world.amount_value(i, self.owed(i))
+                    pool.pool.debt_initial += loan_initial(self.loans[i], debt) * self.world.asset_usd[i]
+                    pool.pool.debt_maintenance += loan_maintenance(self.loans[i], debt) * self.world.asset_usd[i]
             pool.pool.wallet = sum
         pool.stale |= 1
+
+    cdef int64_t owed(self, int32_t asset) noexcept nogil:
+        return max(self.borrowed[asset], -self.balances[asset])
 
     cdef int refresh_wallets(self, int32_t asset) except -1 nogil:
         cdef int32_t i
@@ -354,15 +414,30 @@ cdef class AccountState:
                 out -= pool.risk.orders
         return out
 
+    cdef double own_available(self, int32_t asset) noexcept nogil:
+        cdef double out = self.world.amount_value(asset, self.balances[asset])
+        cdef const PoolState *pool
+        cdef int32_t i
+        if self.cross_pool[asset] < 0:
+            return out
+        pool = self.pools[self.cross_pool[asset]]
+        for i in range(pool.pool.count):
+            if pool.pool.legs[i].contract.settle == asset:
+                out += leg_unrealized(&pool.pool.legs[i]) - leg_initial(&pool.pool, &pool.pool.legs[i])
+                out -= order_margin(&pool.pool.legs[i]) + pool.pool.legs[i].open_loss
+        return out
+
     cdef double distance(self, PoolState *pool) noexcept nogil:
         return nearest_liquidation(&pool.pool, pool.after)
 
-    cdef double unrealized(self, const PoolState *pool) noexcept nogil:
+    cdef double unrealized(self, const PoolState *pool, int32_t settle) noexcept nogil:
         cdef int32_t i
         cdef Leg leg
         cdef double sum = 0.0
         for i in range(pool.pool.count):
             leg = pool.pool.legs[i]
+            if leg.contract.settle != settle:
+                continue
             leg.mark = self.world.prices[leg.contract.index].mark_value
             sum += leg_unrealized(&leg)
         return sum

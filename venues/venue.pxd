@@ -4,6 +4,7 @@ from libc.stdint cimport int8_t, int32_t, int64_t
 from venues.admission cimport Admission
 from venues.matching cimport Move
 from venues.orders cimport Order
+from venues.state cimport PoolState
 
 cdef class Exchange(Admission):
     cdef int trade(self, int32_t instrument, int64_t price, int64_t quantity, int8_t side, int64_t time) except -1 nogil
@@ -30,6 +31,7 @@ cdef class Exchange(Admission):
     cdef int jump(self, const Move *moves, int32_t n, int64_t time) except -1 nogil
     cdef int advance(self, const Move *moves, int32_t n, int64_t time) except -1 nogil
     cdef void set_progress(self, const Move *moves, int32_t n, double progress, int64_t time) noexcept nogil
+    cdef bint is_burdened(self, int32_t account, const PoolState *pool) noexcept nogil
     cdef bint breached(self) noexcept nogil
     cdef double worst_ratio(self) noexcept nogil
     cdef int flag_all(self) except -1 nogil

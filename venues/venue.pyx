@@ -70,7 +70,7 @@ cdef class Exchange(Admission):
 
     def debt(self, int account, int asset):
         """Return the atoms of an asset that an account owes, 0 without a debt."""
-        return max(0, -(<Account> self.accounts[account]).state.balances[asset])
+        return (<Account> self.accounts[account]).state.owed(asset)
 
     def charge_interest(self, int account, int asset, int64_t atoms, int64_t time):
         """Take interest on a debt, which grows by it, and look at the account's margin."""
@@ -182,6 +182,12 @@ cdef class Exchange(Admission):
                     self.liquidator.cover_debts(i, time)
                 if (<Account> self.accounts[i]).flagged:
                     (<Account> self.accounts[i]).check(time)
+                if (<Account> self.accounts[i]).overdrawn:
+                    (<Account> self.accounts[i]).overdrawn = False
+                    for j in range((<Account> self.accounts[i]).state.n_pools):
+                        if (<Account> self.accounts[i]).state.pools[j].is_overdrawn:
+                            (<Account> self.accounts[i]).state.pools[j].is_overdrawn = False
+                            self.liquidator.cancel_risky(i, (<Account> self.accounts[i]).state.pools[j], time)
                 if (<Account> self.accounts[i]).liquidating:
                     (<Account> self.accounts[i]).liquidating = False
                     for j in range((<Account> self.accounts[i]).state.n_pools):
@@ -351,6 +357,17 @@ cdef class Exchange(Admission):
                 (<Market> self.markets[moves[i].instrument]).override = price
             self.world.set_price(moves[i].instrument, <PriceSource> moves[i].source, price, time)
 
+    cdef bint is_burdened(self, int32_t account, const PoolState *pool) noexcept nogil:
+        """Whether a pool has positions, orders or debts that ask for margin."""
+        cdef int32_t asset
+        if pool.pool.count > 0:
+            return True
+        if pool.asset < 0:
+            for asset in range(self.world.n_assets):
+                if (<Account> self.accounts[account]).state.owed(asset) > 0:
+                    return True
+        return False
+
     cdef double worst_ratio(self) noexcept nogil:
         """Highest ratio of any pool that is not in liquidation, at the present prices; 1 = that it is liquidated at."""
         cdef int32_t i, j
@@ -359,7 +376,7 @@ cdef class Exchange(Admission):
         for i in range(self.n_accounts):
             for j in range((<Account> self.accounts[i]).state.n_pools):
                 pool = (<Account> self.accounts[i]).state.pools[j]
-                if pool.pool.count == 0 or pool.condition == LIQUIDATING:
+                if not self.is_burdened(i, pool) or pool.condition == LIQUIDATING:
                     continue
                 (<Account> self.accounts[i]).state.look(pool)
                 ratio = (<Account> self.accounts[i]).state.ratio(pool) / (<Account> self.accounts[i]).trigger
@@ -374,7 +391,7 @@ cdef class Exchange(Admission):
         cdef int32_t i, j
         for i in range(self.n_accounts):
             for j in range((<Account> self.accounts[i]).state.n_pools):
-                if (<Account> self.accounts[i]).state.pools[j].pool.count > 0:
+                if self.is_burdened(i, (<Account> self.accounts[i]).state.pools[j]):
                     (<Account> self.accounts[i]).state.pools[j].stale = 2
                     (<Account> self.accounts[i]).flagged = True
                     self.world.attention = True

@@ -20,6 +20,9 @@ cdef class Wallet:
     cdef int64_t *maker_fees             # rates in 1e-10, by instrument
     cdef readonly double margin_call     # ratio at which the owner is warned
     cdef bint limits                     # enforce what the leverage set allows
+    cdef public bint takes_no_loan       # an order needs its margin in its own settle asset
+    cdef public bint cancels_early       # orders go once a cross pool has less than the margin of positions and orders
+    cdef bint overdrawn                  # a pool has
     cdef bint flagged                    # a pool must be looked at
     cdef readonly bint liquidating       # a pool is in liquidation
     cdef bint fee_in_received            # spot fee: in the asset received (else in the quote)

@@ -45,3 +45,5 @@ class Wallet:
     @property
     def liquidating(self) -> bool: ...
     ruined: bool
+    takes_no_loan: bool
+    cancels_early: bool

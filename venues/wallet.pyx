@@ -171,6 +171,7 @@ cdef class Wallet:
             m.earmarked[0] = self.state.earmarked[asset]
             m.session_profit[0] = self.state.session_profit[asset]
             m.locked[0] = self.locked[asset]
+            m.borrowed[0] = self.state.borrowed[asset]
         return m
 
     cdef int order_changed(self, Order *order, int64_t time) except -1 nogil:

@@ -1,8 +1,7 @@
 """Bybit: linear contracts on USDT and USDC and inverse contracts of 1 USD, in isolated or cross margin.
 
-Cross margin of one coin, or (collateral="multi") of several at their value ratios; a negative balance is then borrowed.
-Not built, and refused: options, portfolio margin, spot. Borrowed assets ask for no maintenance margin of their own (the
-venue's rates for it are not known), and are repaid at the index.
+Cross margin of one coin, or (collateral="multi") of several at their value ratios; a negative balance is then borrowed,
+at margin of its own. Not built, and refused: options, portfolio margin, spot. Debts are repaid at the index.
 """
 
 from typing import Final
@@ -36,7 +35,8 @@ _SOURCES: Final = {
     "funding": "Bybit help, Introduction to Funding Rate, 2024-05-12",
     "positions": "Real positions quoted in the sources of ccxt and nautilus_trader, 2022 to 2025",
     "collateral": "Bybit help, Understanding Collateral Value Ratios, 2025-09-18: the example of the page",
-    "unified": "Bybit help, Trading Terms and Formulas in Unified Trading Account, 2026-03-13 (borrowing)",
+    "loans": "Bybit help, Trading Terms and Formulas in Unified Trading Account, 2026-03-13: margins add those of "
+    "borrowed assets; rates of the response example in the API documents, spot-margin-trade/position-tiers, 2025-08-27",
     "none": "No document seen",
 }
 
@@ -45,6 +45,10 @@ _MILLION: Final = 1e6
 
 def facts() -> VenueFacts:
     """Return all records of Bybit."""
+    loans = tuple(
+        Tier(floor=floor, maintenance_rate=0.04, max_leverage=leverage)
+        for floor, leverage in ((0, 5), (390, 4), (391, 3), (392, 2))
+    )
     return VenueFacts(
         name="bybit",
         title="Bybit derivatives",
@@ -95,7 +99,12 @@ def facts() -> VenueFacts:
             ),
             "USDT": (Fact(1.0, "collateral"),),
         },
-        charges_interest=True,
+        lends=True,
+        # tiers of bitcoin are the example of the documents, those of other coins its first one
+        loans={
+            "BTC": (Fact(loans, "loans", is_unverified=True),),
+            "": (Fact(loans[:1], "loans", is_unverified=True),),
+        },
         clearance_fees={"": (Fact(0.0, "liquidation", is_unverified=True),)},
         ranks_adl=(Fact(True, "adl", is_unverified=True),),
         # the fee is a field of the instrument record; that the index is averaged over 30 minutes is inferred

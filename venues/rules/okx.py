@@ -1,9 +1,10 @@
-"""OKX: linear and inverse perpetuals, isolated or cross in one coin, with the taker fee inside the margin ratio.
+"""OKX: linear and inverse perpetuals, isolated or cross in one coin, or cross in several (multi-currency margin).
 
-Maintenance here contains that fee, so that the ratio is the venue's, turned over. Not built, and refused or left to the
-user: multi-currency margin in a run and of coin-settled contracts, portfolio margin, borrowing, options, tiers that
-count all expiries of a family together, the lag of one interval of the older funding scheme (settled rates hold it).
-Tiers are shipped only where a document shows them.
+Maintenance contains the taker fee, so that the ratio is the venue's, turned over. In multi-currency margin a coin counts
+at its discount tiers of balance and profit together; what is owed is borrowed, at margin of its own. Not built, and
+refused or left to the user: isolated positions beside multi-currency margin, forced repayment above an interest-free
+quota, portfolio margin, options, tiers that count all expiries of a family together, the lag of one interval of the older
+funding scheme (settled rates hold it). Tiers are shipped only where a document shows them.
 """
 
 from typing import Final
@@ -32,6 +33,8 @@ _SOURCES: Final = {
     "liquidation": "OKX help, Liquidation, and 360020411711 (third-party copies); the lots of its orders are inferred",
     "discounts-2021": "OKX help, Multi-currency margin (third-party copies of 2021 to 2022)",
     "discounts-2024": "OKX help 360054690531, Multi-currency margin, 2024-09: BTC up to 20",
+    "loans": "OKX notice of 2025-03 on position tiers of margins (in force from 2025-03-06): the first tier of its "
+    "tables; those of larger debts differ by coin and are not known here",
     "mark": "OKX learn, Mark price and index price; the window of the average is not stated",
     "funding": "OKX help 360053909272, Funding fee mechanism, and notice of 2024-01-25",
     "funding-2025": "Fields of OKX's funding API (formulaType withRate); the formula's figures are remembered",
@@ -94,6 +97,7 @@ def facts() -> VenueFacts:
                     charges_trading_fee=True,
                     tiers_down=2,
                     pace_seconds=60.0,
+                    cancels_early=True,
                 ),
                 "liquidation",
                 "2021-01-01",
@@ -102,6 +106,10 @@ def facts() -> VenueFacts:
         ),
         clearance_fees={"": (Fact(0.0, "liquidation"),)},
         collateral=_collateral(),
+        lends=True,
+        discounts_profit=True,
+        may_refuse_loans=True,
+        loans={"": (Fact((Tier(floor=0, maintenance_rate=0.03, max_leverage=10),), "loans", is_unverified=True),)},
         ranks_adl=(Fact(True, "adl", is_unverified=True),),
         adl_ranks_by="gain_or_loss_on_margin",
     )
