@@ -89,4 +89,28 @@ def _isolated(case):
     return found
 
 
-FIGURES = {"cross": _cross, "closed": _closed, "tiers": _tiers, "funding": _funding, "isolated": _isolated}
+def _discount(case):
+    rules = venues.get("okx", as_of=case["date"])
+    return rules.collateral_value(asset=case["asset"], amount=case["amount"], price=1)
+
+
+def _multi(case):
+    symbol = "X/USDT:USDT"
+    rules = with_rate(case, symbol, "linear", 0.1)
+    position = venues.Position(
+        symbol, quantity=case["quantity"], entry_price=case["entry_price"], leverage=case["leverage"]
+    )
+    account = venues.Account(rules, collateral="multi", balances=case["balances"], positions=[position])
+    risk = account.risk(marks={symbol: case["mark"]}, index=case["index"])
+    return {
+        "equity": risk.equity,
+        "maintenance": risk.maintenance_margin,
+        "initial": risk.initial_margin,
+        "ratio": 1 / risk.margin_ratio,
+    }
+
+
+FIGURES = {
+    "cross": _cross, "closed": _closed, "tiers": _tiers, "funding": _funding, "isolated": _isolated,
+    "discount": _discount, "multi": _multi,
+}  # fmt: skip
