@@ -98,6 +98,39 @@ cdef class AccountVerbs(Exposure):
         self._ask("convert", number, f"convert({sell!r} to {buy!r}, {amount!r})", self._asset_number(sell),
                   self._asset_number(buy), amount)
 
+    def borrow(self, asset, amount, *, account=None):
+        """Ask for a loan: money of an asset, which costs interest (`borrow_rates`) and margin until it is repaid.
+
+        Parameters
+        ----------
+        asset : str
+        amount : number
+        account : str or account, optional
+            As in `account`; None: the only account of the run that lends.
+        """
+        self._ask_for_loan("borrow", asset, amount, account)
+
+    def repay(self, asset, amount, *, account=None):
+        """Ask to pay a loan back out of the balance of its asset; an amount, or ``"all"`` that can be paid back."""
+        self._ask_for_loan("repay", asset, amount, account)
+
+    def _ask_for_loan(self, what, asset, amount, account):
+        lending = self.context.lending
+        if account is None:
+            lenders = [i for i in range(len(lending)) if not lending[i]]
+            if len(lenders) > 1:
+                names = ", ".join(self.context.accounts[i] for i in lenders)
+                raise OrderError(f"{what}({asset!r}, {amount!r}) needs account= one of {names}")
+            number = lenders[0] if lenders else 0
+            self._heard.add(number)
+        else:
+            number = self._account_number(account)
+        if lending[number]:
+            raise OrderError(f"{what}({asset!r}, {amount!r}): {lending[number]}")
+        if not (what == "repay" and amount == "all") and not float(amount) > 0:
+            raise OrderError(f"amount must be positive{' or ' + repr('all') if what == 'repay' else ''}, got {amount!r}")
+        self._ask(what, number, f"{what}({asset!r}, {amount!r})", self._asset_number(asset), amount)
+
     def deposit(self, account, asset, amount):
         """Pay money into an account from outside the run."""
         number = self._account_number(account)

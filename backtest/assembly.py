@@ -280,6 +280,7 @@ class Assembly(VenueFigures):
             account_venues=[venue.name for venue in self.venues],
             margin_modes=[venue.book.facts.margin_modes for venue in self.venues],
             account_assets=[next(iter(venue.balances), self.reporting) for venue in self.venues],
+            lending=[venue.no_loans for venue in self.venues],
             delays=[self._delay(number, venue) for number, venue in enumerate(self.venues)],
             taker_fees=[[taker for _, taker in self._fees(venue)] for venue in self.venues],
             slippage=[self.slippage(venue) for venue in self.venues],

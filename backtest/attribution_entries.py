@@ -26,6 +26,10 @@ LINE_OF_KIND = {
     "fee": "fees",
     "funding": "funding",
     "interest": "interest",
+    # a loan and what is owed for it sum to zero
+    "borrow": "interest",
+    "repay": "interest",
+    "debt": "interest",
     "conversion": "conversion",
     "liquidation_fee": "liquidation",
     "insurance": "liquidation",

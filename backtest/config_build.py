@@ -111,7 +111,14 @@ def account(row: VenueTable, place: str, tables: Tables, problems: Problems) -> 
     for given, name in _named(tables.instrument, "instrument"):
         if given.venue == row.name or (given.venue is None and len({each.name for each in tables.venue}) == 1):
             rules = _with_instrument(rules, given, name, problems)
-    arguments = row.given("name", "as_of", "balances")
+    for asset, ratios in row.collateral_ratios.items():
+        made = problems.attempt(f"{place}.collateral_ratios.{asset}", rules.with_collateral, asset, ratios)
+        rules = rules if made is None else made
+    for asset, rows in row.loan_tiers.items():
+        where = f"{place}.loan_tiers.{asset}"
+        made = problems.attempt(where, rules.with_loans, asset, _tiers(rows, where, problems) or ())
+        rules = rules if made is None else made
+    arguments = row.given("name", "as_of", "balances", "collateral_ratios", "loan_tiers")
     if isinstance(row.missing_tiers, list):
         tiers = _tiers(row.missing_tiers, f"{place}.missing_tiers", problems)
         arguments["missing_tiers"] = "error" if tiers is None else tiers

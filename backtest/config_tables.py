@@ -77,7 +77,7 @@ class TierTable(Section):
 
 
 class VenueTable(Section):
-    """[venue] or [[venue]]: one account; arguments of `venues.Venue`."""
+    """[venue] or [[venue]]: one account; arguments of `venues.Venue`, and what `with_collateral`, `with_loans` take."""
 
     name: str
     as_of: Moment | None = None
@@ -87,6 +87,9 @@ class VenueTable(Section):
     margin_mode: str = "cross"
     position_mode: str = "one_way"
     collateral: str = "single"
+    auto_borrow: bool = True
+    collateral_ratios: dict[str, float | list[tuple[float, float]]] = {}
+    loan_tiers: dict[str, list[TierTable]] = {}
     fees: str | list[float] = "regular"
     discount: float = 0.0
     volume: float = 0.0

@@ -44,6 +44,7 @@ cdef class Context:
     cdef readonly list accounts              # names: VENUE or VENUE/ACCOUNT
     cdef readonly list account_venues        # venue id of each account
     cdef readonly list margin_modes          # those that each account's venue has
+    cdef readonly list lending               # why each account can take no loan; "" = it can
     cdef readonly list account_assets        # home asset of each account: where its first balance is
     cdef readonly list delays                # venues.delay.Delay of each account
     cdef PyObject **delay_rows               # the same

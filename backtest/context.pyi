@@ -25,6 +25,7 @@ class Context:
         account_venues: list[Any],
         margin_modes: list[Any],
         account_assets: list[Any],
+        lending: list[str],
         delays: list[Any],
         taker_fees: list[Any],
         slippage: list[Any],
@@ -55,6 +56,8 @@ class Context:
     def account_venues(self) -> list[Any]: ...
     @property
     def margin_modes(self) -> list[Any]: ...
+    @property
+    def lending(self) -> list[str]: ...
     @property
     def account_assets(self) -> list[Any]: ...
     @property

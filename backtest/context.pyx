@@ -26,7 +26,7 @@ cdef class Context:
     infos : list of InstrumentInfo
     books : list of Book or None
         Of each instrument.
-    assets, accounts, account_venues, account_assets : list of str
+    assets, accounts, account_venues, account_assets, lending : list of str
     delays : list of Delay
         Of each account.
     taker_fees : list of list of int
@@ -39,7 +39,7 @@ cdef class Context:
 
     def __init__(self, *, World world, list states, OrderStore store, Agenda venue_agenda, Agenda local_agenda,
                  Journal journal, list infos, list books, list assets, list accounts, list account_venues,
-                 list margin_modes, list account_assets, list delays, list taker_fees, list slippage,
+                 list margin_modes, list account_assets, list lending, list delays, list taker_fees, list slippage,
                  int reporting, history, universe):
         cdef int32_t i, j, n = len(infos), m = len(accounts)
         self.world = world
@@ -55,6 +55,7 @@ cdef class Context:
         self.account_venues = account_venues
         self.margin_modes = margin_modes
         self.account_assets = account_assets
+        self.lending = lending
         self.reporting = reporting
         self.history = history
         self.universe = universe

@@ -152,6 +152,11 @@ cdef class AccountView:
         i = self._asset(asset)
         return self.context.world.amount_value(i, self.context.state(self.number).balances[i])
 
+    def owed(self, asset):
+        """Return what is owed of an asset and costs interest: loans, or what its balance lacks if that is more."""
+        i = self._asset(asset)
+        return max(0.0, self.context.world.amount_value(i, self.context.state(self.number).owed(i)))
+
     def free(self, asset):
         """Return what may back a new order in an asset, >= 0: spot balance not locked, or available margin."""
         cdef int32_t i = self._asset(asset)

@@ -13,7 +13,7 @@ VERSION = (1, 0)  # a newer major version is refused; a newer minor one may only
 LEDGER_KINDS = (
     "trade_profit", "fee", "funding", "interest", "conversion", "liquidation_fee", "insurance", "adl", "transfer",
     "deposit", "withdrawal", "settlement", "socialised", "unfunded_loss", "spot_trade",
-    "venue_failure",
+    "venue_failure", "borrow", "repay", "debt",
 )  # fmt: skip
 ACCOUNT_ROLES = ("user", "venue_fees", "insurance_fund", "counterparties", "in_transit", "outside", "unfunded")
 OWNED_ROLES = ("user", "in_transit")  # whose money is the equity of the run

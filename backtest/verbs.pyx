@@ -95,6 +95,8 @@ cdef class Verbs:
             self.transfer_out(verb[3], verb[4], verb[5], account, verb[6], verb[7], time)
         elif what == "convert":
             self.answer(verb, self.convert(account, verb[3], verb[4], verb[5], time), time)
+        elif what == "borrow" or what == "repay":
+            self.loan(verb, time)
         elif what == "deposit":
             self.pay_in(account, verb[3], self.atoms(verb[3], verb[4]), time)
         elif what == "withdraw":
@@ -110,11 +112,11 @@ cdef class Verbs:
     cdef bint has_failed(self, int number) except -1:
         return self.failures.has_failed((<Account> self.exchange.account_list[number]).venue)
 
-    def answer(self, verb, int reason, int64_t time):
+    def answer(self, verb, int reason, int64_t time, allowed=""):
         """Note a refusal: the strategy's log and the run's warnings carry it."""
         if reason != NO_REASON:
             text = f"{verb[len(verb) - 1]} at {self.context.accounts[verb[2]]} refused: {REASONS[reason]}"
-            self.refusals.append((time, verb[1], text))
+            self.refusals.append((time, verb[1], text + (f", {allowed}" if allowed else "")))
 
     cdef int64_t atoms(self, int32_t asset, double amount) except? -1:
         return <int64_t> floor(amount * self.exchange.world.atoms[asset] * (1.0 + 1e-15) + 1e-9)
@@ -263,6 +265,25 @@ cdef class Verbs:
         account.message(STATE_ONLY, time, NULL, buy)
         self.examine_all(account, time)
         return NO_REASON
+
+    def loan(self, verb, int64_t time):
+        """Pay a loan out, or back; a refusal says how much there is."""
+        cdef int number = verb[2], reason
+        cdef int32_t asset = verb[3]
+        cdef Account account = self.exchange.account_list[number]
+        cdef int64_t most = self.exchange.auto_exchange.repayable(number, asset)
+        amount, name = verb[4], self.context.assets[asset]
+        if verb[0] == "borrow":
+            reason = self.exchange.auto_exchange.borrow(number, asset, self.atoms(asset, float(amount)), time)
+            self.answer(verb, reason, time)
+        else:
+            reason = self.exchange.auto_exchange.repay(
+                number, asset, most if amount == "all" else self.atoms(asset, float(amount)), time)
+            borrowed = self.exchange.world.amount_value(asset, account.state.borrowed[asset])
+            held = self.exchange.world.amount_value(asset, most)
+            self.answer(verb, reason, time, f"{borrowed:.8g} {name} borrowed, {held:.8g} of it can be paid back")
+        if self.exchange.world.attention:
+            self.exchange.attend(time)
 
     # ------------------------------------------------------------------ transfers
 

@@ -16,3 +16,9 @@ cdef class AutoExchange:
     cdef bint is_due(self, int32_t account, int32_t asset) noexcept nogil
     cdef int cover(self, int32_t account, int32_t asset, int64_t time) except -1 nogil
     cdef int cover_all(self, int32_t account, int64_t time, bint whatever) except -1 nogil
+    # Loans; they return a Reason.
+    cdef int borrow(self, int32_t account, int32_t asset, int64_t atoms, int64_t time) except -1
+    cdef int repay(self, int32_t account, int32_t asset, int64_t atoms, int64_t time) except -1
+    cdef int64_t repayable(self, int32_t account, int32_t asset) noexcept nogil
+    cdef int repay_all(self, int32_t account, int64_t time) except -1 nogil
+    cdef int lend(self, int32_t account, int32_t asset, int64_t atoms, int64_t time) except -1 nogil

@@ -1,19 +1,26 @@
-"""Multi-assets mode: a negative balance is covered by selling other assets of the account at their haircut.
+"""Multi-assets mode: a negative balance is covered by selling other assets, or stands as a debt; loans are asked for.
 
 Binance (venues/binance.md section 6, B16): below a threshold of the asset (-5,000 USDT for a regular user), and at a
 liquidation whatever the amount, assets of a value of deficit / haircut ratio are sold; the haircut is the price of it.
 Bybit (venues/bybit.md sections 5 and 6): a debt stands, at interest, until a liquidation, which repays first (at the
-index: U).
+index: U). OKX (venues/okx.md section 4): a debt stands; it is repaid at the index (U) when all positions are gone.
+
+A balance here is net of loans: a loan is posted as money that comes and as what is owed for it, which sum to zero; what
+is owed, and costs interest, is the larger of the loan and of what the net balance lacks.
 """
 
-from libc.math cimport ceil, floor, isnan
+from libc.math cimport ceil, fabs, floor, isnan
 from libc.stdint cimport INT64_MAX
 from libc.stdlib cimport calloc, free
 from venues.account cimport Account
 from venues.ledger cimport COUNTERPARTIES, PostingContext
 from venues.order_cost cimport auto_exchange_sale
+from venues.orders cimport (
+    IN_LIQUIDATION, INSUFFICIENT_BALANCE, INSUFFICIENT_MARGIN, MORE_THAN_BORROWED, NO_PRICE, NO_REASON,
+)
 from venues.outbox cimport STATE_ONLY
-from venues.records cimport CONVERSION
+from venues.records cimport BORROW, CONVERSION, DEBT, REPAY
+from venues.state cimport LIQUIDATING, AccountState
 
 
 cdef class AutoExchange:
@@ -103,4 +110,76 @@ cdef class AutoExchange:
         for asset in range(self.ledger.n_assets):
             if self.ledger.balance(account, asset) < 0 and (whatever or self.is_due(account, asset)):
                 self.cover(account, asset, time)
+        if whatever:
+            self.repay_all(account, time)
+        return 0
+
+    # ------------------------------------------------------------------ loans
+
+    cdef int borrow(self, int32_t account, int32_t asset, int64_t atoms, int64_t time) except -1:
+        """Pay a loan out: it adds to what is owed, and its margin must be there."""
+        cdef double before, after
+        cdef AccountState state = (<Account> self.accounts[account]).state
+        cdef int32_t i
+        if not self.world.asset_usd[asset] > 0.0:
+            return NO_PRICE
+        state.open_cross_pool()
+        if state.pools[state.cross_pool[asset]].condition == LIQUIDATING:
+            return IN_LIQUIDATION
+        before = state.available(asset)
+        state.borrowed[asset] += atoms
+        state.refresh_wallets(asset)
+        after = state.available(asset)
+        state.borrowed[asset] -= atoms
+        state.refresh_wallets(asset)
+        if (<Account> self.accounts[account]).falls_short(asset, before, after, fabs(before - after)):
+            return INSUFFICIENT_MARGIN
+        self.lend(account, asset, atoms, time)
+        for i in range(state.n_pools):
+            (<Account> self.accounts[account]).examine(state.pools[i], time)
+        return NO_REASON
+
+    cdef int64_t repayable(self, int32_t account, int32_t asset) noexcept nogil:
+        """Atoms of a loan that the balance, the loan included, can pay back."""
+        cdef int64_t borrowed = (<Account> self.accounts[account]).state.borrowed[asset]
+        return max(<int64_t> 0, min(borrowed, self.ledger.balance(account, asset) + borrowed
+                                    - (<Account> self.accounts[account]).locked[asset]))
+
+    cdef int repay(self, int32_t account, int32_t asset, int64_t atoms, int64_t time) except -1:
+        """Pay a part of a loan back out of the balance of its asset."""
+        cdef AccountState state = (<Account> self.accounts[account]).state
+        cdef int32_t i
+        if atoms > state.borrowed[asset] or state.borrowed[asset] == 0:
+            return MORE_THAN_BORROWED
+        if atoms > self.repayable(account, asset) or atoms == 0:
+            return INSUFFICIENT_BALANCE
+        self.lend(account, asset, -atoms, time)
+        for i in range(state.n_pools):
+            (<Account> self.accounts[account]).examine(state.pools[i], time)
+        return NO_REASON
+
+    cdef int repay_all(self, int32_t account, int64_t time) except -1 nogil:
+        """Pay all loans back, as far as their balances go."""
+        cdef int32_t asset
+        cdef int64_t atoms
+        for asset in range(self.ledger.n_assets):
+            atoms = self.repayable(account, asset)
+            if atoms > 0:
+                self.lend(account, asset, -atoms, time)
+        return 0
+
+    cdef int lend(self, int32_t account, int32_t asset, int64_t atoms, int64_t time) except -1 nogil:
+        """Post a loan (back: < 0) and what is owed for it."""
+        cdef int32_t others = self.ledger.pseudo((<Account> self.accounts[account]).venue, COUNTERPARTIES)
+        cdef PostingContext context
+        context.time = time
+        context.ref = 0
+        context.instrument = -1
+        context.strategy = -1
+        context.tag = -1
+        (<Account> self.accounts[account]).state.borrowed[asset] = (
+            (<Account> self.accounts[account]).state.borrowed[asset] + atoms)
+        (<Account> self.accounts[account]).post(&context, others, asset, BORROW if atoms > 0 else REPAY, atoms, NULL)
+        (<Account> self.accounts[account]).post(&context, others, asset, DEBT, -atoms, NULL)
+        (<Account> self.accounts[account]).message(STATE_ONLY, time, NULL, asset)
         return 0

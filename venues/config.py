@@ -144,6 +144,16 @@ class Venue:
             raise VenueError(f"rules of {self.rules!r} were not read")
         return self.rules
 
+    @property
+    def no_loans(self) -> str:
+        """Why the account can take no loan; empty where it can."""
+        if not self.book.facts.lends:
+            why = ": other assets cover a balance below zero" if self.book.facts.exchange else ""
+            return f"{self.name} lends nothing{why}; bybit and okx lend, with collateral='multi'"
+        if self.collateral != "multi":
+            return f"{self.name} lends against all assets together: give Venue(..., collateral='multi')"
+        return ""
+
     def leverage_of(self, symbol: str) -> float | None:
         """Return the margin leverage given for a symbol; None where the user gave none."""
         if isinstance(self.leverage, Mapping):

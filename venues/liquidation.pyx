@@ -357,7 +357,7 @@ cdef class Liquidator:
         self.auto_exchange.cover_all(account, time, True)
         for i in range(self.world.n_assets):
             self.settle_rest(account, i, pool, time)
-        return 0
+        return self.auto_exchange.repay_all(account, time)
 
     cdef int settle_rest(self, int32_t account, int32_t asset, PoolState *pool, int64_t time) except -1 nogil:
         """What rounding left after a takeover goes to the fund; a debt is filled up to zero by it."""

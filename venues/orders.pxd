@@ -70,6 +70,7 @@ cdef enum Reason:
     SIBLING_MET = 28         # the other order of one-cancels-the-other was filled or triggered
     TOO_MANY_REQUESTS = 29   # order rate of the venue
     NOT_ALONE = 30           # a contract that stands alone in its account, or beside one that does
+    MORE_THAN_BORROWED = 31
 
 cdef struct Order:
     int64_t id               # > 0, in order of submission

@@ -19,6 +19,9 @@ cdef enum PostingKind:
     UNFUNDED_LOSS = 13
     SPOT_TRADE = 14
     VENUE_FAILURE = 15
+    BORROW = 16              # a loan is paid out, or paid back (REPAY); DEBT is what is owed for it, the other way round
+    REPAY = 17
+    DEBT = 18
 
 cdef enum Forced:            # why a fill happened
     OWN_ORDER = 0
