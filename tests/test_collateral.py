@@ -125,8 +125,9 @@ def test_a_run_says_that_debts_cost_nothing_where_no_rates_are_given():
 def test_debts_are_repaid_before_a_position_is_closed():
     """A short of 1.9 from 100,000, 1.8 of it closed at 150,000: a debt of 90,000 against 147,000 - 5,000.
 
-    At 90,950 the coin counts 89,131 and the profit is 905: 36 above the debt, less than the maintenance of 51. Sold at
-    the index, without the haircut, less than the whole coin pays the debt, and the position stays.
+    The debt asks for 3,600. At 94,700 the coin counts 92,806 and the profit is 530: 3,336 above the debt. Sold at the
+    index, without the haircut, less than the whole coin pays the debt, and the position stays. At 95,100 it is 3,688
+    against 3,600 and the 48 of the position and its fee.
     """
     path = [("00:00", 100_000), ("00:02", 100_000), ("00:30", 150_000), ("00:32", 150_000)]
     steps = [
@@ -137,14 +138,53 @@ def test_debts_are_repaid_before_a_position_is_closed():
     assert balance(result, name=BYBIT) == -90_000
     assert result.liquidations.empty
     assert not amounts(result, "conversion", name=BYBIT)
+    safe = audited(
+        market([*path, ("01:00", 150_000), ("01:30", 95_100), ("01:31", 95_100)]), Script(*steps), multi(BTC=1)
+    )
+    assert not amounts(safe, "conversion", name=BYBIT)
     result = audited(
-        market([*path, ("01:00", 150_000), ("01:30", 90_950), ("01:31", 90_950)]), Script(*steps), multi(BTC=1)
+        market([*path, ("01:00", 150_000), ("01:30", 94_700), ("01:31", 94_700)]), Script(*steps), multi(BTC=1)
     )
     sold, received = amounts(result, "conversion", name=BYBIT)
     assert received == 90_000
-    assert -sold == pytest.approx(Decimal(90_000) / 90_950, abs=Decimal("1e-8"))
+    assert -sold == pytest.approx(Decimal(90_000) / 94_700, abs=Decimal("1e-8"))
     assert result.liquidations.empty
     assert balance(result, name=BYBIT) == 0
+
+
+def test_a_debt_asks_for_margin_of_its_own():
+    """1 BTC from 100,000, half of it sold at 99,000: -500 USDT ask 100 and 20; the rest 4,950 and 0.5 %."""
+    path = [("00:00", 100_000), ("00:02", 100_000), ("00:30", 99_000), ("00:32", 99_000), ("00:34", 99_000)]
+    script = Script(at("00:01", lambda s: s.buy(COIN, quantity=1)), at("00:31", lambda s: s.sell(COIN, quantity=0.5)))
+    result = audited(market(path), script, multi(BTC=1))
+    last = result.margin[result.margin["flags"] == "periodic"].iloc[-1]
+    assert last["initial"] == pytest.approx(4_950 + 100)
+    assert last["maintenance"] == pytest.approx(0.005 * 49_500 + 20)
+    assert last["equity"] == pytest.approx(0.98 * 99_000 - 500 - 500)
+    free = venues.Instrument(
+        COIN, contract="linear", tiers=venues.get(BYBIT).tiers(COIN), maker_fee=0, taker_fee=0, lot_size=0.001
+    )
+    own = venues.Account(
+        venues.get(BYBIT, as_of="2025-09-18").with_instrument(free),
+        collateral="multi",
+        balances={"BTC": 1, "USDT": -500},
+        positions=[venues.Position(COIN, quantity=0.5, entry_price=100_000, leverage=10)],
+    )
+    risk = own.risk(marks={COIN: 99_000}, index={"BTC": 99_000, "USDT": 1})
+    found = (risk.equity, risk.initial_margin, risk.maintenance_margin)
+    assert found == pytest.approx((last["equity"], last["initial"], last["maintenance"]))
+
+
+@pytest.mark.parametrize(
+    ("owed", "initial", "maintenance"), [(10, 2, 0.4), (390, 78, 15.6), (390.5, 97.625, 15.62), (400, 200, 16)]
+)
+def test_the_larger_a_debt_in_bitcoin_the_less_leverage_it_has(owed, initial, maintenance):
+    """The example of the API documents: 20 % to 390 BTC, 25 % to 391, a third to 392, then half; 4 % of all."""
+    rules = venues.get(BYBIT).with_collateral("USDC", 1)
+    own = venues.Account(rules, collateral="multi", balances={"BTC": -owed, "USDC": 1e9})
+    risk = own.risk(marks={}, index={"BTC": 100, "USDC": 1})
+    assert risk.initial_margin == pytest.approx(initial * 100)
+    assert risk.maintenance_margin == pytest.approx(maintenance * 100)
 
 
 def test_what_may_leave_comes_from_the_cheapest_bracket_first():

@@ -122,7 +122,7 @@ def in_words(value: Any) -> str:
             f"{row.name} from {row.volume / 1e6:,g} million USD: {row.maker:.4%} / {row.taker:.4%}" for row in value
         )
     if isinstance(value, tuple) and value and isinstance(value[0], CollateralBracket):
-        return "; ".join(f"from {row.floor:g}: {row.ratio:g}" for row in value)
+        return "; ".join(f"from {row.floor:g}: {_share(row.ratio)}" for row in value)
     if isinstance(value, tuple) and not (value and hasattr(value[0], "maintenance_rate")):
         rows = (item if isinstance(item, tuple) else (item,) for item in value)
         return "; ".join(" ".join(in_words(part) for part in row) for row in rows) or "none"
@@ -133,6 +133,8 @@ def in_words(value: Any) -> str:
             return f"maintenance {first.maintenance_rate:.2%}, initial {1 / first.max_leverage:.2%}, both + " + (
                 f"{first.size_rate:.6%} for each coin of the position"
             )
+        if len(value) == 1:
+            return f"maintenance {first.maintenance_rate:.2%}, at most {first.max_leverage:g}x"
         return f"{len(value)} tiers, maintenance {rates}, at most {first.max_leverage:g}x"
     if is_dataclass(value):
         return ", ".join(
@@ -147,17 +149,38 @@ def in_words(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def _share(ratio: float) -> str:
+    return f"{ratio:g}" if ratio == ratio else "not known"  # nan
+
+
+def modes(rules: "VenueRules") -> str:
+    """Return what an account there may be set to."""
+    known = rules.facts
+    if rules.contracts == ("spot",):
+        return "spot"
+    out = [" or ".join(names).replace("_", "-") for names in (known.margin_modes, known.position_modes)]
+    if known.collateral:
+        kinds = ["all assets together"]
+        kinds += ["at ratios of balance and profit"] if known.discounts_profit else ["at ratios of balances"]
+        kinds += ["debts are borrowed"] if known.lends else []
+        kinds += ["other assets cover debts"] if known.exchange else []
+        out.append(", ".join(kinds))
+    return "; ".join(out)
+
+
 def _print_rules(rules: "VenueRules", history: bool, as_json: bool) -> None:
     found = list(facts(rules, history=history))
     used = {row["source"] for row in found}
     sources = {key: text for key, text in rules.sources.items() if key in used}
     if as_json:
         rows = [row | {"since": _date(row["since"])} for row in found]
-        output.print_json({"venue": rules.name, "title": rules.facts.title, "rules": rows, "sources": sources})
+        about = {"venue": rules.name, "title": rules.facts.title, "modes": modes(rules)}
+        output.print_json({**about, "rules": rows, "sources": sources})
         return
     when = "of all dates" if history else f"in force {_moment(rules)}"
     output.line(f"{rules.facts.title} ({rules.name}), rules {when}", style="bold")
     output.line("? = remembered or inferred: no source seen states it", style="dim")
+    output.paragraph("account modes  ", "", modes(rules))
     for row in found:
         note = f"{_since(row['since'])}, {row['source']}{'' if row['verified'] else ' ?'}"
         output.paragraph(f"{row['rule']}  ", note, row["value"])
