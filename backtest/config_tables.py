@@ -88,7 +88,7 @@ class VenueTable(Section):
     position_mode: str = "one_way"
     collateral: str = "single"
     auto_borrow: bool = True
-    collateral_ratios: dict[str, float | list[tuple[float, float]]] = {}
+    collateral_ratios: dict[str, float | list[list[float]]] = {}
     loan_tiers: dict[str, list[TierTable]] = {}
     fees: str | list[float] = "regular"
     discount: float = 0.0

@@ -113,3 +113,60 @@ def test_a_configuration_without_an_account_with_margin_has_nothing_to_exchange(
     assert "exchanges the one account with margin of a configuration; this one has none" in " ".join(
         levdyn("compare", config, "--venues", "bybit").err.split()
     )
+
+
+SEVERAL = """
+[data]
+sample = { days = 2, trades_per_day = 500, symbols = ["ETH/USDT:USDT"] }
+
+[strategy]
+class = "backtest.demo:BuyAndHold"
+parameters = { symbol = "ETH/USDT:USDT", leverage = 2 }
+
+[venue]
+name = "binance_usdm"
+collateral = "multi"
+balances = { BTC = 0.1, USDT = 500 }
+missing_tiers = [{ floor = 0, maintenance_rate = 0.005, max_leverage = 50 }]
+collateral_ratios = { BTC = [[0, 0.95], [20, 0.9]], USDT = 1.0 }
+
+[run]
+prices = { BTC = 60_000, USDT = 1 }
+"""
+
+
+def test_accounts_of_several_coins_stand_side_by_side(levdyn, config):
+    config.write_text(SEVERAL)
+    done = levdyn("compare", config, "--venues", "binance_usdm,bybit,okx", "--json")
+    assert done.code == 0, done.err
+    found = done.json["comparison"]
+    assert set(found) == {"binance_usdm", "bybit", "okx"}
+    for row in found.values():
+        assert row["reporting"] == "USD"
+        assert row["max_leverage"] > 1.5
+    # the same losses are owed by all; the fee to close and what a debt asks for differ
+    assert found["binance_usdm"]["max_margin_ratio"] < found["okx"]["max_margin_ratio"]
+    alone = levdyn("run", config, "--json")
+    assert alone.code == 0, alone.err
+    assert alone.json["summary"]["end_equity"] == found["binance_usdm"]["end_equity"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("BTC = [[0, 0.95], [20, 0.9]]", "BTC = [[0, 0.5], [20, 0.9]]", "ratios of collateral must not grow"),
+        ('collateral = "multi"', 'collateral = "multi"\nauto_borrow = 3', "auto_borrow"),
+        ('collateral = "multi"', "auto_borrow = false", "auto_borrow=False has no effect"),
+        (
+            "[run]",
+            "[venue.loan_tiers]\nUSDT = [{ floor = 0, maintenance_rate = 0.1, max_leverage = 5, amount = 1 }]\n[run]",
+            "leave amount= of their tiers out",
+        ),
+        ("[run]", "[venue.loan_tiers]\nUSDT = [{ flor = 0 }]\n[run]", "flor"),
+    ],
+)
+def test_what_is_wrong_with_several_coins_is_said(levdyn, config, old, new, message):
+    config.write_text(SEVERAL.replace('"binance_usdm"', '"okx"').replace(old, new))
+    done = levdyn("run", config)
+    assert done.code == 2
+    assert message in " ".join(done.err.split())

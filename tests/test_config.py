@@ -149,6 +149,18 @@ def test_tiers_and_instruments_can_be_given(folder: Path) -> None:
     assert venue.book.tiers("X/USDT:USDT")[0].max_leverage == 20
 
 
+def test_ratios_of_collateral_and_tiers_of_loans_can_be_given(folder: Path) -> None:
+    tiers = "[{ floor = 0, maintenance_rate = 0.1, max_leverage = 5 }]"
+    more = f'collateral = "multi"\ncollateral_ratios = {{ ETH = 0.9, BTC = [[0, 0.9], [5, 0.8]] }}\nauto_borrow = false\n'
+    text = changed(("binance_usdm", "okx"), ("balances", f"{more}loan_tiers = {{ USDT = {tiers} }}\nbalances"))
+    venue = loaded(folder, text).backtest.venues[0]
+    assert not venue.auto_borrow
+    assert venue.book.collateral_brackets("ETH") == ((0.0, 0.9),)
+    assert venue.book.collateral_brackets("BTC") == ((0.0, 0.9), (5.0, 0.8))
+    assert [(row.maintenance_rate, row.max_leverage) for row in venue.book.loan_tiers("USDT")] == [(0.1, 5)]
+    assert [row.maintenance_rate for row in venue.book.loan_tiers("ETH")] == [0.03]
+
+
 def test_rules_as_of_a_date_are_those_of_that_date(folder: Path) -> None:
     venue = loaded(folder, changed(("balances", "as_of = 2021-04-01\nbalances"))).backtest.venues[0]
     assert venue.book.as_of == venues.get("binance_usdm", as_of="2021-04-01").as_of
@@ -387,7 +399,7 @@ def test_files_are_not_read_while_something_is_wrong(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "target", "renamed", "without"),
     [
-        (VenueTable, venues.Venue, {"name": "rules"}, {"as_of"}),
+        (VenueTable, venues.Venue, {"name": "rules"}, {"as_of", "collateral_ratios", "loan_tiers"}),
         (TierTable, venues.Tier, {}, set()),
         (TransfersTable, venues.Transfers, {}, set()),
         (SampleTable, feeds.sample, {}, set()),

@@ -45,7 +45,7 @@ class AssetRules(DatedRules):
         rows = self.collateral_brackets(asset, at)
         return next((row.floor for row in rows if isnan(row.ratio)), float("inf"))
 
-    def with_collateral(self, asset: str, brackets: Number | Sequence[tuple[Number, Number]]) -> Self:
+    def with_collateral(self, asset: str, brackets: Number | Sequence[Sequence[Number]]) -> Self:
         """Return rules in which an asset counts as the user says, at all times.
 
         Parameters
@@ -63,6 +63,8 @@ class AssetRules(DatedRules):
         if not self.facts.collateral:
             raise VenueError(f"{self.name} has no multi-assets mode; collateral ratios would have no effect")
         pairs = [(0.0, brackets)] if isinstance(brackets, int | float | str) else list(brackets)
+        if any(len(pair) != 2 for pair in pairs):
+            raise VenueError(f"{self.name}: brackets of {asset} are rows of (floor, ratio), got {pairs!r}")
         rows = tuple(
             CollateralBracket(number(floor, f"{asset}: floor"), number(ratio, f"{asset}: ratio"))
             for floor, ratio in pairs
