@@ -90,7 +90,8 @@ class Assembly(VenueFigures):
 
         self.priced, reporting, usd = self.pricing()
         nan = float("nan")
-        ledger = Ledger(len(self.venues), len(self.venue_names), len(self.assets))
+        own_funds = [run.instrument.is_alone for run in self.instruments]
+        ledger = Ledger(len(self.venues), len(self.venue_names), len(self.assets), own_funds)
         for row, asset in enumerate(self.assets):
             for each in (world, local):
                 each.set_asset_price(row, reporting.get(asset, nan), usd.get(asset, nan))
@@ -330,14 +331,25 @@ class Assembly(VenueFigures):
         for number, venue in enumerate(self.venues):
             for row, atoms in balances[number].items():
                 self.verbs.pay_in(number, row, atoms, self.first)
-            for asset, amount in (venue.insurance_fund or {}).items():
-                if asset not in rows:
-                    raise ConfigError(
-                        f"insurance_fund names {asset!r}, which is no asset of the run ({', '.join(self.assets)})"
-                    )
-                atoms = round(float(amount) * 10 ** self.scales[rows[asset]])
-                self.exchange.ledger.endow(self.venue_names.index(venue.name), rows[asset], atoms, self.first)
+            for name, amount in (venue.insurance_fund or {}).items():
+                self._endow(venue.name, name, amount)
         self.verbs.open_books()
+
+    def _endow(self, venue: str, name: str, amount: Any) -> None:
+        """Pay into a venue's insurance fund an amount of an asset, or into that of a market with its own."""
+        rows, instrument, asset = self.asset_rows, -1, name
+        if "/" in name:
+            alone = {r.symbol: r for r in self.instruments if r.venue == venue and r.instrument.is_alone}
+            if name not in alone:
+                raise ConfigError(
+                    f"insurance_fund names {name!r}, which has no fund of its own in this run; markets of {venue} that "
+                    f"have: {', '.join(alone) or 'none'} (Instrument(..., is_alone=True))"
+                )
+            instrument, asset = alone[name].index, alone[name].instrument.settle
+        if asset not in rows:
+            raise ConfigError(f"insurance_fund names {name!r}, which is no asset of the run ({', '.join(self.assets)})")
+        atoms = round(float(amount) * 10 ** self.scales[rows[asset]])
+        self.exchange.ledger.endow(self.venue_names.index(venue), rows[asset], atoms, self.first, instrument)
 
     def _suspended(self, venue: str, time: int) -> bool:
         return any(name == venue and since <= time < until for name, since, until in self.suspensions)

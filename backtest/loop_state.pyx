@@ -112,7 +112,7 @@ cdef class LoopState:
             if formulas[i] is not None:
                 self.has_formula[i] = 1
                 (self.formulas[i].interest_rate, self.formulas[i].clamp, self.formulas[i].cap, self.formulas[i].floor,
-                 self.formulas[i].is_weighted) = formulas[i]
+                 self.formulas[i].is_weighted, self.formulas[i].is_added) = formulas[i]
         for i in range(n):
             cursor = cursors[i]
             if cursor.kind == FUNDING and cursor.next_ts != INT64_MAX and self.announces[cursor.instrument]:

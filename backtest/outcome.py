@@ -99,9 +99,15 @@ def _accounts(assembly: Assembly) -> list[dict[str, str]]:
         (venue, role) for venue in assembly.venue_names for role in ("venue_fees", "insurance_fund", "counterparties")
     ]
     places += [("", role) for role in ("in_transit", "outside", "unfunded")]
+    named = [(f"{venue} {role}".strip(), venue, role) for venue, role in places]
+    # those of markets that stand alone, in the order of the ledger
+    named += [
+        (f"{run.venue} insurance_fund {run.symbol}", run.venue, "insurance_fund")
+        for run in assembly.instruments
+        if run.instrument.is_alone
+    ]
     return rows + [
-        {"name": f"{venue} {role}".strip(), "venue": venue, "account": role, "role": role, "margin_mode": ""}
-        for venue, role in places
+        {"name": name, "venue": venue, "account": role, "role": role, "margin_mode": ""} for name, venue, role in named
     ]
 
 
@@ -181,7 +187,7 @@ def _account_rows(assembly: Assembly, venue: "Venue", suffix: str, add: Any) -> 
         fund = (
             "unlimited"
             if venue.insurance_fund is None
-            else ", ".join(f"{x:g} {a}" for a, x in venue.insurance_fund.items())
+            else ", ".join(f"{x:g} {'of ' if '/' in a else ''}{a}" for a, x in venue.insurance_fund.items())
         )
         close = "through the market" if venue.forced_close == "matching" else "at the mark and its slippage"
         add(

@@ -14,7 +14,6 @@ from backtest.rule_events import Event, RuleEvents
 from backtest.run_instruments import RunInstrument, fee_units
 from feeds.times import iso
 from venues.config import Venue
-from venues.dated_rules import of_symbol
 from venues.facts import InterestCaps
 from venues.tiers import TierBox
 
@@ -85,7 +84,7 @@ def _interest_caps(assembly: "Assembly", run: RunInstrument) -> list[Event]:
 
     return [
         (fact.since, change(fact.value))
-        for fact in of_symbol(book.facts.interest_caps, run.symbol)
+        for fact in book.of(book.facts.interest_caps, run.symbol)
         if assembly.first < fact.since < assembly.settings.end
     ]
 

@@ -1,11 +1,14 @@
 """What the rule books of the venues say for one run, in the engine's units."""
 
 from math import isinf
+from typing import TYPE_CHECKING
 
 from backtest.errors import ConfigError
 from backtest.run_decisions import Decisions
 from backtest.run_instruments import RunInstrument
-from venues.dated_rules import of_symbol
+
+if TYPE_CHECKING:
+    from venues.facts import Dated, InterestCaps
 
 MINUTE_NS = 60_000_000_000
 
@@ -110,8 +113,12 @@ class VenueFigures(Decisions):
         return {
             run.index
             for run in self.instruments
-            if run.is_derivative and of_symbol(self._book(run.venue).facts.interest_caps, run.symbol)
+            if run.is_derivative and self._interest_caps(run)
         }
+
+    def _interest_caps(self, run: RunInstrument) -> "Dated[InterestCaps]":
+        book = self._book(run.venue)
+        return book.of(book.facts.interest_caps, run.symbol)
 
     def _mark_formula(self, run: RunInstrument) -> tuple[int, int, int, float] | None:
         """Return samples and spacing (ns) of the basis, kind and bound of the mark formula, None for other marks."""
@@ -138,8 +145,8 @@ class VenueFigures(Decisions):
             return False
         return book.funding_rules(run.symbol, self.settings.start).is_announced
 
-    def _formula(self, run: RunInstrument) -> tuple[float, float, float, float, bool] | None:
-        """Return interest, clamp, cap, floor and weighting of the venue's funding formula, None without one."""
+    def _formula(self, run: RunInstrument) -> tuple[float, float, float, float, bool, bool] | None:
+        """Return interest, clamp, cap, floor, weighting and way of interest of the venue's funding formula, None without one."""
         book = self._book(run.venue)
         if not run.is_derivative or not run.stream("premium"):
             return None
@@ -149,4 +156,4 @@ class VenueFigures(Decisions):
         if rules.is_continuous:
             # the bounds are of 8 hours, the published rates of one hour
             cap, floor = cap / rules.interval_hours, floor / rules.interval_hours
-        return rules.interest_rate, rules.clamp, cap, floor, rules.is_weighted
+        return rules.interest_rate, rules.clamp, cap, floor, rules.is_weighted, rules.interest_is_added

@@ -180,6 +180,28 @@ def test_after_a_takeover_the_debt_is_repaid_from_the_coin_and_nobody_is_below_z
     assert balance(result, "BTC", name=OKX) > 0
 
 
+def test_a_takeover_of_several_positions_leaves_them_worth_nothing_together():
+    """150 coins and 900 contracts of 10 USD, both long from 100: every leg gives up the same share of its notional.
+
+    At those prices the account counts nothing: 30 X and 1 BTC of 1,300 back what is lost in USDT and in X.
+    """
+    data = path([100, 100, 86, 86], USER_COIN) + path([100, 100, 86, 86], INVERSE) + worth([1_300]) + dollars()
+    data += worth([100, 100, 86, 86], "X/USD")
+    steps = [buy(1_500), buy(900, INVERSE)]
+    result = audited(data, Script(*steps), multi(BTC=1, X=30, leverage=20))
+    rows = {symbol: (price, size) for (_, price, size), symbol in
+            zip(forced(result), result.liquidations["symbol"], strict=True)}  # fmt: skip
+    assert [row[0] for row in forced(result)] == ["takeover"] * 2
+    one, other = rows[USER_COIN], rows[INVERSE]
+    assert (one[1], other[1]) == (1_500, 900)
+    # the same share: linear mark x (1 - share), inverse mark / (1 + share)
+    share = 1 - one[0] / 86
+    assert other[0] == pytest.approx(86 / (1 + share), abs=1e-3)
+    lost, coins = 150 * (one[0] - 100), 9_000 * (1 / 100 - 1 / other[0])
+    counted = 0.9 * (30 + coins) * 86 if coins > -30 else (30 + coins) * 86
+    assert 0.98 * 1_300 + lost + counted == pytest.approx(0, abs=0.3)
+
+
 def test_a_position_in_a_high_tier_goes_two_tiers_down_first():
     """350 coins from 100 at 94: -2,100 USDT, 63 of it asked, and 4 % of 32,900; 0.98 x 3,500 - 2,100 = 1,330."""
     data = path([100, 100, 94, 94, 94]) + worth([3_500]) + dollars()

@@ -5,7 +5,7 @@ from libc.stdint cimport int8_t
 from venues.coins cimport room_of
 from venues.contract cimport OF_LEVERAGE, QUANTO, SPOT, Contract, notional, quote_notional, reserved_fee
 from venues.leg_margin cimport fee_to_close, initial_rate
-from venues.ledger cimport COUNTERPARTIES, INSURANCE_FUND_ACCOUNT, VENUE_FEES, PostingContext
+from venues.ledger cimport COUNTERPARTIES, VENUE_FEES, PostingContext
 from venues.margin_watch cimport MarginWatch
 from venues.orders cimport Order
 from venues.outbox cimport DELEVERAGED, FILLED_PART, FUNDING_PAID, LIQUIDATED, STATE_ONLY, Message
@@ -125,8 +125,8 @@ cdef class Account(MarginWatch):
             if self.fee_on_forced:
                 self.post(context, self.ledger.pseudo(self.venue, VENUE_FEES), c.settle, FEE, -cost[0], slot)
             else:
-                self.post(context, self.ledger.pseudo(self.venue, INSURANCE_FUND_ACCOUNT), c.settle, LIQUIDATION_FEE,
-                          -cost[0], slot)
+                self.post(context, self.ledger.fund(self.venue, order.instrument), c.settle, LIQUIDATION_FEE, -cost[0],
+                          slot)
         if slot.position.margin_mode == 1:
             self.move_isolated(slot, before, price, forced, context, effect, cost[0])
         return self.state.refresh(slot)
@@ -136,7 +136,7 @@ cdef class Account(MarginWatch):
         """Pay the insurance fund the surplus over bankruptcy up to the cap, or be paid what lacks (cost < 0)."""
         cdef const Contract *c = self.world.contracts[order.instrument]
         cdef PoolState *pool = self.state.pool_of(slot)
-        cdef int32_t fund = self.ledger.pseudo(self.venue, INSURANCE_FUND_ACCOUNT)
+        cdef int32_t fund = self.ledger.fund(self.venue, order.instrument)
         cdef double size = self.world.quantity_value(order.instrument, quantity) * c.multiplier
         cdef double unit = 10.0 ** <int> c.money_scale
         cdef double paid = insurance_delta(
@@ -157,7 +157,7 @@ cdef class Account(MarginWatch):
         cdef double price_value, leverage, value
         if forced == BY_TAKEOVER and slot.position.quantity == 0:
             # Taken over at zero equity: what rounding left is the fund's, not the cross wallet's.
-            self.post(context, self.ledger.pseudo(self.venue, INSURANCE_FUND_ACCOUNT), c.settle, INSURANCE,
+            self.post(context, self.ledger.fund(self.venue, slot.position.instrument), c.settle, INSURANCE,
                       -slot.position.isolated_wallet, slot)
         if effect.closed > 0:
             # The closed share of the isolated wallet goes back to the cross wallet, together with the profit and less

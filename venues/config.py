@@ -61,7 +61,8 @@ class Venue:
     adl : {"off", "recorded", "population"}
     forced_close : {"matching", "mark_slippage"}
     insurance_fund : mapping of asset to float, optional
-        None: unlimited.
+        None: unlimited. A market that stands alone in its account has a fund of its own: its symbol in the place of
+        the asset; what is not named has nothing.
 
     Raises
     ------
@@ -129,7 +130,7 @@ class Venue:
             _set(self, "missing_tiers", complete_tiers(self.missing_tiers, f"{where}: missing_tiers"))
         _set(self, "margin_call", number(self.margin_call, f"{where}: margin_call", above=0.0, high=1.0))
         if self.insurance_fund is not None:
-            _set(self, "insurance_fund", _amounts(self.insurance_fund, f"{where}: insurance_fund"))
+            _set(self, "insurance_fund", _amounts(self.insurance_fund, f"{where}: insurance_fund", symbols=True))
         self._check_modes(where, rules)
 
     @property
@@ -304,12 +305,12 @@ def queue_model(text: str, name: str) -> tuple[str, float]:
     return word, power
 
 
-def _amounts(amounts: Mapping[str, Number], name: str) -> Mapping[str, float]:
-    """Read a mapping of asset to an amount >= 0."""
+def _amounts(amounts: Mapping[str, Number], name: str, *, symbols: bool = False) -> Mapping[str, float]:
+    """Read a mapping of asset (or symbol) to an amount >= 0."""
     if not isinstance(amounts, Mapping):
         raise VenueError(f"{name} must be a mapping of asset to amount such as {{'USDT': 10_000}}, got {amounts!r}")
     for asset in amounts:
-        if not isinstance(asset, str) or not asset or "/" in asset:
+        if not isinstance(asset, str) or not asset or ("/" in asset and not symbols):
             raise VenueError(f"{name}: an asset is a name such as 'USDT', got {asset!r}")
     return {asset: number(x, f"{name}[{asset!r}]", low=0.0) for asset, x in amounts.items()}
 

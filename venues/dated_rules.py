@@ -25,6 +25,7 @@ from venues.facts import (
 from venues.instrument import Instrument, MarginRules, RoundingRules, Tier, complete_tiers, parse_symbol
 
 T = TypeVar("T")
+ALONE: Final = "isolated"  # key of facts that hold for markets that stand alone and have none of their own
 _HOUR_NS: Final = 3_600_000_000_000
 
 
@@ -117,12 +118,18 @@ class DatedRules:
         )
         return replace(self, own=(*kept, instrument))
 
+    def of(self, facts: Mapping[str, Dated[T]], symbol: str) -> Dated[T]:
+        """Return a symbol's facts as `of_symbol`, or those that hold for all markets that stand alone."""
+        if symbol not in facts and ALONE in facts and any(row.is_alone for row in self.instruments(symbol)):
+            return facts[ALONE]
+        return of_symbol(facts, symbol)
+
     def tier_tables(self, symbol: str) -> tuple[TierTable, ...]:
         """Return the dated tier tables of a symbol, ascending; empty where none is known."""
         given = sorted((row for row in self.own if row.symbol == symbol and row.tiers), key=lambda row: row.valid_from)
         shipped = [
             TierTable(fact.since, complete_tiers(fact.value, symbol), fact.source, fact.is_unverified)
-            for fact in of_symbol(self.facts.tiers, symbol)
+            for fact in self.of(self.facts.tiers, symbol)
         ]
         if given:
             shipped = [table for table in shipped if table.valid_from < given[0].valid_from]
@@ -172,6 +179,8 @@ class DatedRules:
         asked = self.default_instrument(symbol)
         chosen = []
         for other in self.facts.tiers:
+            if other == ALONE:
+                continue
             parts = parse_symbol(other.removesuffix("-*"))
             is_inverse = parts["settle"] == parts["base"]
             tables = self.tier_tables(other)
@@ -288,7 +297,7 @@ class DatedRules:
 
     def funding_rules(self, symbol: str, at: Time | None = None) -> FundingRules:
         """Return how a symbol's funding rate is made; an instrument's own interval wins."""
-        found = self.need(of_symbol(self.facts.funding, symbol), at, f"funding rules of {symbol}")
+        found = self.need(self.of(self.facts.funding, symbol), at, f"funding rules of {symbol}")
         instrument = self.instrument(symbol, at)
         if instrument is not None and instrument.funding_interval_hours is not None:
             return replace(found, interval_hours=instrument.funding_interval_hours)
@@ -296,11 +305,11 @@ class DatedRules:
 
     def delivery(self, symbol: str, at: Time | None = None) -> DeliveryRules:
         """Return how a dated contract settles."""
-        return self.need(of_symbol(self.facts.delivery, symbol), at, f"delivery of {symbol}")
+        return self.need(self.of(self.facts.delivery, symbol), at, f"delivery of {symbol}")
 
     def is_funding_continuous(self, symbol: str, at: Time | None = None) -> bool:
         """Return whether funding accrues every moment; a venue without funding rules charges it at its times."""
-        fact = in_force(of_symbol(self.facts.funding, symbol), self.moment(at))
+        fact = in_force(self.of(self.facts.funding, symbol), self.moment(at))
         return fact is not None and fact.value.is_continuous
 
     def mark_rules(self, at: Time | None = None) -> MarkRules:
@@ -313,7 +322,7 @@ class DatedRules:
 
     def interest_caps(self, symbol: str, at: Time | None = None) -> InterestCaps:
         """Return the open interest between which a symbol's initial rate rises to 1; (0, 0) = it does not."""
-        facts = of_symbol(self.facts.interest_caps, symbol)
+        facts = self.of(self.facts.interest_caps, symbol)
         found = in_force(facts, self.moment(at))
         return InterestCaps(0.0, 0.0) if found is None else found.value
 
@@ -322,7 +331,7 @@ class DatedRules:
         instrument = self.instrument(symbol, at)
         if instrument is not None and instrument.clearance_fee is not None:
             return instrument.clearance_fee
-        return self.need(of_symbol(self.facts.clearance_fees, symbol), at, f"clearance fee of {symbol}")
+        return self.need(self.of(self.facts.clearance_fees, symbol), at, f"clearance fee of {symbol}")
 
     def moment(self, at: Time | None) -> int:
         """Return the ns that an `at` means: a date alone its end, None the time of these rules."""

@@ -139,6 +139,8 @@ class FundingRules:
         The impact notional itself where it does not depend on leverage; 0 = it does.
     is_continuous : bool
         Funding accrues every moment: who held a position for a part of an interval pays that part of its rate.
+    interest_is_added : bool
+        The interest rate is added to the premium; the clamp has no part in it.
     is_announced : bool
         The rate of the next settlement is published at the one before it.
     """
@@ -154,6 +156,7 @@ class FundingRules:
     impact_notional: float = 0.0
     is_continuous: bool = False
     is_announced: bool = False
+    interest_is_added: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,7 +359,8 @@ class VenueFacts:
     fees : mapping of (level, settle asset or "") to dated Fees
     fee_levels : mapping of settle asset or "" to dated levels above the regular one, ascending in volume
     tiers : mapping of symbol to dated tables
-        "BTC/USD:BTC-*" holds for every dated contract of BTC/USD:BTC.
+        "BTC/USD:BTC-*" holds for every dated contract of BTC/USD:BTC; "isolated", here as in every mapping of symbols,
+        for markets that stand alone in their account (`Instrument.is_alone`) and have no record of their own.
     instruments : mapping of symbol to Instruments, ascending in valid_from
     rounding, margin, orders, mark, liquidation, exchange : dated rules
     funding, clearance_fees : mapping of symbol to dated rules; "" holds for all others

@@ -10,6 +10,7 @@ cdef struct FundingFormula:
     double clamp             # interest - premium is cut to +-clamp
     double cap               # of the rate of one interval; infinite = none
     double floor             # the same; -infinite = none
+    bint is_added            # the interest rate is added to the premium, whatever the clamp
     bint is_weighted         # the i-th sample of an interval weighs i (Binance), else all weigh the same
 
 cdef struct PremiumAverage:  # premium samples of the interval so far: zero it (premium_reset) at each funding time

@@ -10,6 +10,7 @@ def interval_rate(
     clamp: float,
     cap: float | None = None,
     floor: float | None = None,
+    is_added: bool = False,
 ) -> float: ...
 def formula_mark(
     *,
@@ -45,6 +46,7 @@ class FundingEstimator:
         cap: float | None = None,
         floor: float | None = None,
         is_weighted: bool = True,
+        is_added: bool = False,
     ) -> None: ...
     @property
     def interval_hours(self) -> float: ...

@@ -37,7 +37,9 @@ cdef double funding_rate(const FundingFormula *formula, double premium, double i
     # F8 = P + clamp(I - P, -c, +c); F = F8 x interval / 8, then cap and floor (Binance FAQ 360033525031; Hyperliquid)
     cdef double correction = formula.interest_rate - premium
     cdef double rate
-    if correction > formula.clamp:
+    if formula.is_added:
+        correction = formula.interest_rate           # venues/dydx_v4.md, funding: mean premium + default funding
+    elif correction > formula.clamp:
         correction = formula.clamp
     elif correction < -formula.clamp:
         correction = -formula.clamp
@@ -103,7 +105,7 @@ cdef double bounded_price(double index, double average, double bound) noexcept n
 
 
 cdef FundingFormula _formula(
-    double interest_rate, double clamp, object cap, object floor, bint is_weighted
+    double interest_rate, double clamp, object cap, object floor, bint is_weighted, bint is_added
 ) except *:
     cdef FundingFormula formula
     if not clamp >= 0.0:
@@ -113,6 +115,7 @@ cdef FundingFormula _formula(
     formula.cap = INFINITY if cap is None else cap
     formula.floor = -INFINITY if floor is None else floor
     formula.is_weighted = is_weighted
+    formula.is_added = is_added
     if formula.floor > formula.cap:
         raise VenueError(f"floor must not be above cap, got floor={floor}, cap={cap}")
     return formula
@@ -125,7 +128,8 @@ cdef double _hours(double interval_hours) except -1.0:
 
 
 def interval_rate(
-    double premium, *, double interval_hours, double interest_rate, double clamp, cap=None, floor=None
+    double premium, *, double interval_hours, double interest_rate, double clamp, cap=None, floor=None,
+    bint is_added=False
 ):
     """Return the funding rate of one interval.
 
@@ -141,6 +145,8 @@ def interval_rate(
         interest_rate - premium is cut to +-clamp.
     cap, floor : float, optional
         Bounds of the result; None = none.
+    is_added : bool
+        interest_rate is added to the premium; clamp has no part in it.
 
     Returns
     -------
@@ -152,7 +158,7 @@ def interval_rate(
     VenueError
         If a bound or the interval cannot be used.
     """
-    cdef FundingFormula formula = _formula(interest_rate, clamp, cap, floor, True)
+    cdef FundingFormula formula = _formula(interest_rate, clamp, cap, floor, True, is_added)
     return funding_rate(&formula, premium, _hours(interval_hours))
 
 
@@ -273,16 +279,17 @@ cdef class FundingEstimator:
 
     Parameters
     ----------
-    interval_hours, interest_rate, clamp, cap, floor
+    interval_hours, interest_rate, clamp, cap, floor, is_added
         As in `interval_rate`.
     is_weighted : bool
         The i-th sample weighs i; else all weigh the same.
     """
 
     def __init__(
-        self, *, double interval_hours, double interest_rate, double clamp, cap=None, floor=None, bint is_weighted=True
+        self, *, double interval_hours, double interest_rate, double clamp, cap=None, floor=None,
+        bint is_weighted=True, bint is_added=False
     ):
-        self.formula = _formula(interest_rate, clamp, cap, floor, is_weighted)
+        self.formula = _formula(interest_rate, clamp, cap, floor, is_weighted, is_added)
         self.interval_hours = _hours(interval_hours)
         premium_reset(&self.average)
 

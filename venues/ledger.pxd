@@ -27,7 +27,11 @@ cdef class Ledger:
     cdef int64_t *balances               # atoms, [account * n_assets + asset]
     cdef double *asset_prices            # reporting asset per unit of each asset; nan = unknown yet
     cdef readonly RecordBlocks postings
+    cdef int32_t *own_funds              # by instrument: account of its own insurance fund; -1 = that of the venue
+    cdef int32_t n_instruments
 
+    # The insurance fund for an instrument (-1: of all that have none of their own).
+    cdef int32_t fund(self, int32_t venue, int32_t instrument) noexcept nogil
     cdef int32_t pseudo(self, int32_t venue, PseudoAccount which) noexcept nogil
     cdef int64_t balance(self, int32_t account, int32_t asset) noexcept nogil
     cdef int post(self, const PostingContext *context, int32_t account, int32_t contra, int32_t asset,

@@ -16,9 +16,11 @@ cdef class Ledger:
     n_users, n_venues, n_assets : int
         Numbers of users' accounts, venues and assets. Behind the users' accounts stand three pseudo accounts per
         venue (fees, insurance fund, counterparties) and three of the run (in transit, outside, unfunded losses).
+    own_funds : sequence of bool
+        Of each instrument: it has an insurance fund of its own. Those stand last.
     """
 
-    def __cinit__(self, int n_users, int n_venues, int n_assets):
+    def __cinit__(self, int n_users, int n_venues, int n_assets, own_funds=()):
         cdef int i
         self.n_users = n_users
         self.n_venues = n_venues
@@ -27,6 +29,13 @@ cdef class Ledger:
         self.outside = self.in_transit + 1
         self.unfunded = self.in_transit + 2
         self.n_accounts = self.in_transit + 3
+        self.n_instruments = len(own_funds)
+        self.own_funds = <int32_t *> calloc(self.n_instruments + 1, sizeof(int32_t))
+        if self.own_funds == NULL:
+            raise MemoryError("ledger: no memory for the insurance funds")
+        for i in range(self.n_instruments):
+            self.own_funds[i] = self.n_accounts if own_funds[i] else -1
+            self.n_accounts += 1 if own_funds[i] else 0
         self.balances = <int64_t *> calloc(self.n_accounts * n_assets + 1, sizeof(int64_t))
         self.asset_prices = <double *> calloc(n_assets + 1, sizeof(double))
         if self.balances == NULL or self.asset_prices == NULL:
@@ -36,11 +45,17 @@ cdef class Ledger:
         self.postings = RecordBlocks("postings")
 
     def __dealloc__(self):
+        free(self.own_funds)
         free(self.balances)
         free(self.asset_prices)
 
     cdef int32_t pseudo(self, int32_t venue, PseudoAccount which) noexcept nogil:
         return self.n_users + venue * PSEUDO_PER_VENUE + <int32_t> which
+
+    cdef int32_t fund(self, int32_t venue, int32_t instrument) noexcept nogil:
+        if 0 <= instrument < self.n_instruments and self.own_funds[instrument] >= 0:
+            return self.own_funds[instrument]
+        return self.pseudo(venue, INSURANCE_FUND_ACCOUNT)
 
     cdef int64_t balance(self, int32_t account, int32_t asset) noexcept nogil:
         return self.balances[account * self.n_assets + asset]
@@ -82,15 +97,15 @@ cdef class Ledger:
             out += self.balances[i * self.n_assets + asset]
         return out
 
-    def endow(self, int venue, int asset, int64_t atoms, int64_t time):
-        """Put money into a venue's insurance fund from outside the run."""
+    def endow(self, int venue, int asset, int64_t atoms, int64_t time, int instrument=-1):
+        """Put money into a venue's insurance fund, or an instrument's own, from outside the run."""
         cdef PostingContext context
         context.time = time
         context.ref = 0
         context.instrument = -1
         context.strategy = -1
         context.tag = -1
-        self.post(&context, self.pseudo(venue, INSURANCE_FUND_ACCOUNT), self.outside, asset, DEPOSIT, atoms)
+        self.post(&context, self.fund(venue, instrument), self.outside, asset, DEPOSIT, atoms)
 
     def set_price(self, int asset, double price):
         """Set the reporting price of an asset before the run."""

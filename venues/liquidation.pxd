@@ -63,10 +63,12 @@ cdef class Liquidator:
     cdef Order *forced(self, int32_t account, PoolState *pool, int32_t at, int64_t quantity, double limit,
                        int64_t time) except NULL nogil
     cdef int take_over(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
-    cdef int cover(self, const PostingContext *context, int32_t venue, int32_t asset) except -1 nogil
+    cdef int cover(
+        self, const PostingContext *context, int32_t venue, int32_t fund, int32_t asset) except -1 nogil
     cdef int settle(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
     cdef int settle_rest(self, int32_t account, int32_t asset, PoolState *pool, int64_t time) except -1 nogil
-    cdef int clear(self, int32_t account, int32_t asset, int64_t rest, int64_t time) except -1 nogil
+    cdef int clear(
+        self, int32_t account, int32_t asset, int64_t rest, int32_t alone, int64_t time) except -1 nogil
     cdef int cover_debts(self, int32_t account, int64_t time) except -1 nogil
     cdef int tell(self, int32_t account, int32_t only, int64_t time) except -1 nogil
     cdef int finish(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil

@@ -28,8 +28,10 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 from venues.account cimport Account
 from venues.contract cimport SPOT
-from venues.ledger cimport COUNTERPARTIES, INSURANCE_FUND_ACCOUNT, PostingContext
-from venues.margin cimport Leg, Risk, bankruptcy_price, joint_bankruptcy_price, leg_maintenance
+from venues.ledger cimport COUNTERPARTIES, PostingContext
+from venues.margin cimport (
+    Leg, Risk, bankruptcy_price, joint_bankruptcy_price, joint_share, leg_maintenance, price_at_share,
+)
 from venues.matching cimport Market
 from venues.outbox cimport STATE_ONLY
 from venues.orders cimport BY_VENUE, FOK, FORCED_ORDER, GTC, MARKET, WORKING, Order
@@ -309,12 +311,11 @@ cdef class Liquidator:
         cdef Position held
         cdef FillEffect effect
         cdef PostingContext context
-        cdef Risk risk
+        cdef double share
         cdef int64_t price, quantity, mark
         cdef LiquidationRow *row
         self.cancel_orders(account, pool, True, -1, time)
-        fund = self.ledger.pseudo((<Account> self.accounts[account]).venue, INSURANCE_FUND_ACCOUNT)
-        risk = pool.risk                 # at the takeover: every leg gives up the same share of its notional
+        share = joint_share(&pool.pool, &pool.risk)      # of its notional; every leg gives up the same
         while pool.pool.count > 0:
             leg = NULL
             for i in range(pool.pool.count):
@@ -325,8 +326,8 @@ cdef class Liquidator:
                 break
             slot = (<Account> self.accounts[account]).state.slots[pool.slots[i]]
             mark = self.world.prices[leg.contract.index].mark
-            price = max(<int64_t> 1, <int64_t> rint(
-                joint_bankruptcy_price(&pool.pool, &risk, i) / leg.contract.price_unit))
+            fund = self.ledger.fund((<Account> self.accounts[account]).venue, leg.contract.index)
+            price = max(<int64_t> 1, <int64_t> rint(price_at_share(leg, share) / leg.contract.price_unit))
             quantity = slot.position.quantity
             asset = leg.contract.settle
             order = self.close_at(account, pool, i, quantity if quantity > 0 else -quantity, price, time, BY_TAKEOVER)
@@ -343,7 +344,7 @@ cdef class Liquidator:
                 asset, INSURANCE, effect.realized)
             row = <LiquidationRow *> self.journal.liquidations.at(self.journal.liquidations.rows - 1)
             row.bankruptcy = price
-            unfunded = self.cover(&context, (<Account> self.accounts[account]).venue, asset)
+            unfunded = self.cover(&context, (<Account> self.accounts[account]).venue, fund, asset)
             if effect.realized < 0:
                 row.shortfall = -effect.realized
                 row.paid_by = UNFUNDED if unfunded else INSURANCE_FUND
@@ -368,24 +369,27 @@ cdef class Liquidator:
                 - (<Account> self.accounts[account]).state.earmarked[asset])
         if rest == 0 or (pool.asset < 0 and rest > 0):
             return 0                     # multi-assets: other coins stay the owner's
-        return self.clear(account, asset, rest, time)
+        return self.clear(account, asset, rest, pool.alone, time)
 
-    cdef int clear(self, int32_t account, int32_t asset, int64_t rest, int64_t time) except -1 nogil:
-        """Move the rest of a cross wallet, a debt when negative, to the insurance fund."""
+    cdef int clear(
+        self, int32_t account, int32_t asset, int64_t rest, int32_t alone, int64_t time
+    ) except -1 nogil:
+        """Move the rest of a cross wallet, a debt when negative, to the insurance fund (of what stood alone there)."""
         cdef PostingContext context
-        cdef int32_t fund = self.ledger.pseudo((<Account> self.accounts[account]).venue, INSURANCE_FUND_ACCOUNT)
+        cdef int32_t fund = self.ledger.fund((<Account> self.accounts[account]).venue, alone)
         context.time = time
         context.ref = 0
         context.instrument = -1
         context.strategy = -1
         context.tag = -1
         (<Account> self.accounts[account]).post(&context, fund, asset, INSURANCE, -rest, NULL)
-        self.cover(&context, (<Account> self.accounts[account]).venue, asset)
+        self.cover(&context, (<Account> self.accounts[account]).venue, fund, asset)
         return 0
 
-    cdef int cover(self, const PostingContext *context, int32_t venue, int32_t asset) except -1 nogil:
+    cdef int cover(
+        self, const PostingContext *context, int32_t venue, int32_t fund, int32_t asset
+    ) except -1 nogil:
         """What a venue's limited fund owes is a loss that nobody pays; returns 1 when there is one."""
-        cdef int32_t fund = self.ledger.pseudo(venue, INSURANCE_FUND_ACCOUNT)
         cdef int64_t rest = self.ledger.balance(fund, asset)
         if rest >= 0 or not self.courses[venue].has_limited_fund:
             return 0
@@ -395,7 +399,7 @@ cdef class Liquidator:
     cdef int cover_debts(self, int32_t account, int64_t time) except -1 nogil:
         """A cross wallet below zero without a position is filled up by the fund (binance.md section 5, B4)."""
         cdef PoolState *pool
-        cdef int32_t asset, cross, i
+        cdef int32_t asset, cross, alone, i
         cdef int64_t rest
         cdef bint held
         for asset in range(self.world.n_assets):
@@ -404,13 +408,15 @@ cdef class Liquidator:
             if rest >= 0:
                 continue
             held = False
+            alone = -1
             cross = (<Account> self.accounts[account]).state.cross_pool[asset]
             if cross >= 0:
                 pool = (<Account> self.accounts[account]).state.pools[cross]
+                alone = pool.alone
                 for i in range(pool.pool.count):
                     held = held or pool.pool.legs[i].quantity != 0.0
             if not held:
-                self.clear(account, asset, rest, time)
+                self.clear(account, asset, rest, alone, time)
                 self.tell(account, asset, time)
         return 0
 

@@ -79,5 +79,7 @@ cdef double liquidation_price(const Pool *pool, int32_t leg) noexcept nogil
 cdef double nearest_liquidation(const Pool *pool, double *after) noexcept nogil
 # The same for equity = 0, after the fee to close there where margins reserve it; 0 = none.
 cdef double bankruptcy_price(const Pool *pool, int32_t leg) noexcept nogil
+# Price of a leg that has lost a share of its notional; 0 = none.
+cdef double price_at_share(const Leg *leg, double share) noexcept nogil
 # Price of a leg when every leg has moved against the pool by the same share of its notional and equity is 0; 0 = none.
 cdef double joint_bankruptcy_price(const Pool *pool, const Risk *risk, int32_t leg) noexcept nogil

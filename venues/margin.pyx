@@ -254,16 +254,17 @@ cdef double bankruptcy_price(const Pool *pool, int32_t leg) noexcept nogil:
 
 cdef double joint_bankruptcy_price(const Pool *pool, const Risk *risk, int32_t leg) noexcept nogil:
     # every leg loses equity / sum of notionals of its own notional
-    cdef const Leg *one = &pool.legs[leg]
-    cdef double share
-    if one.quantity == 0.0 or risk.notional <= 0.0:
+    if pool.legs[leg].quantity == 0.0 or risk.notional <= 0.0:
         return 0.0
-    share = joint_share(pool, risk)
-    if one.quantity < 0.0:
+    return price_at_share(&pool.legs[leg], joint_share(pool, risk))
+
+
+cdef double price_at_share(const Leg *leg, double share) noexcept nogil:
+    if leg.quantity < 0.0:
         share = -share
-    if one.contract.kind == INVERSE:
-        return one.mark / (1.0 + share) if share > -1.0 else 0.0
-    return one.mark * (1.0 - share) if share < 1.0 else 0.0
+    if leg.contract.kind == INVERSE:
+        return leg.mark / (1.0 + share) if share > -1.0 else 0.0
+    return leg.mark * (1.0 - share) if share < 1.0 else 0.0
 
 
 cdef double joint_share(const Pool *pool, const Risk *risk) noexcept nogil:

@@ -11,7 +11,6 @@ from venues import rules as records
 from venues.checks import Number, Time, decimals, did_you_mean, exact, number, time_ns
 from venues.contract import ContractBox
 from venues.asset_rules import AssetRules
-from venues.dated_rules import of_symbol
 from venues.errors import VenueError
 from venues.facts import LATEST
 from venues.instrument import Tier
@@ -241,7 +240,7 @@ class VenueRules(AssetRules):
         """
         from venues.funding import FundingEstimator, interval_rate
 
-        rules = self.need(of_symbol(self.facts.funding, symbol), at, "funding rules")
+        rules = self.need(self.of(self.facts.funding, symbol), at, "funding rules")
         if symbol:
             rules = self.funding_rules(symbol, at)
         hours = rules.interval_hours if interval_hours is None else number(interval_hours, "interval_hours", above=0.0)
@@ -251,7 +250,13 @@ class VenueRules(AssetRules):
         if isinstance(premium, int | float | str | Decimal):
             average = number(premium, "premium")
             return interval_rate(
-                average, interval_hours=hours, interest_rate=interest, clamp=rules.clamp, cap=high, floor=low
+                average,
+                interval_hours=hours,
+                interest_rate=interest,
+                clamp=rules.clamp,
+                cap=high,
+                floor=low,
+                is_added=rules.interest_is_added,
             )
         samples = FundingEstimator(
             interval_hours=hours,
@@ -260,6 +265,7 @@ class VenueRules(AssetRules):
             cap=high,
             floor=low,
             is_weighted=rules.is_weighted,
+            is_added=rules.interest_is_added,
         )
         for sample in premium:
             samples.add(number(sample, "premium"))

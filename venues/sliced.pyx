@@ -14,7 +14,7 @@ from libc.stdlib cimport calloc, free
 
 from venues.account cimport Account
 from venues.draws cimport SLICE_START, uniform
-from venues.ledger cimport INSURANCE_FUND_ACCOUNT, PostingContext
+from venues.ledger cimport PostingContext
 from venues.down_tiers cimport TierLiquidator
 from venues.margin cimport Leg, leg_notional
 from venues.matching cimport Market
@@ -106,7 +106,8 @@ cdef class SlicedLiquidator(TierLiquidator):
         context.instrument = -1
         context.strategy = -1
         context.tag = -1
-        self.cover(&context, (<Account> self.accounts[account]).venue, pool.asset)
+        self.cover(&context, (<Account> self.accounts[account]).venue,
+                   self.ledger.fund((<Account> self.accounts[account]).venue, pool.alone), pool.asset)
         return 0
 
     cdef int begin_block(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
@@ -184,7 +185,7 @@ cdef class SlicedLiquidator(TierLiquidator):
         cdef double value
         cdef int32_t fund
         if self.courses[(<Account> self.accounts[account]).venue].has_limited_fund:
-            fund = self.ledger.pseudo((<Account> self.accounts[account]).venue, INSURANCE_FUND_ACCOUNT)
+            fund = self.ledger.fund((<Account> self.accounts[account]).venue, leg.contract.index)
             payable = min(payable, self.world.amount_value(pool.asset, self.ledger.balance(fund, pool.asset)))
         value = bankruptcy_value(&pool.pool, &pool.risk, at, quantity) - max(0.0, payable)
         value /= quantity * leg.contract.multiplier

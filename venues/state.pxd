@@ -33,6 +33,7 @@ cdef struct PoolState:
     int32_t capacity
     int32_t asset            # settle asset; -1 = all (multi-assets)
     int32_t isolated         # position that has this pool for itself; -1 = cross
+    int32_t alone            # instrument of the leg that came in last, where it stands alone in its account; else -1
     uint8_t condition        # PoolCondition
     int32_t episode          # number of the liquidation in the run
     int32_t step             # of this liquidation

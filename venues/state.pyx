@@ -160,6 +160,7 @@ cdef class AccountState:
                 raise MemoryError("account: no memory for a margin pool")
         pool.asset = asset
         pool.isolated = isolated
+        pool.alone = -1
         pool.pool.isolated = isolated >= 0
         pool.min_distance = INFINITY
         pool.stale = 1
@@ -257,6 +258,7 @@ cdef class AccountState:
         for i in range(at, n + 1):
             self.slots[pool.slots[i]].leg = i
         pool.pool.legs[at].contract = self.world.contracts[slot.position.instrument]
+        pool.alone = slot.position.instrument if pool.pool.legs[at].contract.is_alone else -1
         pool.pool.legs[at].side = slot.position.leg
         pool.pool.legs[at].conversion = 1.0
         pool.pool.legs[at].coin = self.world.contracts[slot.position.instrument].settle

@@ -1,9 +1,9 @@
 """dYdX Chain (v4): linear perpetuals on USDC at an oracle price, closed by force in slices.
 
 An account is one subaccount: a cross pool of its own. Which markets are isolated is not among the facts: give such a
-one by `with_instrument(Instrument(..., is_alone=True, tiers=[...]))`. Resting orders hold margin by netting, as at
-other venues (U: the chain checks each of them alone). Not built: insurance funds of isolated markets apart from the
-common one, their default funding, MegaVault, affiliate and staking discounts.
+one by `with_instrument(Instrument(..., is_alone=True))`; its tier, its default funding and an insurance fund of its own
+follow. Resting orders hold margin by netting, as at other venues (U: the chain checks each of them alone). Not built:
+the gate on withdrawals while an account is below zero, MegaVault, affiliate and staking discounts.
 """
 
 from typing import Final, NamedTuple
@@ -29,6 +29,8 @@ _SOURCES: Final = {
     "genesis-later": "The same file: fees to be in force from block 6,912,000 on; the day is reckoned",
     "default": "dydxprotocol/v4-chain, protocol/testing/genesis.sh, 2026-03-04; Large-Cap also on the community's "
     "page of parameters. Which of it governance has put in force on mainnet, and when, is not known",
+    "isolated": "The same file: liquidity tier Isolated; default funding of isolated markets as in dYdX's forum, 2025; "
+    "the impact notional is remembered",
     "none": "No document seen",
 }
 _LATER: Final = "2026-03-04"
@@ -56,6 +58,7 @@ _DEFAULT: Final = {
     "mid": _Liquidity(50_000, 600_000, 5_000, 40e6, 100e6),
     "long": _Liquidity(200_000, 500_000, 2_500, 5e6, 10e6),
 }
+_ALONE: Final = _Liquidity(50_000, 600_000, 2_500, 0.5e6, 1e6)
 # atomic resolution (decimals of one base quantum) and liquidity tier of the markets of genesis
 _MARKETS: Final = {
     "BTC": (10, "large"), "ETH": (9, "large"), "LINK": (6, "mid"), "POL": (5, "mid"), "CRV": (5, "mid"),
@@ -78,11 +81,17 @@ def facts() -> VenueFacts:
         describe=lambda base, quote, settle: ("linear", 1.0),
         fees=_fees(),
         fee_levels={"": _fee_levels()},
-        tiers={_symbol(base): _tiers(name) for base, (_, name) in _MARKETS.items()},
+        tiers={
+            **{_symbol(base): _tiers(name) for base, (_, name) in _MARKETS.items()},
+            "isolated": (Fact(_table(_ALONE), "isolated", is_unverified=True),),
+        },
         interest_caps={
-            _symbol(base): (Fact(InterestCaps(0.0, 0.0), "genesis"), _caps(name))
-            for base, (_, name) in _MARKETS.items()
-            if _DEFAULT[name].upper
+            "isolated": (Fact(InterestCaps(_ALONE.lower, _ALONE.upper), "isolated", is_unverified=True),),
+            **{
+                _symbol(base): (Fact(InterestCaps(0.0, 0.0), "genesis"), _caps(name))
+                for base, (_, name) in _MARKETS.items()
+                if _DEFAULT[name].upper
+            },
         },
         instruments={_symbol(base): (_instrument(base),) for base in _MARKETS},
         rounding=(Fact(RoundingRules(fee="ceiling", funding="floor", money_decimals=6), "chain"),),
@@ -97,6 +106,8 @@ def facts() -> VenueFacts:
         ),
         funding={
             "": (Fact(_funding(_GENESIS["long"]), "none", is_unverified=True),),
+            # 100 ppm for 8 hours
+            "isolated": (Fact(_funding(_ALONE, 0.0001), "isolated", is_unverified=True),),
             **{
                 _symbol(base): (
                     Fact(_funding(_GENESIS[name]), "genesis"),
@@ -148,14 +159,15 @@ def _fee_levels() -> Dated[tuple[FeeLevel, ...]]:
 
 
 def _tiers(name: str) -> Dated[tuple[Tier, ...]]:
-    def table(liquidity: _Liquidity) -> tuple[Tier, ...]:
-        rate = liquidity.initial * liquidity.fraction / MILLION**2
-        return (Tier(floor=0, maintenance_rate=rate, max_leverage=MILLION / liquidity.initial),)
-
     return (
-        Fact(table(_GENESIS[name]), "genesis"),
-        Fact(table(_DEFAULT[name]), "default", _LATER, is_unverified=True),
+        Fact(_table(_GENESIS[name]), "genesis"),
+        Fact(_table(_DEFAULT[name]), "default", _LATER, is_unverified=True),
     )
+
+
+def _table(liquidity: _Liquidity) -> tuple[Tier, ...]:
+    rate = liquidity.initial * liquidity.fraction / MILLION**2
+    return (Tier(floor=0, maintenance_rate=rate, max_leverage=MILLION / liquidity.initial),)
 
 
 def _caps(name: str) -> Fact[InterestCaps]:
@@ -178,12 +190,13 @@ def _instrument(base: str) -> Instrument:
     )
 
 
-def _funding(liquidity: _Liquidity) -> FundingRules:
+def _funding(liquidity: _Liquidity, default: float = 0.0) -> FundingRules:
     bound = clamp_ppm(_FUNDING_FACTOR, initial=liquidity.initial, maintenance_fraction=liquidity.fraction) / MILLION / 8
     return FundingRules(
         interval_hours=1.0,
-        interest_rate=0.0,
-        clamp=0.0,  # default funding is added to the premium: 0 on cross markets
+        interest_rate=default,
+        clamp=0.0,
+        interest_is_added=True,
         cap=bound,
         floor=-bound,
         is_weighted=False,
