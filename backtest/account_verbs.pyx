@@ -128,7 +128,8 @@ cdef class AccountVerbs(Exposure):
         if lending[number]:
             raise OrderError(f"{what}({asset!r}, {amount!r}): {lending[number]}")
         if not (what == "repay" and amount == "all") and not float(amount) > 0:
-            raise OrderError(f"amount must be positive{' or ' + repr('all') if what == 'repay' else ''}, got {amount!r}")
+            allowed = "positive or 'all'" if what == "repay" else "positive"
+            raise OrderError(f"amount must be {allowed}, got {amount!r}")
         self._ask(what, number, f"{what}({asset!r}, {amount!r})", self._asset_number(asset), amount)
 
     def deposit(self, account, asset, amount):

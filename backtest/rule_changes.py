@@ -157,12 +157,12 @@ def _assets(assembly: "Assembly", number: int, venue: Venue) -> list[Event]:
 
         return apply
 
-    return [
-        (fact.since, change(row))
-        for row, asset in enumerate(assembly.assets)
-        for fact in (*facts.collateral.get(asset, ()), *facts.loans.get(asset, facts.loans.get("", ())))
-        if assembly.first < fact.since < assembly.settings.end
-    ]
+    events: list[Event] = []
+    for row, asset in enumerate(assembly.assets):
+        dates = {fact.since for fact in facts.collateral.get(asset, ())}
+        dates |= {fact.since for fact in facts.loans.get(asset, facts.loans.get("", ()))}
+        events += [(at, change(row)) for at in sorted(dates) if assembly.first < at < assembly.settings.end]
+    return events
 
 
 def _with_check(assembly: "Assembly", time: int, change: Callable[[], object]) -> None:

@@ -110,11 +110,7 @@ class VenueFigures(Decisions):
 
     def _by_interest(self) -> set[int]:
         """Return the instruments whose margin follows their open interest."""
-        return {
-            run.index
-            for run in self.instruments
-            if run.is_derivative and self._interest_caps(run)
-        }
+        return {run.index for run in self.instruments if run.is_derivative and self._interest_caps(run)}
 
     def _interest_caps(self, run: RunInstrument) -> "Dated[InterestCaps]":
         book = self._book(run.venue)
@@ -146,7 +142,7 @@ class VenueFigures(Decisions):
         return book.funding_rules(run.symbol, self.settings.start).is_announced
 
     def _formula(self, run: RunInstrument) -> tuple[float, float, float, float, bool, bool] | None:
-        """Return interest, clamp, cap, floor, weighting and way of interest of the venue's funding formula, None without one."""
+        """Return interest, clamp, cap, floor, weighting and whether interest is added; None without a formula."""
         book = self._book(run.venue)
         if not run.is_derivative or not run.stream("premium"):
             return None

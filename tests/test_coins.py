@@ -99,7 +99,7 @@ def exact(basket, marks=None):
     held = {
         asset: (
             coin.balance, coin.borrowed, coin.price, coin.brackets,
-            [(t.floor, t.maintenance_rate, 1 / Fraction(t.max_leverage)) for t in coin.loans.rows] if coin.loans else [],
+            [(t.floor, t.maintenance_rate, 1 / Fraction(t.max_leverage)) for t in (coin.loans.rows if coin.loans else ())],
         )
         for asset, coin in zip(ASSETS, basket.coins, strict=True)
     }  # fmt: skip
@@ -177,7 +177,9 @@ def test_profit_counts_at_the_discount_of_its_coin_by_hand():
     """1 BTC, and 100,000 USD long from 50,000, at 62,500: 0.4 BTC of profit; 1.4 at 0.98 are 85,750 US dollars."""
     rules = venues.get("okx").with_collateral("BTC", 0.98)
     tiers = [Tier(floor=0, maintenance_rate=0.01, max_leverage=50)]
-    coin = venues.Instrument("BTC/USD:BTC", contract="inverse", contract_size=100, tiers=tiers, maker_fee=0, taker_fee=0)
+    coin = venues.Instrument(
+        "BTC/USD:BTC", contract="inverse", contract_size=100, tiers=tiers, maker_fee=0, taker_fee=0
+    )
     own = venues.Account(
         rules.with_instrument(coin),
         collateral="multi",

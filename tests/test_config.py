@@ -151,7 +151,7 @@ def test_tiers_and_instruments_can_be_given(folder: Path) -> None:
 
 def test_ratios_of_collateral_and_tiers_of_loans_can_be_given(folder: Path) -> None:
     tiers = "[{ floor = 0, maintenance_rate = 0.1, max_leverage = 5 }]"
-    more = f'collateral = "multi"\ncollateral_ratios = {{ ETH = 0.9, BTC = [[0, 0.9], [5, 0.8]] }}\nauto_borrow = false\n'
+    more = 'collateral = "multi"\ncollateral_ratios = { ETH = 0.9, BTC = [[0, 0.9], [5, 0.8]] }\nauto_borrow = false\n'
     text = changed(("binance_usdm", "okx"), ("balances", f"{more}loan_tiers = {{ USDT = {tiers} }}\nbalances"))
     venue = loaded(folder, text).backtest.venues[0]
     assert not venue.auto_borrow

@@ -1,4 +1,4 @@
-"""Decisions of dYdX with price bands are those of looking at every subaccount after every event, several markets open."""
+"""Decisions of dYdX with price bands are those of looking at all after every event, several markets open."""
 
 from random import Random
 

@@ -1,4 +1,4 @@
-"""Multi-currency margin of OKX in runs, against figures by hand: discounts, debts, orders first, collateral that falls."""
+"""Multi-currency margin of OKX in runs, against figures by hand: discounts, debts, orders first, falling collateral."""
 
 from decimal import Decimal
 
@@ -336,9 +336,7 @@ def test_worked_case_1_in_a_multi_currency_account():
         held = strategy.position(symbol)
         seen.append((held.liquidation_price, strategy.account(OKX).margin_ratio))
 
-    script = Script(
-        ("2023-10-15T00:00:30", lambda s: s.buy(symbol, quantity=15)), ("2023-10-15T00:03:30", look)
-    )
+    script = Script(("2023-10-15T00:00:30", lambda s: s.buy(symbol, quantity=15)), ("2023-10-15T00:03:30", look))
     chosen = account(
         venues.get(OKX).with_instrument(own), {"USDT": deposit}, collateral="multi", leverage=10, fees="regular"
     )

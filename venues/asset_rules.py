@@ -1,7 +1,8 @@
-"""What the assets of an account count as margin together, what they cost when they are owed, and what the user gives."""
+"""What the assets of an account count as margin together, and what they ask for when they are owed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from math import isnan
 from typing import Self
 
@@ -62,7 +63,8 @@ class AssetRules(DatedRules):
         """
         if not self.facts.collateral:
             raise VenueError(f"{self.name} has no multi-assets mode; collateral ratios would have no effect")
-        pairs = [(0.0, brackets)] if isinstance(brackets, int | float | str) else list(brackets)
+        pairs: list[Sequence[Number]]
+        pairs = [(0.0, brackets)] if isinstance(brackets, int | float | str | Decimal) else list(brackets)
         if any(len(pair) != 2 for pair in pairs):
             raise VenueError(f"{self.name}: brackets of {asset} are rows of (floor, ratio), got {pairs!r}")
         rows = tuple(
@@ -70,7 +72,9 @@ class AssetRules(DatedRules):
             for floor, ratio in pairs
         )
         counted_amount(0.0, rows)
-        return replace(self, facts=replace(self.facts, collateral={**self.facts.collateral, asset: (Fact(rows, "user"),)}))
+        return replace(
+            self, facts=replace(self.facts, collateral={**self.facts.collateral, asset: (Fact(rows, "user"),)})
+        )
 
     def loan_tiers(self, asset: str, at: Time | None = None) -> tuple[Tier, ...]:
         """Return the tiers, in quantity, at which what is owed of an asset asks for margin; empty: it asks for none."""
@@ -93,7 +97,9 @@ class AssetRules(DatedRules):
         if any(row.amount is not None for row in tiers):
             raise VenueError(f"{self.name}: maintenance of loans is marginal; leave amount= of their tiers out")
         complete_tiers(tiers, f"{self.name}: loans of {asset}")
-        return replace(self, facts=replace(self.facts, loans={**self.facts.loans, asset: (Fact(tuple(tiers), "user"),)}))
+        return replace(
+            self, facts=replace(self.facts, loans={**self.facts.loans, asset: (Fact(tuple(tiers), "user"),)})
+        )
 
     def auto_exchange_rules(self, at: Time | None = None) -> AutoExchange:
         """Return the balances below which other collateral is sold."""

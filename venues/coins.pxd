@@ -1,4 +1,4 @@
-"""Assets that back one pool together where the discount is of balance and profit: what they are worth, what they owe."""
+"""Assets that back one pool together, at discounts of balance and profit: what they are worth, what they owe."""
 
 from venues.collateral cimport Haircut
 from venues.tiers cimport TierTable
@@ -17,8 +17,8 @@ cdef struct Piece:           # constant + slope x equity of a coin, in the unit 
 
 # Quantity that is owed at an equity.
 cdef double owed_at(double borrowed, double equity) noexcept nogil
-# Margin of what is owed, in quantity of the asset. Maintenance is marginal and continuous, the initial rate of a tier is
-# that of the whole.
+# Margin of what is owed, in quantity of the asset. Maintenance is marginal and continuous, the initial rate of a tier
+# is that of the whole.
 cdef double loan_maintenance(const TierTable *loans, double owed) noexcept nogil
 cdef double loan_initial(const TierTable *loans, double owed) noexcept nogil
 

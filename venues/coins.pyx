@@ -1,9 +1,9 @@
-"""Assets that back one pool together where the discount is of balance and profit: what they are worth, what they owe.
+"""Assets that back one pool together, at discounts of balance and profit: what they are worth, what they owe.
 
-OKX, multi-currency margin (venues/okx.md section 4): the equity of a coin is its balance and the profit of the positions
-that settle in it; the account counts it at the discount of its tiers, a debt in full; what is owed asks for margin by
-tiers of its own. As a function of a coin's equity all of it is a concave line with bends: at the floors of the discount
-tiers, at zero, and at the floors of the tiers of debts.
+OKX, multi-currency margin (venues/okx.md section 4): the equity of a coin is its balance and the profit of the
+positions that settle in it; the account counts it at the discount of its tiers, a debt in full; what is owed asks for
+margin by tiers of its own. As a function of a coin's equity all of it is a concave line with bends: at the floors of
+the discount tiers, at zero, and at the floors of the tiers of debts.
 """
 
 from libc.math cimport INFINITY

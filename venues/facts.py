@@ -15,7 +15,9 @@ SINGLE: Final = (
     "rounding", "margin", "orders", "mark", "liquidation", "exchange", "ranks_adl", "session_hour", "scores_adl",
     "index_cap", "order_rates", "amend_keeps_place",
 )  # fmt: skip
-KEYED: Final = ("fees", "fee_levels", "funding", "clearance_fees", "collateral", "loans", "delivery", "interest_caps", "tiers")
+KEYED: Final = (
+    "fees", "fee_levels", "funding", "clearance_fees", "collateral", "loans", "delivery", "interest_caps", "tiers",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ cdef enum PostingKind:
     UNFUNDED_LOSS = 13
     SPOT_TRADE = 14
     VENUE_FAILURE = 15
-    BORROW = 16              # a loan is paid out, or paid back (REPAY); DEBT is what is owed for it, the other way round
+    BORROW = 16              # a loan comes, or goes back (REPAY); DEBT is what is owed for it, the other way round
     REPAY = 17
     DEBT = 18
 

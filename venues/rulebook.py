@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from venues import rules as records
+from venues.asset_rules import AssetRules
 from venues.checks import Number, Time, decimals, did_you_mean, exact, number, time_ns
 from venues.contract import ContractBox
-from venues.asset_rules import AssetRules
 from venues.errors import VenueError
 from venues.facts import LATEST
 from venues.instrument import Tier

@@ -8,6 +8,7 @@ from typing import Final
 
 from venues.facts import (
     CollateralBracket,
+    CollateralShare,
     Dated,
     DeliveryRules,
     Fact,
@@ -45,10 +46,6 @@ _MILLION: Final = 1e6
 
 def facts() -> VenueFacts:
     """Return all records of Bybit."""
-    loans = tuple(
-        Tier(floor=floor, maintenance_rate=0.04, max_leverage=leverage)
-        for floor, leverage in ((0, 5), (390, 4), (391, 3), (392, 2))
-    )
     return VenueFacts(
         name="bybit",
         title="Bybit derivatives",
@@ -86,30 +83,33 @@ def facts() -> VenueFacts:
             Fact(MarkRules(points=300, spacing_seconds=1.0), "mark", "2024-10-16"),
         ),
         liquidation=_liquidation(),
-        # by brackets since March 2025; what is above the last one does not count
-        collateral={
-            "BTC": (
-                Fact(
-                    tuple(
-                        CollateralBracket(10.0 * n, ratio) for n, ratio in enumerate((0.98, 0.95, 0.9, 0.85, 0.8, 0.0))
-                    ),
-                    "collateral",
-                    "2025-03-01",
-                ),
-            ),
-            "USDT": (Fact(1.0, "collateral"),),
-        },
+        collateral=_collateral(),
         lends=True,
-        # tiers of bitcoin are the example of the documents, those of other coins its first one
-        loans={
-            "BTC": (Fact(loans, "loans", is_unverified=True),),
-            "": (Fact(loans[:1], "loans", is_unverified=True),),
-        },
+        loans=_loans(),
         clearance_fees={"": (Fact(0.0, "liquidation", is_unverified=True),)},
         ranks_adl=(Fact(True, "adl", is_unverified=True),),
         # the fee is a field of the instrument record; that the index is averaged over 30 minutes is inferred
         delivery={"": (Fact(DeliveryRules(window_minutes=30.0, fee=0.0005), "positions", is_unverified=True),)},
     )
+
+
+def _collateral() -> dict[str, Dated[CollateralShare]]:
+    # by brackets since March 2025; what is above the last one does not count
+    ratios = (0.98, 0.95, 0.9, 0.85, 0.8, 0.0)
+    bitcoin = tuple(CollateralBracket(10.0 * n, ratio) for n, ratio in enumerate(ratios))
+    return {"BTC": (Fact(bitcoin, "collateral", "2025-03-01"),), "USDT": (Fact(1.0, "collateral"),)}
+
+
+def _loans() -> dict[str, Dated[tuple[Tier, ...]]]:
+    """Return the tiers of bitcoin in the example of the documents, and the first of them for all other coins."""
+    tiers = tuple(
+        Tier(floor=floor, maintenance_rate=0.04, max_leverage=leverage)
+        for floor, leverage in ((0, 5), (390, 4), (391, 3), (392, 2))
+    )
+    return {
+        "BTC": (Fact(tiers, "loans", is_unverified=True),),
+        "": (Fact(tiers[:1], "loans", is_unverified=True),),
+    }
 
 
 def _margin() -> Dated[MarginRules]:

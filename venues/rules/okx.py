@@ -1,10 +1,10 @@
 """OKX: linear and inverse perpetuals, isolated or cross in one coin, or cross in several (multi-currency margin).
 
-Maintenance contains the taker fee, so that the ratio is the venue's, turned over. In multi-currency margin a coin counts
-at its discount tiers of balance and profit together; what is owed is borrowed, at margin of its own. Not built, and
-refused or left to the user: isolated positions beside multi-currency margin, forced repayment above an interest-free
-quota, portfolio margin, options, tiers that count all expiries of a family together, the lag of one interval of the older
-funding scheme (settled rates hold it). Tiers are shipped only where a document shows them.
+Maintenance contains the taker fee, so that the ratio is the venue's, turned over. In multi-currency margin a coin
+counts at its discount tiers of balance and profit together; what is owed is borrowed, at margin of its own. Not built,
+and refused or left to the user: isolated positions beside multi-currency margin, forced repayment above an
+interest-free quota, portfolio margin, options, tiers that count all expiries of a family together, the lag of one
+interval of the older funding scheme (settled rates hold it). Tiers are shipped only where a document shows them.
 """
 
 from typing import Final
@@ -85,25 +85,7 @@ def facts() -> VenueFacts:
         ),
         funding=_funding(),
         mark=(Fact(MarkRules(points=60, spacing_seconds=1.0, formula="basis"), "mark", is_unverified=True),),
-        # before 2021 a position went straight to the first tier; the day of the change is not known
-        liquidation=(
-            Fact(
-                LiquidationRules(
-                    cancels_orders=True,
-                    course="down_tiers",
-                    multi_assets_course="stepwise",
-                    time_limit_seconds=float("inf"),
-                    first="largest_maintenance",
-                    charges_trading_fee=True,
-                    tiers_down=2,
-                    pace_seconds=60.0,
-                    cancels_early=True,
-                ),
-                "liquidation",
-                "2021-01-01",
-                is_unverified=True,
-            ),
-        ),
+        liquidation=_liquidation(),
         clearance_fees={"": (Fact(0.0, "liquidation"),)},
         collateral=_collateral(),
         lends=True,
@@ -112,6 +94,28 @@ def facts() -> VenueFacts:
         loans={"": (Fact((Tier(floor=0, maintenance_rate=0.03, max_leverage=10),), "loans", is_unverified=True),)},
         ranks_adl=(Fact(True, "adl", is_unverified=True),),
         adl_ranks_by="gain_or_loss_on_margin",
+    )
+
+
+def _liquidation() -> Dated[LiquidationRules]:
+    return (
+        # before 2021 a position went straight to the first tier; the day of the change is not known
+        Fact(
+            LiquidationRules(
+                cancels_orders=True,
+                course="down_tiers",
+                multi_assets_course="stepwise",
+                time_limit_seconds=float("inf"),
+                first="largest_maintenance",
+                charges_trading_fee=True,
+                tiers_down=2,
+                pace_seconds=60.0,
+                cancels_early=True,
+            ),
+            "liquidation",
+            "2021-01-01",
+            is_unverified=True,
+        ),
     )
 
 
