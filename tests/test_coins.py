@@ -82,6 +82,10 @@ def baskets(draw, contracts=3):
     return Basket(scale, legs, made, rows)
 
 
+def tiers_of(coin):
+    return coin.loans.rows if coin.loans else ()
+
+
 def exact(basket, marks=None):
     """Return equity, initial and maintenance of a basket from fractions; positions by the tier of the whole and fee."""
     profits, initial, maintenance = {}, Fraction(0), Fraction(0)
@@ -99,7 +103,7 @@ def exact(basket, marks=None):
     held = {
         asset: (
             coin.balance, coin.borrowed, coin.price, coin.brackets,
-            [(t.floor, t.maintenance_rate, 1 / Fraction(t.max_leverage)) for t in (coin.loans.rows if coin.loans else ())],
+            [(t.floor, t.maintenance_rate, 1 / Fraction(t.max_leverage)) for t in tiers_of(coin)],
         )
         for asset, coin in zip(ASSETS, basket.coins, strict=True)
     }  # fmt: skip
