@@ -53,6 +53,7 @@ WRONG = {
     "bybit closes until maintenance is equity": ("bybit linear", houses.Bybit, "target", Fraction(1)),
     "bybit takes funding from the position": ("bybit inverse", houses.Bybit, "funding_from", "position"),
     "okx goes one tier down": ("okx inverse", courses, "TIERS_DOWN", 1),
+    "okx keeps orders until the liquidation": ("okx linear", houses.Okx, "cancels_early", False),
     "okx keeps no fee of closing": ("okx linear", houses.Okx, "close_fee", lambda *_: Fraction(0)),
     "bitmex takes its rates from the leverage": ("bitmex linear", houses.Bitmex, "rate", lambda *_: Fraction(1, 50)),
     "deribit closes a fifth a second": ("deribit", houses.Deribit, "round_share", Fraction(1, 5)),

@@ -47,7 +47,7 @@ cdef class Liquidator:
     cdef int proceed(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
     cdef int cancel_orders(self, int32_t account, PoolState *pool, uint8_t forced, int32_t only,
                            int64_t time) except -1 nogil
-    cdef int cancel_risky(self, int32_t account, const PoolState *pool, int64_t time) except -1 nogil
+    cdef int cancel_risky(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
     cdef bint cancel_contract(self, int32_t account, PoolState *pool, int32_t leg, int64_t time) except -1 nogil
     cdef int64_t quantity_to_close(self, int32_t account, PoolState *pool, int32_t leg) noexcept nogil
     cdef int begin(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil

@@ -95,10 +95,16 @@ cdef class Liquidator:
                 row = following
         return 0
 
-    cdef int cancel_risky(self, int32_t account, const PoolState *pool, int64_t time) except -1 nogil:
-        """Cancel the owner's orders that hold margin in a cross pool (which of them would add risk is inferred)."""
+    cdef int cancel_risky(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
+        """Cancel the owner's orders that hold margin in a cross pool (which of them would add risk is inferred).
+
+        Not if further fills of the instant have brought the margin that it lacked.
+        """
         cdef int32_t i, row, following
         cdef Order *order
+        (<Account> self.accounts[account]).state.look(pool)
+        if not (<Account> self.accounts[account]).lacks_margin(pool):
+            return 0
         for i in range(self.n_markets):
             if ((<Market> self.markets[i]).active == 0 or self.world.contracts[i].kind == SPOT
                     or (pool.asset >= 0 and self.world.contracts[i].settle != pool.asset)

@@ -8,6 +8,7 @@ from venues.state cimport PoolState
 cdef class MarginWatch(OrderMargin):
     cdef void mark_moved(self, int32_t instrument) noexcept nogil           # flags the account when a band is left
     cdef int check(self, int64_t time) except -1 nogil                      # looks at flagged pools
+    cdef bint lacks_margin(self, const PoolState *pool) noexcept nogil
     cdef int examine(self, PoolState *pool, int64_t time) except -1 nogil
     # Returns a Reason.
     cdef int move_margin(self, int32_t instrument, int8_t leg, int64_t atoms, int64_t time) except -1 nogil

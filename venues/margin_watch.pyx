@@ -32,7 +32,7 @@ cdef class MarginWatch(OrderMargin):
         return 0
 
     cdef int examine(self, PoolState *pool, int64_t time) except -1 nogil:
-        cdef double ratio, threshold, rounding
+        cdef double ratio, threshold
         cdef Message *m
         cdef MarginCallRow *call
         cdef Slot *slot
@@ -84,8 +84,7 @@ cdef class MarginWatch(OrderMargin):
         if self.cancels_early and pool.isolated < 0 and pool.risk.orders > 0.0:
             # okx.md sections 4 and 7: orders go before positions, once equity fails the test that admits orders
             pool.stale = 1                   # no band is about that test
-            rounding = 1e-12 * (fabs(pool.risk.equity) + pool.risk.notional + pool.risk.orders)
-            if pool.risk.equity < pool.risk.initial + pool.risk.orders - rounding:
+            if self.lacks_margin(pool):
                 pool.is_overdrawn = True
                 self.overdrawn = True
                 self.world.attention = True
@@ -101,6 +100,11 @@ cdef class MarginWatch(OrderMargin):
             return 0
         self.state.arm(pool, threshold)
         return 0
+
+    cdef bint lacks_margin(self, const PoolState *pool) noexcept nogil:
+        """Whether equity is below the initial margin of positions and orders at the last look; floats must not say so."""
+        return pool.risk.equity < pool.risk.initial + pool.risk.orders - 1e-12 * (
+            fabs(pool.risk.equity) + pool.risk.notional + pool.risk.orders)
 
     cdef int write_margin(self, PoolState *pool, const Risk *risk, double distance, int64_t time,
                           int32_t flags) except -1 nogil:

@@ -22,6 +22,21 @@ def cancel_orders(account, name):
             account.run.tapes[contract.address].cancel_all(account)
 
 
+def cancel_early(account):
+    """Cancel what holds margin in cross pools that would not admit it any more (okx.md sections 4 and 7)."""
+    for name in account.pools() if account.house.cancels_early else ():
+        if isinstance(name, tuple) or account.watches[name].condition == "liquidating":
+            continue
+        pool = account.pool(name)
+        if not pool.orders:
+            continue
+        account.run.doubt_near(pool.equity, pool.initial + pool.orders, pool.notional)
+        if pool.equity < pool.initial + pool.orders:
+            for order in [o for o in account.orders if o.counted]:
+                if account.pool_of((order.contract.address, order.leg)) == name:
+                    account.run.tapes[order.contract.address].end(order, "canceled", "BY_VENUE")
+
+
 def cancel_contract(account, leg):
     """Cancel the orders in a leg's contract; returns whether any held margin."""
     key = leg.contract.address, leg.side

@@ -38,6 +38,7 @@ class House:
     order_values = ()  # (leverage, largest value of a market order of contracts that allow so much); x 10: of a limit
     is_limited = True  # forced orders stop at the bankruptcy price
     cancels = "pool"  # whose orders a liquidation cancels first | "contract"
+    cancels_early = False  # orders go once a cross pool lacks the margin that admits them
     target = Fraction(1)  # maintenance / equity below which reducing aims
     time_limit = 60  # seconds until the rest is taken over; None = never
     backstop = Fraction(0)  # share of maintenance down to which equity may fall before all is taken over

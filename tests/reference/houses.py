@@ -65,6 +65,7 @@ class Okx(WithFee):
     loss_in = "none"
     funding_is_capped = True
     time_limit = None
+    cancels_early = True
 
     def course(self, isolated):
         return "down_tiers"

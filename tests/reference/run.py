@@ -7,7 +7,7 @@ of liquidations, transfers that arrive, and what the trader asks for. Latency is
 from collections import deque
 from fractions import Fraction
 
-from reference import fund, liquidation
+from reference import courses, fund, liquidation
 from reference.account import Account
 from reference.fills import book
 from reference.funding import pay
@@ -211,6 +211,7 @@ class Run:
             self.doubt_order()
             for account in self.accounts.values():
                 fund.cover_debts(account)
+                courses.cancel_early(account)
                 for name in account.pools():
                     if account.watches[name].condition == "liquidating":
                         liquidation.proceed(account, name)
