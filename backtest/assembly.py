@@ -106,7 +106,7 @@ class Assembly(VenueFigures):
         for number, name in enumerate(self.venue_names):
             book = self._book(name)
             if book.facts.liquidation and book.liquidation(self.first).repays_first:
-                liquidator.repay_first(number)
+                liquidator.repay_first(number, book.liquidation(self.first).repay_target)
         liquidator.set_slices([self._slices(name) for name in self.venue_names], self.settings.seed)
         self.exchange = Exchange(
             world=world,

@@ -125,9 +125,9 @@ def test_a_run_says_that_debts_cost_nothing_where_no_rates_are_given():
 def test_debts_are_repaid_before_a_position_is_closed():
     """A short of 1.9 from 100,000, 1.8 of it closed at 150,000: a debt of 90,000 against 147,000 - 5,000.
 
-    The debt asks for 3,600. At 94,700 the coin counts 92,806 and the profit is 530: 3,336 above the debt. Sold at the
-    index, without the haircut, less than the whole coin pays the debt, and the position stays. At 95,100 it is 3,688
-    against 3,600 and the 48 of the position and its fee.
+    The debt asks for 3,600. At 94,700 the coin counts 92,806 and the profit is 530: 3,336 above the debt, 3,647.35 asked.
+    Each dollar sold at the index wins its haircut of 0.02 and frees 0.04: x dollars bring the rate to 85 % where
+    3,647.35 - 0.04 x = 0.85 (3,336 + 0.02 x). At 95,100 it is 3,688 against 3,600 and the 48 of the position.
     """
     path = [("00:00", 100_000), ("00:02", 100_000), ("00:30", 150_000), ("00:32", 150_000)]
     steps = [
@@ -146,10 +146,32 @@ def test_debts_are_repaid_before_a_position_is_closed():
         market([*path, ("01:00", 150_000), ("01:30", 94_700), ("01:31", 94_700)]), Script(*steps), multi(BTC=1)
     )
     sold, received = amounts(result, "conversion", name=BYBIT)
-    assert received == 90_000
-    assert -sold == pytest.approx(Decimal(90_000) / 94_700, abs=Decimal("1e-8"))
+    assert float(received) == pytest.approx((3_647.35 - 0.85 * 3_336) / (0.04 + 0.85 * 0.02), abs=0.01)
+    assert -sold == pytest.approx(received / 94_700, abs=Decimal("1e-7"))
     assert result.liquidations.empty
-    assert balance(result, name=BYBIT) == 0
+    assert balance(result, name=BYBIT) == received - 90_000
+    assert result.margin["ratio"].iloc[-1] == pytest.approx(0.85, abs=1e-6)
+
+
+def test_a_repayment_goes_through_the_brackets_of_what_is_sold():
+    """21 BTC that back 1.6 million: sold until maintenance is 85 % of equity, found by bisection over the brackets."""
+    price, owed = 79_200, 1_550_000
+    path = [("00:00", 100_000), ("00:02", 100_000), ("00:30", price), ("00:31", price)]
+    steps = [
+        at("00:01", lambda s: s.borrow("USDT", owed)),
+        at("00:01:30", lambda s: s.withdraw(BYBIT, "USDT", owed)),
+    ]
+    result = audited(market(path), Script(*steps), multi(BTC=21))
+    sold, received = amounts(result, "conversion", name=BYBIT)[0::2], amounts(result, "conversion", name=BYBIT)[1::2]
+    assert len(sold) > 1  # a bracket each
+    low, high = 0.0, 21.0
+    for _ in range(100):
+        x = (low + high) / 2
+        debt = owed - x * price
+        equity = counted_amount(21 - x, BRACKETS) * price - debt
+        low, high = (low, x) if 0.04 * debt <= 0.85 * equity else (x, high)
+    assert float(-sum(sold)) == pytest.approx(high, abs=1e-6)
+    assert float(sum(received)) == pytest.approx(high * price, abs=0.1)
 
 
 def test_a_debt_asks_for_margin_of_its_own():

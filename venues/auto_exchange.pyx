@@ -2,17 +2,19 @@
 
 Binance (venues/binance.md section 6, B16): below a threshold of the asset (-5,000 USDT for a regular user), and at a
 liquidation whatever the amount, assets of a value of deficit / haircut ratio are sold; the haircut is the price of it.
-Bybit (venues/bybit.md sections 5 and 6): a debt stands, at interest, until a liquidation, which repays first (at the
-index: U). OKX (venues/okx.md section 4): a debt stands; it is repaid at the index (U) when all positions are gone.
+Bybit (venues/bybit.md sections 5 and 6): a debt stands, at interest, until a liquidation, which first repays so much of
+it that maintenance is 85 % of equity (at the index, in the order of the run's assets: U). OKX (venues/okx.md section
+4): a debt stands; it is repaid at the index (U) when all positions are gone.
 
 A balance here is net of loans: a loan is posted as money that comes and as what is owed for it, which sum to zero; what
 is owed, and costs interest, is the larger of the loan and of what the net balance lacks.
 """
 
-from libc.math cimport ceil, fabs, floor, isnan
+from libc.math cimport ceil, fabs, floor
 from libc.stdint cimport INT64_MAX
 from libc.stdlib cimport calloc, free
 from venues.account cimport Account
+from venues.collateral cimport Haircut
 from venues.ledger cimport COUNTERPARTIES, PostingContext
 from venues.order_cost cimport auto_exchange_sale
 from venues.orders cimport (
@@ -20,7 +22,8 @@ from venues.orders cimport (
 )
 from venues.outbox cimport STATE_ONLY
 from venues.records cimport BORROW, CONVERSION, DEBT, REPAY
-from venues.state cimport LIQUIDATING, AccountState
+from venues.state cimport LIQUIDATING, AccountState, PoolState
+from venues.tiers cimport TierTable, tier_at
 
 
 cdef class AutoExchange:
@@ -67,28 +70,44 @@ cdef class AutoExchange:
         # an asset without a price cannot be told to be above it
         return not self.world.amount_value(asset, balance) * self.world.asset_usd[asset] >= self.other_thresholds[venue]
 
-    cdef int cover(self, int32_t account, int32_t asset, int64_t time) except -1 nogil:
-        """Sell other assets, in the order of the run's table, until the balance is zero or nothing is left to sell."""
-        cdef int32_t other, others = self.ledger.pseudo((<Account> self.accounts[account]).venue, COUNTERPARTIES)
-        cdef int64_t deficit, have, sold, received
-        cdef double ratio, value
+    cdef int64_t sellable(self, int32_t account, int32_t other) noexcept nogil:
+        """Atoms of an asset that may be sold for a debt in another; 0 where it backs nothing or has no price."""
+        if (not self.world.asset_usd[other] > 0.0
+                or (<Account> self.accounts[account]).state.haircuts[other].ratios[0] <= 0.0):
+            return 0
+        return max(<int64_t> 0, (
+            self.ledger.balance(account, other) - (<Account> self.accounts[account]).state.earmarked[other]
+            - (<Account> self.accounts[account]).locked[other]))
+
+    cdef int exchange(self, int32_t account, int32_t other, int32_t asset, int64_t sold, int64_t received,
+                      int64_t time) except -1 nogil:
+        cdef int32_t others = self.ledger.pseudo((<Account> self.accounts[account]).venue, COUNTERPARTIES)
         cdef PostingContext context
         context.time = time
         context.ref = 0
         context.instrument = -1
         context.strategy = -1
         context.tag = -1
+        (<Account> self.accounts[account]).post(&context, others, other, CONVERSION, -sold, NULL)
+        (<Account> self.accounts[account]).post(&context, others, asset, CONVERSION, received, NULL)
+        (<Account> self.accounts[account]).message(STATE_ONLY, time, NULL, other)
+        return 0
+
+    cdef int cover(self, int32_t account, int32_t asset, int64_t time) except -1 nogil:
+        """Sell other assets, in the order of the run's table, until the balance is zero or nothing is left to sell."""
+        cdef int32_t other
+        cdef int64_t deficit, have, sold, received
+        cdef double ratio, value
         for other in range(self.ledger.n_assets):
             deficit = -self.ledger.balance(account, asset)
             if deficit <= 0:
                 return 0
-            have = (self.ledger.balance(account, other) - (<Account> self.accounts[account]).state.earmarked[other]
-                    - (<Account> self.accounts[account]).locked[other])
-            ratio = (<Account> self.accounts[account]).state.haircuts[other].ratios[0]
-            if ratio > 0.0 and not self.at_haircut[(<Account> self.accounts[account]).venue]:
-                ratio = 1.0
-            if other == asset or have <= 0 or ratio <= 0.0 or isnan(self.world.asset_usd[other]):
+            have = self.sellable(account, other)
+            if other == asset or have == 0:
                 continue
+            ratio = 1.0
+            if self.at_haircut[(<Account> self.accounts[account]).venue]:
+                ratio = (<Account> self.accounts[account]).state.haircuts[other].ratios[0]
             # Rounded against the account: what is sold up, what is received never above the deficit.
             value = auto_exchange_sale(self.world.amount_value(asset, deficit) * self.world.asset_usd[asset], ratio)
             sold = <int64_t> ceil(value / self.world.asset_usd[other] * self.world.atoms[other])
@@ -98,10 +117,60 @@ cdef class AutoExchange:
                 received = min(deficit, <int64_t> floor(
                     self.world.amount_value(other, sold) * self.world.asset_usd[other] * ratio
                     / self.world.asset_usd[asset] * self.world.atoms[asset]))
-            (<Account> self.accounts[account]).post(&context, others, other, CONVERSION, -sold, NULL)
-            (<Account> self.accounts[account]).post(&context, others, asset, CONVERSION, received, NULL)
-            (<Account> self.accounts[account]).message(STATE_ONLY, time, NULL, other)
+            self.exchange(account, other, asset, sold, received, time)
         (<Account> self.accounts[account]).message(STATE_ONLY, time, NULL, asset)
+        return 0
+
+    cdef double needed(self, int32_t account, const PoolState *pool, double target, int32_t asset,
+                       int32_t other) noexcept nogil:
+        """US dollars of an asset whose sale for a debt brings a pool to a ratio, as far as the rates of now hold."""
+        # Each dollar that is sold counted at its ratio and repays a whole one, which asked for maintenance.
+        cdef const Haircut *haircut = &(<Account> self.accounts[account]).state.haircuts[other]
+        cdef const TierTable *loans = (<Account> self.accounts[account]).state.loans[asset]
+        cdef double held = self.world.amount_value(other, self.ledger.balance(account, other))
+        cdef double gain, short_of = pool.risk.maintenance - target * pool.risk.equity
+        cdef int32_t row = haircut.count - 1
+        while row > 0 and held <= haircut.floors[row]:
+            row -= 1
+        gain = target * (1.0 - haircut.ratios[row])
+        if loans != NULL:
+            gain += tier_at(loans, self.world.amount_value(
+                asset, (<Account> self.accounts[account]).state.owed(asset))).maintenance_rate
+        held = (held - haircut.floors[row]) * self.world.asset_usd[other]
+        return min(held, short_of * (1.0 + 1e-9) / gain) if gain > 0.0 else held
+
+    cdef int repay_to(self, int32_t account, PoolState *pool, double target, int64_t time) except -1 nogil:
+        cdef int32_t asset, other
+        cdef int64_t deficit, have, sold, received
+        cdef double value
+        if target <= 0.0:
+            return self.cover_all(account, time, True)
+        self.repay_all(account, time)
+        for asset in range(self.ledger.n_assets):
+            other = 0
+            while other < self.ledger.n_assets:
+                (<Account> self.accounts[account]).state.look(pool)
+                deficit = -self.ledger.balance(account, asset)
+                if deficit <= 0 or pool.risk.maintenance <= target * pool.risk.equity:
+                    break
+                have = self.sellable(account, other)
+                if other == asset or have == 0:
+                    other += 1
+                    continue
+                value = self.needed(account, pool, target, asset, other)
+                sold = min(have, <int64_t> ceil(
+                    value / self.world.asset_usd[other] * self.world.atoms[other]) + 1)
+                received = <int64_t> floor(self.world.amount_value(other, sold) * self.world.asset_usd[other]
+                                           / self.world.asset_usd[asset] * self.world.atoms[asset])
+                if received > deficit:
+                    received = deficit
+                    sold = min(sold, <int64_t> ceil(
+                        self.world.amount_value(asset, deficit) * self.world.asset_usd[asset]
+                        / self.world.asset_usd[other] * self.world.atoms[other]))
+                self.exchange(account, other, asset, sold, received, time)
+                self.repay_all(account, time)
+            (<Account> self.accounts[account]).message(STATE_ONLY, time, NULL, asset)
+        (<Account> self.accounts[account]).state.look(pool)
         return 0
 
     cdef int cover_all(self, int32_t account, int64_t time, bint whatever) except -1 nogil:

@@ -297,6 +297,8 @@ class LiquidationRules:
         See "down_tiers".
     repays_first : bool
         Other assets are sold for the debts of a multi-assets account before its orders go and positions are closed.
+    repay_target : float
+        With `repays_first`: maintenance / equity at which that ends; 0 = when all debts are repaid.
     cancels_early : bool
         Orders of a cross pool that add to its margin are cancelled once its equity is below the initial margin of
         positions and orders.
@@ -325,6 +327,7 @@ class LiquidationRules:
     tiers_down: int = 0
     pace_seconds: float = 0.0
     repays_first: bool = False
+    repay_target: float = 0.0
     cancels_early: bool = False
     slices: SliceRules | None = None
 

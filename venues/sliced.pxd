@@ -17,7 +17,8 @@ cdef struct Slices:                  # of a venue; venues.facts.SliceRules
 
 cdef class SlicedLiquidator(TierLiquidator):
     cdef Slices *slices              # by venue
-    cdef uint8_t *repays             # by venue: debts are repaid before anything is closed
+    cdef uint8_t *repays             # by venue: debts are repaid before anything is closed ...
+    cdef double *repay_targets       # ... until maintenance / equity is that; 0 = all of them
     cdef int64_t seed
 
     cdef int cover_fund(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil

@@ -36,7 +36,8 @@ cdef class SlicedLiquidator(TierLiquidator):
     def __cinit__(self, *, list courses):
         self.slices = <Slices *> calloc(len(courses) + 1, sizeof(Slices))
         self.repays = <uint8_t *> calloc(len(courses) + 1, sizeof(uint8_t))
-        if self.slices == NULL or self.repays == NULL:
+        self.repay_targets = <double *> calloc(len(courses) + 1, sizeof(double))
+        if self.slices == NULL or self.repays == NULL or self.repay_targets == NULL:
             raise MemoryError("liquidation: no memory")
 
     def set_slices(self, list slices, int64_t seed):
@@ -50,17 +51,19 @@ cdef class SlicedLiquidator(TierLiquidator):
     def __dealloc__(self):
         free(self.slices)
         free(self.repays)
+        free(self.repay_targets)
 
-    def repay_first(self, int venue):
-        """Let a venue sell other assets for an account's debts before it closes positions."""
+    def repay_first(self, int venue, double target=0.0):
+        """Let a venue sell other assets for an account's debts before it closes positions; to a ratio, 0 = for all."""
         self.repays[venue] = True
+        self.repay_targets[venue] = target
 
     cdef int proceed(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
         cdef int32_t at, guard = 0
         cdef int64_t units
-        if (pool.asset < 0 and pool.episode == 0 and pool.pool.count > 0
-                and self.repays[(<Account> self.accounts[account]).venue]):
-            self.auto_exchange.cover_all(account, time, True)
+        if pool.asset < 0 and pool.episode == 0 and self.repays[(<Account> self.accounts[account]).venue]:
+            self.auto_exchange.repay_to(
+                account, pool, self.repay_targets[(<Account> self.accounts[account]).venue], time)
             (<Account> self.accounts[account]).state.look(pool)
             if (<Account> self.accounts[account]).state.ratio(pool) < (<Account> self.accounts[account]).trigger:
                 return self.finish(account, pool, time)

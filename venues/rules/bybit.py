@@ -27,7 +27,8 @@ _SOURCES: Final = {
     "isolated": "Bybit help, Liquidation Price (USDT Contract), the testnet edition of the page on isolated mode, and "
     "Trading Terms and Formulas in Unified Trading Account, 2024-08 to 2026-03-13 (loss of orders)",
     "liquidation": "Bybit help, Trading Rules: Liquidation Process (Unified Trading Account), 2024, with articles "
-    "900000167723 and 000001381; aim of 90 %: third-party copy of Margin Calculations under Portfolio Margin",
+    "900000167723 and 000001381; aims of 90 % and, of repayment, 85 %: third-party copy of Margin Calculations under "
+    "Portfolio Margin",
     "tiers-inverse": "Bybit help, Maintenance Margin (Inverse Contract); the initial rates are remembered",
     "tiers-2021": "Third-party copy (mobie.io) of Bybit's Risk limit adjustment, 2021",
     "tiers-2025-06": "Bybit announcement of 2025-06-19, risk limits of small coins; leverages between those printed "
@@ -139,6 +140,7 @@ def _liquidation() -> Dated[LiquidationRules]:
                 charges_trading_fee=True,
                 target_ratio=0.9,
                 repays_first=True,
+                repay_target=0.85,
             ),
             "liquidation",
             is_unverified=True,
