@@ -49,7 +49,7 @@ cdef class Samples(LoopState):
                 pool = (<Account> self.exchange.accounts[i]).state.pools[j]
                 if pool.extreme > 0:             # of a position that may be closed by now
                     (<Account> self.exchange.accounts[i]).extreme_sample(pool)
-                if pool.pool.count == 0:
+                if not self.exchange.is_burdened(i, pool):
                     continue
                 for k in range(self.venue_world.n_assets):
                     if pool.asset < 0 or pool.asset == k:

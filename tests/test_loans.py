@@ -235,6 +235,33 @@ def test_what_a_debtor_cannot_pay_is_the_funds_loss(venue):
     assert postings(result, "debt", name=venue) == 0
 
 
+def test_a_small_position_is_not_taken_over_for_a_large_debt():
+    """8,800 owed and one coin of 10 US dollars at OKX: BTC is sold for the debt, the position stays."""
+    steps = [
+        borrow(8_800),
+        ("00:01:10", lambda s: s.withdraw("okx", "USDT", 8_800)),
+        ("00:01:20", lambda s: s.buy(USER_COIN, quantity=0.1)),
+    ]
+    data = market("okx", [10_000, 10_000, 10_000, 9_240, 9_240, 9_240])
+    result = audited(data, Script(*steps), lender("okx", BTC=1))
+    assert result.liquidations.empty
+    sold, received = amounts(result, "conversion", name="okx")
+    assert received == 8_800
+    assert float(-sold) == pytest.approx(8_800 / 9_240, abs=1e-8)
+    assert result.positions["is_open"].all()
+
+
+@pytest.mark.parametrize("venue", LENDERS)
+def test_an_account_in_debt_without_a_position_has_samples_of_its_margin(venue):
+    steps = [borrow(4_000), ("00:02", lambda s: s.withdraw(venue, "USDT", 4_000))]
+    result = audited(market(venue, [10_000] * 6), Script(*steps), lender(venue, BTC=1))
+    last = result.margin[result.margin["flags"] == "periodic"].iloc[-1]
+    initial, maintenance = RATES[venue]
+    found = (last["equity"], last["initial"], last["maintenance"])
+    assert found == pytest.approx((9_800 - 4_000, initial * 4_000, maintenance * 4_000))
+    assert result.summary["max_margin_ratio"] == pytest.approx(maintenance * 4_000 / 5_800)
+
+
 def test_while_an_account_is_liquidated_it_borrows_nothing():
     """350 coins down the tiers: an order waits for its trade, and a loan is refused."""
     rules = user_coin(

@@ -2,13 +2,13 @@
 
 The long and the short of a contract are offset against each other; then, once in each stretch of the venue's pace, an
 order moves a position so many tiers down; what has not so many below it, and a pool for which the requirement of the
-first tier is too much, is taken over.
+first tier is too much, is taken over. Where debts and not positions ask for the margin, they are repaid first.
 """
 
 from libc.math cimport ceil, fabs
 from venues.account cimport Account
 from venues.liquidation cimport Course, Liquidator, whole_units
-from venues.margin cimport Leg, bankruptcy_price, leg_maintenance
+from venues.margin cimport Leg, bankruptcy_price, joint_share, leg_maintenance
 from venues.records cimport BY_LIQUIDATION
 from venues.reductions cimport first_tier_requirement, tiers_down
 
@@ -35,6 +35,8 @@ cdef class TierLiquidator(Liquidator):
                 return self.finish(account, pool, time)
             if (pool.risk.equity - pool.risk.close_fees <= 1e-12 * pool.risk.notional
                     or pool.risk.equity <= first_tier_requirement(&pool.pool)):
+                if self.repaid(account, pool, time):
+                    continue
                 self.take_over(account, pool, time)
                 return self.finish(account, pool, time)
             if self.is_offered(account, pool):
@@ -46,6 +48,8 @@ cdef class TierLiquidator(Liquidator):
             if self.offset_pair(account, pool, time):
                 continue
             at = self.steps_down(account, pool, &quantity)
+            if at < 0 and self.repaid(account, pool, time):
+                continue
             if at < 0:
                 self.take_over(account, pool, time)
                 return self.finish(account, pool, time)
@@ -55,6 +59,21 @@ cdef class TierLiquidator(Liquidator):
             self.next_deadline = min(self.next_deadline, pool.deadline)
             self.offer(account, pool, at, quantity, bankruptcy_price(&pool.pool, at), time)
         return 0
+
+    cdef bint repaid(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
+        """Repay debts where positions are worth less than the equity, so that it is debts that ask for margin (U)."""
+        cdef int32_t asset
+        cdef int64_t before = 0, after = 0
+        if pool.asset >= 0 or joint_share(&pool.pool, &pool.risk) < 1.0:
+            return 0
+        for asset in range(self.world.n_assets):
+            before += (<Account> self.accounts[account]).state.owed(asset) > 0
+        if before == 0:
+            return 0
+        self.auto_exchange.cover_all(account, time, True)
+        for asset in range(self.world.n_assets):
+            after += (<Account> self.accounts[account]).state.owed(asset) > 0
+        return after < before
 
     cdef int32_t steps_down(self, int32_t account, PoolState *pool, int64_t *quantity) noexcept nogil:
         """The leg with tiers enough below it that asks for the most, and the units to close; -1 without one."""

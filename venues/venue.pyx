@@ -364,7 +364,8 @@ cdef class Exchange(Admission):
             return True
         if pool.asset < 0:
             for asset in range(self.world.n_assets):
-                if (<Account> self.accounts[account]).state.owed(asset) > 0:
+                if ((<Account> self.accounts[account]).state.owed(asset) > 0
+                        and (<Account> self.accounts[account]).state.loans[asset] != NULL):
                     return True
         return False
 
