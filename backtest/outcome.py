@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backtest.assembly import BAR_SHARE, Assembly
+from backtest.collateral_rows import asset_rules, collateral_rows
 from backtest.result import Result
 from backtest.run_decisions import DEFAULT_SLIPPAGE_BPS
 from backtest.tables import TABLES, empty_meta
 from feeds.schema import join_kind
 from feeds.times import iso
-from venues.config import Venue
 from venues.latency import Latency
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def _account_rows(assembly: Assembly, venue: "Venue", suffix: str, add: Any) -> 
     add(f"fees{suffix}", f"{venue.fees if isinstance(venue.fees, str) else 'given'}: {shown}",
         f"discount {venue.discount:.0%}" if venue.discount else "", not isinstance(venue.fees, str))  # fmt: skip
     if venue.collateral == "multi":
-        _collateral_rows(assembly, venue, add, suffix)
+        collateral_rows(assembly, venue, add, suffix)
     if venue.book.contracts != ("spot",):
         fund = (
             "unlimited"
@@ -196,22 +196,6 @@ def _account_rows(assembly: Assembly, venue: "Venue", suffix: str, add: Any) -> 
             "",
             venue.forced_close != "matching",
         )
-
-
-def _collateral_rows(assembly: Assembly, venue: Venue, add: Any, suffix: str) -> None:
-    """Tell what debts cost and what does not count as margin."""
-    book, at = venue.book, assembly.first
-    if book.facts.lends:
-        is_known = any(s.kind == "borrow_rates" and s.venue == venue.name for s in assembly.dataset.streams)
-        add(f"interest on debts{suffix}", "borrow_rates" if is_known else "none: no borrow_rates in the data")
-    if not venue.auto_borrow:
-        add(f"loans for orders{suffix}", "none is taken: margin comes from the settle asset's own equity", "", True)
-    for asset in assembly.assets:
-        if asset not in book.facts.collateral:
-            if venue.balances.get(asset):
-                add(f"collateral{suffix}", f"{asset} counts nothing: the venue's ratio is not known here")
-        elif book.known_up_to(asset, at) < float("inf"):
-            add(f"collateral{suffix}", f"{asset} above {book.known_up_to(asset, at):g} counts nothing: not known here")
 
 
 def _market_rows(assembly: Assembly, add: Any) -> None:
@@ -336,7 +320,7 @@ def findings(assembly: Assembly) -> list[str]:
 
 
 def _rules(assembly: Assembly) -> list[dict[str, Any]]:
-    return [
+    tables = [
         {
             "name": f"tiers of {run.address}",
             "value": f"{len(table.tiers)} tiers",
@@ -347,3 +331,4 @@ def _rules(assembly: Assembly) -> list[dict[str, Any]]:
         for run in assembly.instruments
         for table in run.tables
     ]
+    return [*tables, *asset_rules(assembly)]

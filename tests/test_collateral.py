@@ -125,7 +125,7 @@ def test_a_run_says_that_debts_cost_nothing_where_no_rates_are_given():
 def test_debts_are_repaid_before_a_position_is_closed():
     """A short of 1.9 from 100,000, 1.8 of it closed at 150,000: a debt of 90,000 against 147,000 - 5,000.
 
-    The debt asks for 3,600. At 94,700 the coin counts 92,806 and the profit is 530: 3,336 above the debt, 3,647.35 asked.
+    The debt asks for 3,600. At 94,700 the coin counts 92,806, the profit is 530: 3,336 above the debt, 3,647.35 asked.
     Each dollar sold at the index wins its haircut of 0.02 and frees 0.04: x dollars bring the rate to 85 % where
     3,647.35 - 0.04 x = 0.85 (3,336 + 0.02 x). At 95,100 it is 3,688 against 3,600 and the 48 of the position.
     """

@@ -308,6 +308,13 @@ def test_the_user_says_what_a_debt_asks_for():
     data = path([100, 100, 90, 90, 90]) + worth([10_000]) + dollars()
     result = audited(data, Script(buy(100)), multi(given, BTC=1))
     assert margin(result, "00:03")[1:] == pytest.approx((90 + 100, 9 + 50))
+    said = {row["name"]: (row["value"], row["is_choice"]) for row in result.assumptions}
+    assert said["loans of USDT"] == ("from 0: 50.00%, at most 1x", True)
+    assert said["collateral of X"] == ("from 0: 0.9; from 50: 0.5", True)
+    known = {row["name"]: (row["source"], row["verified"]) for row in result.meta["rules"]}
+    assert known["loans of USDT at okx"] == ("user", True)
+    assert known["loans of BTC at okx"] == ("loans", False)
+    assert known["collateral of BTC at okx"] == ("discounts-2024", True)
 
 
 # Worked cases, through a run

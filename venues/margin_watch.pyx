@@ -102,7 +102,7 @@ cdef class MarginWatch(OrderMargin):
         return 0
 
     cdef bint lacks_margin(self, const PoolState *pool) noexcept nogil:
-        """Whether equity is below the initial margin of positions and orders at the last look; floats must not say so."""
+        """Whether equity was below the margin of positions and orders at the last look, by more than rounding."""
         return pool.risk.equity < pool.risk.initial + pool.risk.orders - 1e-12 * (
             fabs(pool.risk.equity) + pool.risk.notional + pool.risk.orders)
 
