@@ -8,7 +8,9 @@ from backtest.errors import ConfigError
 from backtest.run_instruments import RunInstrument, box, fee_units
 from backtest.run_rules import VenueFigures
 from backtest.run_streams import cursors, mark_age, plans
+from venues.checks import Number
 from venues.config import Venue
+from venues.impact import DAY_NS, Impact
 from venues.latency import Latency
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from venues.account import Account
     from venues.book import Book
     from venues.delay import Delay
+    from venues.footprint import Footprint
     from venues.matching import Market
     from venues.orders import OrderStore
     from venues.state import AccountState
@@ -137,17 +140,35 @@ class Assembly(VenueFigures):
     def _market(self, world: "World", store: "OrderStore", run: RunInstrument) -> "Market":
         """Return the market of an instrument: on its book, or on its trades or bars."""
         from venues.book_market import BookMarket
-        from venues.matching import Market
 
         stream = run.book_stream
         if run.index not in self.by_book or stream is None:
-            return Market(world, store, run.index, share=BAR_SHARE)
+            return self._plain_market(world, store, run)
         market = BookMarket(world, store, run.index, share=BAR_SHARE)
         market.replay(
             self._empty_book(run),
             is_touch=stream.kind == "quotes",
             sets_last=not (run.stream("trades") or run.stream("bars")),
         )
+        return market
+
+    def _plain_market(self, world: "World", store: "OrderStore", run: RunInstrument) -> "Market":
+        """Return the market of an instrument on its trades or bars, with the cap and the trace of own orders."""
+        from venues.matching import Market
+
+        share = self.shared(run.venue, "participation")
+        market = Market(world, store, run.index, share=BAR_SHARE if share is None else share)
+        market.cap(
+            trades=share is not None and bool(run.stream("trades")),
+            drops_rest=self.shared(run.venue, "leftovers") == "cancel",
+        )
+        model = self.impact(run)
+        if model is not None:
+            market.leave_footprint(footprint(model, moves_mark=run.index in self.moved_marks))
+            for stream in run.stream("depth"):
+                market.read_depth(
+                    distance_unit=100.0 * 10 ** stream.scales["rate"], quantity_unit=10.0 ** stream.scales["quantity"]
+                )
         return market
 
     def _empty_book(self, run: RunInstrument) -> "Book":
@@ -366,10 +387,17 @@ class Assembly(VenueFigures):
             self.instruments,
             self.asset_rows,
             self.marks,
-            {venue.name: venue.latency_ns[2] for venue in self.venues},
+            {
+                venue.name: (
+                    venue.latency_ns[2],
+                    venue.latency.feed_sigma if isinstance(venue.latency, Latency) else 0.0,
+                )
+                for venue in self.venues
+            },
             wanted_kinds(self.strategies, bound),
             self.by_book,
             self._by_interest(),
+            [run.index for run in self.instruments if (found := self.impact(run)) and found.law == "recorded"],
         )
         opened = cursors(
             found,
@@ -378,6 +406,7 @@ class Assembly(VenueFigures):
             settings.end,
             batch_rows=settings.batch_rows,
             prefetch=settings.prefetch,
+            seed=settings.seed,
             flags_wanted=any(
                 "on_trade" in strategy.python_hooks() or strategy.c_hooks & 1 for strategy in self.strategies
             ),
@@ -415,6 +444,28 @@ class Assembly(VenueFigures):
         self.loop.connect(bound, bars_due=wants_bars)
         for made in aggregators(self, found):
             self.loop.add_aggregator(*made)
+
+
+def footprint(model: Impact, *, moves_mark: bool) -> "Footprint":
+    """Return the engine's object of an impact model."""
+    from venues.footprint import Footprint
+
+    def known(value: str | Number) -> float:
+        return -1.0 if value == "measured" else float(value)
+
+    return Footprint(
+        law=("linear", "square_root", "recorded").index(model.law),
+        depth=float(model.depth or 0.0),
+        factor=float(model.factor),
+        knee=float(model.knee),
+        volatility=known(model.volatility),
+        daily_volume=known(model.volume),
+        spread=float(model.spread),
+        half_life=model.half_life_ns / DAY_NS,
+        permanent=float(model.permanent),
+        nodes=model.nodes(),
+        moves_mark=moves_mark,
+    )
 
 
 def strategy_name(strategies: "Sequence[Strategy]", number: int) -> str:

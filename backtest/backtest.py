@@ -68,8 +68,9 @@ class Backtest:
     prices : mapping of str to float
         US dollar prices of assets without index rows, printed in the report.
     mark : str or mapping of symbol to str
-        Where marks come from: ``feed`` (rows of the venue), ``last`` (the traded price), ``index``, or ``formula``
-        (the venue's own, from index, trades and funding).
+        Where marks come from: ``feed`` (rows of the venue), ``last`` (the traded price), ``index``, ``formula``
+        (the venue's own, from index, trades and funding), or ``feed+impact`` (rows of the venue, moved as far as own
+        orders have moved the middle of the market; needs `impact` of the venue and marks that are points).
     bar_path : str
         Which way prices go inside a bar: ``worst`` (the extreme that is nearer to liquidation first), ``ohlc`` (the
         high first), ``olhc`` (the low first).
@@ -289,6 +290,9 @@ class Backtest:
                     "fills": v.fills,
                     "queue": v.queue,
                     "slippage": v.slippage,
+                    "impact": None if v.impact is None else v.impact.describe(),
+                    "participation": v.participation,
+                    "leftovers": v.leftovers,
                     "missing_tiers": v.missing_tiers
                     if isinstance(v.missing_tiers, str)
                     else f"{len(v.missing_tiers)} tiers",

@@ -8,16 +8,13 @@ part of every bar, which `unfolds_all` asks for.
 from backtest.quiet_bars cimport loss
 from backtest.stretches cimport Stretches
 from feeds.cursor cimport Cursor
-from feeds.events cimport BAR, Event, MARK_BAR
+from feeds.events cimport BAR, EVENT_KINDS, Event, MARK_BAR
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free, realloc
 from venues.account cimport Account
 from venues.matching cimport Market
 from venues.state cimport LIQUIDATING, PoolState
 from venues.world cimport MARK_PRICE
-
-cdef enum:
-    KINDS = 16
 
 
 cdef class BarStretches(Stretches):
@@ -54,7 +51,7 @@ cdef class BarStretches(Stretches):
                 with gil:
                     raise MemoryError("loop: no memory for streams of bars")
             for i in range(self.n_strategies):
-                self.marks_heard |= self.bound[i * KINDS + <int> MARK_BAR] != NULL
+                self.marks_heard |= self.bound[i * EVENT_KINDS + <int> MARK_BAR] != NULL
         self.n_lanes = 0
         self.is_alone = True
         for s in range(self.n_streams):
@@ -268,6 +265,11 @@ cdef class BarStretches(Stretches):
                 self.venue_world.prices[lane.instrument].mark_value = lane.close
             else:
                 self.venue_world.set_last(lane.instrument, price, close)
+                if (<Market> self.exchange.markets[lane.instrument]).measures:
+                    (<Market> self.exchange.markets[lane.instrument]).note_bar(
+                        lane.columns.a[lane.row] * lane.columns.times_a, price,
+                        lane.columns.e[lane.row] * lane.columns.times_e if lane.columns.e != NULL else 0,
+                        lane.columns.ts[lane.row], close + 1)
             lane.row += 1
 
     cdef void move_lane(self, const Lane *lane, Cursor cursor, int64_t timeframe, bint is_open) noexcept nogil:

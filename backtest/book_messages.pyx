@@ -6,7 +6,7 @@ strategy's is the same, as it has been delivered.
 
 from backtest.bar_paths cimport BarPaths
 from feeds.cursor cimport Cursor
-from feeds.events cimport BOOK, QUOTE, Event
+from feeds.events cimport BOOK, MARK, QUOTE, Event
 from libc.stdint cimport int32_t, int64_t
 from venues.book cimport Book
 from venues.ladder cimport NO_KEY, ladder_quantity
@@ -85,6 +85,9 @@ cdef class BookMessages(BarPaths):
                     event.delivered, event.a, event.b, event.c, event.d)
                 self.tell_touch(event)
             event.e = 1
+        elif event.kind == MARK and not self.passive[stream]:
+            if (<Market> self.exchange.markets[event.instrument]).moves_mark:
+                event.a = (<Market> self.exchange.markets[event.instrument]).footprint.pop_mark()
         self.local.times[stream] = (<Cursor> self.cursor[stream]).next_delivery
         self.local.moved(stream)
         return 0

@@ -83,7 +83,7 @@ def candidates(
         for mode in modes or (row.margin_mode,):
             label = name if len(modes) < 2 else f"{name} {mode}"
             changed = {"name": name, "margin_mode": mode, **_exchange(row, name, pairs, assets)}
-            made = account(_changed(row, changed), label, prepared.tables, Problems(problems))
+            made = account(_changed(row, changed), label, prepared.tables, Problems(problems), prepared.folder)
             if made is not None:
                 accounts[label] = [made, *others]
     if problems:

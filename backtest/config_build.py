@@ -9,13 +9,23 @@ from backtest.backtest import Backtest
 from backtest.config_data import dataset
 from backtest.config_problems import Problems
 from backtest.config_strategy import strategy_class
-from backtest.config_tables import InstrumentTable, StrategyTable, Tables, TierTable, VenueTable
+from backtest.config_tables import (
+    ImpactTable,
+    InstrumentTable,
+    LatencyTable,
+    StrategyTable,
+    Tables,
+    TierTable,
+    VenueTable,
+)
 from backtest.errors import ConfigError
 from backtest.timers import duration_ns
 from feeds.times import time_ns
 from venues.checks import did_you_mean
 from venues.config import Transfers, Venue
+from venues.impact import Impact
 from venues.instrument import Instrument, Tier
+from venues.latency import Latency
 from venues.rulebook import VenueRules, get
 
 if TYPE_CHECKING:
@@ -43,6 +53,8 @@ class Prepared:
         The configuration as it was read, settings applied.
     tables : Tables
         The same, checked.
+    folder : Path
+        That its paths are relative to.
     arguments : mapping
         Of [run] and [transfers], as `Backtest` takes them.
     """
@@ -53,6 +65,7 @@ class Prepared:
     attribution: tuple[str, ...]
     document: Mapping[str, Any]
     tables: Tables
+    folder: Path
     arguments: Mapping[str, Any]
 
 
@@ -65,7 +78,7 @@ def build(
     """
     problems = Problems(found)
     folder = source.resolve().parent
-    accounts = [account(row, name, tables, problems) for row, name in _named(tables.venue, "venue")]
+    accounts = [account(row, name, tables, problems, folder) for row, name in _named(tables.venue, "venue")]
     _stray_instruments(tables, compared, problems)
     strategies = [_strategy(row, name, folder, problems) for row, name in _named(tables.strategy, "strategy")]
     transfers = _transfers(tables, problems)
@@ -84,6 +97,7 @@ def build(
         attribution=tuple(attribution),
         document=document,
         tables=tables,
+        folder=folder,
         arguments=arguments,
     )
 
@@ -101,8 +115,11 @@ def _texts(value: str | Sequence[str]) -> list[str]:
 # ---------------------------------------------------------------- venues
 
 
-def account(row: VenueTable, place: str, tables: Tables, problems: Problems) -> Venue | None:
-    """Return the account that a [venue] describes, with the instruments of the configuration."""
+def account(row: VenueTable, place: str, tables: Tables, problems: Problems, folder: Path) -> Venue | None:
+    """Return the account that a [venue] describes, with the instruments of the configuration.
+
+    Paths in it are relative to `folder`.
+    """
     rules = problems.attempt(f"{place}.name", get, row.name)
     if rules is not None and row.as_of is not None:
         rules = problems.attempt(f"{place}.as_of", get, row.name, as_of=row.as_of)
@@ -125,6 +142,12 @@ def account(row: VenueTable, place: str, tables: Tables, problems: Problems) -> 
     for name in ("fees", "latency"):
         if isinstance(arguments.get(name), list):
             arguments[name] = tuple(arguments[name])
+    for name, table, made in (("latency", row.latency, Latency), ("impact", row.impact, Impact)):
+        if isinstance(table, LatencyTable | ImpactTable):
+            keys = table.given()
+            if isinstance(keys.get("record"), str):
+                keys["record"] = folder / keys["record"]
+            arguments[name] = problems.construct(f"{place}.{name}", made, {}, keys)
     return problems.construct(place, Venue, {"rules": rules, "balances": row.balances}, arguments)
 
 

@@ -76,6 +76,34 @@ class TierTable(Section):
     size_rate: float = 0.0
 
 
+class LatencyTable(Section):
+    """Arguments of `venues.Latency`; `record` is a file, relative to the configuration."""
+
+    order: Duration = 0
+    response: Duration = 0
+    feed: Duration = 0
+    sigma: float = 0.0
+    feed_sigma: float = 0.0
+    record: str | None = None
+
+
+class ImpactTable(Section):
+    """Arguments of `venues.Impact`."""
+
+    law: str = "square_root"
+    depth: float | None = None
+    factor: float = 1.0
+    volatility: str | float = "measured"
+    volume: str | float = "measured"
+    knee: float = 0.001
+    half_life: Duration = "1d"
+    memory: str = "exponential"
+    recovery: Duration | None = None
+    exponent: float | None = None
+    permanent: float = 0.0
+    spread: float = 0.0
+
+
 class VenueTable(Section):
     """[venue] or [[venue]]: one account; arguments of `venues.Venue`, and what `with_collateral`, `with_loans` take."""
 
@@ -93,10 +121,13 @@ class VenueTable(Section):
     fees: str | list[float] = "regular"
     discount: float = 0.0
     volume: float = 0.0
-    latency: Duration | list[Duration] | None = None
+    latency: Duration | list[Duration] | LatencyTable | None = None
     fills: str = "auto"
     queue: str = "risk_averse"
     slippage: str | float = "default"
+    impact: ImpactTable | None = None
+    participation: float | None = None
+    leftovers: str = "carry"
     missing_tiers: str | list[TierTable] = "error"
     margin_call: float = 0.8
     adl: str = "off"
@@ -186,6 +217,8 @@ KEYS: dict[tuple[str, ...], type[Section]] = {
     ("strategy",): StrategyTable,
     ("venue",): VenueTable,
     ("venue", "missing_tiers"): TierTable,
+    ("venue", "latency"): LatencyTable,
+    ("venue", "impact"): ImpactTable,
     ("instrument",): InstrumentTable,
     ("instrument", "tiers"): TierTable,
     ("run",): RunTable,

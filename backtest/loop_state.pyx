@@ -6,15 +6,12 @@ from backtest.strategy cimport Strategy
 from backtest.tournament cimport Tournament
 from cpython.ref cimport PyObject
 from feeds.cursor cimport Cursor
-from feeds.events cimport BAR, Event, FUNDING, MARK, MARK_BAR
+from feeds.events cimport BAR, EVENT_KINDS, Event, FUNDING, MARK, MARK_BAR
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint32_t, uint8_t
 from libc.stdlib cimport calloc, free
 from venues.funding cimport basis_reset
 from venues.matching cimport Move
 from venues.venue cimport Exchange
-
-cdef enum:
-    KINDS = 16
 
 MINUTE_NS = 60_000_000_000
 HOUR_NS = 3_600_000_000_000
@@ -74,7 +71,7 @@ cdef class LoopState:
         self.rate_scales = <int32_t *> calloc(m + 1, sizeof(int32_t))
         self.python_orders = <uint8_t *> calloc(self.n_strategies + 1, sizeof(uint8_t))
         self.c_hooks = <uint32_t *> calloc(self.n_strategies + 1, sizeof(uint32_t))
-        self.bound = <PyObject **> calloc(self.n_strategies * KINDS + 1, sizeof(PyObject *))
+        self.bound = <PyObject **> calloc(self.n_strategies * EVENT_KINDS + 1, sizeof(PyObject *))
         self.infos = <PyObject **> calloc(self.n_strategies * m + 1, sizeof(PyObject *))
         if (self.cursor == NULL or self.strategy == NULL or self.kind == NULL or self.early == NULL
                 or self.passive == NULL or self.feeds_book == NULL or self.mid_is_last == NULL

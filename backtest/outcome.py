@@ -87,7 +87,15 @@ def outcome(assembly: Assembly, *, config: dict[str, Any], cash_rate: float) -> 
             for s in assembly.dataset.streams
         ],
     )
-    return Result(meta, tables, owner=(journal, postings, assembly.spill))
+    result = Result(meta, tables, owner=(journal, postings, assembly.spill))
+    if any(venue.impact is not None or venue.participation is not None for venue in assembly.venues):
+        left = len(result.leftovers)
+        if left:
+            what = "an order that takes was" if left == 1 else f"{left} orders that take were"
+            told = [*warnings(assembly), f"{what} not filled whole; result.leftovers lists what is left"]
+            meta.update(warnings=told)
+            return Result(meta, tables, owner=(journal, postings, assembly.spill))
+    return result
 
 
 def _accounts(assembly: Assembly) -> list[dict[str, str]]:
@@ -147,7 +155,7 @@ def _account_rows(assembly: Assembly, venue: "Venue", suffix: str, add: Any) -> 
     fills = {
         "book": f"takers walk the book, limits wait in the queue of their level ({venue.queue})",
         "trades": "market orders at the next trade, limits when traded through or after the estimated queue",
-        "bars": f"along the path of each bar, at most {BAR_SHARE:.0%} of its volume",
+        "bars": f"along the path of each bar, at most {_cap(venue)} of its volume",
     }
     if venue.fills in ("same_trade", "touch"):
         fills["trades"] = {
@@ -170,13 +178,17 @@ def _account_rows(assembly: Assembly, venue: "Venue", suffix: str, add: Any) -> 
     add(f"latency{suffix}", text, model, venue.latency is not None)
     bps = DEFAULT_SLIPPAGE_BPS if venue.slippage == "default" else float(venue.slippage)
     add(
-        f"slippage{suffix}", f"{bps:g} bp against every taker fill", "half-spread included", venue.slippage != "default"
+        f"slippage{suffix}",
+        f"{bps:g} bp against every taker fill",
+        "half-spread included" if venue.impact is None else "half-spread; impact comes on top",
+        venue.slippage != "default",
     ) if kinds != {"book"} else add(
         f"slippage{suffix}",
         f"{assembly.book_slippage(venue) * 1e4:g} bp on top of the book",
         "spread and depth are in the data",
         venue.slippage != "default",
     )
+    _impact_rows(assembly, venue, mine, suffix, add)
     fees = sorted({assembly.boxes[run.index].fees for run in assembly.instruments if run.venue == venue.name})
     shown = "; ".join(f"maker {maker / 1e8:g} %, taker {taker / 1e8:g} %" for maker, taker in fees)
     add(f"fees{suffix}", f"{venue.fees if isinstance(venue.fees, str) else 'given'}: {shown}",
@@ -198,6 +210,23 @@ def _account_rows(assembly: Assembly, venue: "Venue", suffix: str, add: Any) -> 
         )
 
 
+def _cap(venue: "Venue") -> str:
+    """Return the share of the volume that own orders take at most."""
+    return f"{100.0 * (BAR_SHARE if venue.participation is None else float(venue.participation)):g}%"
+
+
+def _impact_rows(assembly: Assembly, venue: "Venue", mine: "list[RunInstrument]", suffix: str, add: Any) -> None:
+    """Add what own orders do to the markets, and how much of these they may take."""
+    on_book = [run.symbol for run in mine if run.index in assembly.by_book]
+    note = f"not in {_some(on_book)}: a book" if on_book else ""
+    if venue.impact is not None:
+        add(f"own impact{suffix}", venue.impact.describe(), note, True)
+    rest = "what is left expires" if venue.leftovers == "cancel" else "what is left waits"
+    if venue.participation is not None or venue.leftovers != "carry":
+        share = f"at most {_cap(venue)} of the volume"
+        add(f"capacity{suffix}", f"{share}; {rest}", note, True)
+
+
 def _market_rows(assembly: Assembly, add: Any) -> None:
     by_mark: dict[str, list[str]] = {}
     by_tiers: dict[str, list[str]] = {}
@@ -206,6 +235,8 @@ def _market_rows(assembly: Assembly, add: Any) -> None:
         if run.is_derivative:
             mark = assembly.marks[run.index]
             book = next(venue.book for venue in assembly.venues if venue.name == run.venue)
+            if run.index in assembly.moved_marks:
+                mark = "feed+impact"
             by_mark.setdefault("own index" if mark == "index" and book.facts.index_is_mark else mark, []).append(
                 run.symbol
             )
@@ -215,6 +246,7 @@ def _market_rows(assembly: Assembly, add: Any) -> None:
     for mark, symbols in by_mark.items():
         words = {
             "feed": "the venue's own rows",
+            "feed+impact": "the venue's own rows, moved as own orders move the middle",
             "last": "the last traded price",
             "index": "the index",
             "own index": "the index, which is the venue's mark",

@@ -10,6 +10,7 @@ from backtest import result_summary, statistics
 from backtest.attribution import BY, Attribution, asset_table, attribute
 from backtest.errors import ConfigError
 from backtest.result_frames import frame
+from backtest.result_leftovers import leftovers
 from backtest.result_storage import Store, load, save
 from backtest.result_text import screen
 from backtest.result_trades import round_trips, time_in_market
@@ -191,6 +192,18 @@ class Result:
         if "orders_final" not in self._made:
             self._made["orders_final"] = self._orders()
         made: pd.DataFrame = self._made["orders_final"]
+        return made
+
+    @property
+    def leftovers(self) -> "pd.DataFrame":
+        """Return what the market did not fill of orders that take: columns of `orders` and `left`.
+
+        Market orders, triggered stops and take-profits, and immediate-or-cancel limits, filled in part or not at all
+        when they ended or when the run did; refused ones are not among them.
+        """
+        if "leftovers" not in self._made:
+            self._made["leftovers"] = leftovers(self.orders, self.fills)
+        made: pd.DataFrame = self._made["leftovers"]
         return made
 
     @property

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from backtest.errors import ConfigError
 from backtest.run_instruments import RunInstrument, resolve
@@ -9,6 +10,7 @@ from backtest.run_streams import check_funding, check_gaps
 from feeds.dataset import Dataset
 from feeds.times import iso
 from venues.config import Transfers, Venue
+from venues.impact import Impact
 from venues.rulebook import VenueRules
 
 ATOM_SCALE = 8  # decimals of one atom, unless an asset's spot quantities need more
@@ -50,6 +52,7 @@ class Decisions:
     scales: list[int] = field(default_factory=list)
     marks: dict[int, str] = field(default_factory=dict)
     by_book: set[int] = field(default_factory=set)  # instruments whose orders meet a book
+    moved_marks: set[int] = field(default_factory=set)  # instruments whose mark follows own orders
     gaps: list[str] = field(default_factory=list)
     price_notes: dict[str, str] = field(default_factory=dict)
     venue_names: list[str] = field(default_factory=list)
@@ -103,8 +106,9 @@ class Decisions:
                 raise ConfigError(f"{venue.name} closed at {iso(closed)}; the run starts at {iso(self.settings.start)}")
         self.instruments = resolve(self.dataset, self.venues, self.first, self.settings.end)
         self._assets()
-        self._marks()
         self._books()
+        self._impact()
+        self._marks()
         self.gaps = check_gaps(self.dataset.streams, self.settings.on_gap)
         for run in self.instruments:
             self.gaps += check_funding(run, self.settings.start, self.settings.end, self.settings.on_gap)
@@ -188,8 +192,14 @@ class Decisions:
             mark = self.settings.mark
             if not isinstance(mark, str):
                 mark = mark.get(run.address, mark.get(run.symbol, "feed"))
-            if mark not in ("feed", "last", "index", "formula"):
-                raise ConfigError(f"mark of {run.address} must be feed, last, index or formula, got {mark!r}")
+            if mark not in ("feed", "last", "index", "formula", "feed+impact"):
+                raise ConfigError(
+                    f"mark of {run.address} must be feed, last, index, formula or feed+impact, got {mark!r}"
+                )
+            if mark == "feed+impact":
+                self._check_moved_mark(run)
+                self.moved_marks.add(run.index)
+                mark = "feed"
             if mark == "feed" and self._book(run.venue).facts.index_is_mark and not run.stream("mark"):
                 mark = "index"
             need = {"feed": ("mark",), "last": ("trades", "bars"), "index": ("index",), "formula": ("index",)}[mark]
@@ -205,6 +215,51 @@ class Decisions:
                     f"{hint} (or mark={{{run.symbol!r}: ...}} for one symbol)"
                 )
             self.marks[run.index] = mark
+
+    def _check_moved_mark(self, run: RunInstrument) -> None:
+        """Refuse a mark that should follow own orders and cannot."""
+        where = f"{run.address}: mark='feed+impact'"
+        if self.impact(run) is None:
+            raise ConfigError(f"{where} needs venues.Venue({run.venue!r}, impact=venues.Impact(...))")
+        marks = run.stream("mark")
+        if not marks or marks[0].timeframe_ns:
+            raise ConfigError(
+                f"{where} needs mark rows that are points; a bar of marks has happened without the own orders in it"
+            )
+
+    def shared(self, name: str, field_name: str) -> Any:
+        """Return what all accounts at a venue must have alike, because its markets are one for all."""
+        values = [getattr(venue, field_name) for venue in self.venues if venue.name == name]
+        if any(value != values[0] for value in values):
+            raise ConfigError(
+                f"accounts at {name} have different {field_name}= ({', '.join(repr(value) for value in values)}); its "
+                "markets are one for all of them, so give all the same"
+            )
+        return values[0]
+
+    def impact(self, run: RunInstrument) -> Impact | None:
+        """Return the impact model of an instrument's market; None on a book, which holds its own depth."""
+        found: Impact | None = self.shared(run.venue, "impact")
+        return None if run.index in self.by_book else found
+
+    def _impact(self) -> None:
+        """Refuse what would move or cap nothing."""
+        for name in self.venue_names:
+            mine = [run for run in self.instruments if run.venue == name]
+            for field_name in ("impact", "participation", "leftovers"):
+                given = self.shared(name, field_name)
+                if given not in (None, "carry") and all(run.index in self.by_book for run in mine):
+                    raise ConfigError(
+                        f"Venue({name!r}): {field_name}= would have no effect: all its orders meet a book, whose depth "
+                        "is in the data; leave it out, or take fills='next_trade'"
+                    )
+            model = self.shared(name, "impact")
+            for run in mine:
+                if model is not None and model.law == "recorded" and self.impact(run) and not run.stream("depth"):
+                    raise ConfigError(
+                        f"{run.address}: impact law 'recorded' needs rows of kind depth, the data have "
+                        f"{', '.join(sorted({s.kind for s in run.streams}))}; use law='square_root' or 'linear'"
+                    )
 
     def _books(self) -> None:
         """Find the instruments whose orders meet a book: asked for, or what ``auto`` takes as the best there is."""

@@ -1,7 +1,7 @@
 """From the streams of a dataset to the cursors of a run: in the order of ties, only the columns that are needed."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 # EventKind of feeds/events.pxd
 INDEX, PREMIUM, MARK, FUNDING, TRADE, LIQUIDATION, OPEN_INTEREST = 2, 3, 4, 5, 7, 8, 9
-QUOTE, BOOK = 10, 11
-BAR, MARK_BAR, INDEX_BAR, PREMIUM_BAR = 12, 13, 14, 15
+QUOTE, BOOK, BOOK_ORDER, DEPTH = 10, 11, 12, 13
+BAR, MARK_BAR, INDEX_BAR, PREMIUM_BAR = 14, 15, 16, 17
 POINTS = {
     "trades": TRADE,
     "mark": MARK,
@@ -33,11 +33,12 @@ POINTS = {
     "open_interest": OPEN_INTEREST,
     "quotes": QUOTE,
     "book": BOOK,
+    "depth": DEPTH,
 }
 BARS = {"bars": BAR, "mark": MARK_BAR, "index": INDEX_BAR, "premium": PREMIUM_BAR}
 RANK = {
     INDEX: 2, INDEX_BAR: 2, PREMIUM: 3, PREMIUM_BAR: 3, MARK: 4, MARK_BAR: 4, FUNDING: 5, TRADE: 7, LIQUIDATION: 8,
-    OPEN_INTEREST: 9, QUOTE: 10, BOOK: 11, BAR: 12,
+    OPEN_INTEREST: 9, QUOTE: 10, BOOK: 11, DEPTH: 13, BAR: 14,
 }  # fmt: skip
 COLUMNS = {
     TRADE: {"price": "a", "quantity": "b", "side": "side", "flags": "c"},
@@ -49,6 +50,7 @@ COLUMNS = {
     OPEN_INTEREST: {"native": "a"},
     QUOTE: {"bid_price": "a", "bid_quantity": "b", "ask_price": "c", "ask_quantity": "d"},
     BOOK: {"price": "a", "quantity": "b", "side": "side", "seq": "c", "prev_seq": "d", "is_snapshot": "e"},
+    DEPTH: {"percentage": "a", "quantity": "b"},
     BAR: {"open": "a", "high": "b", "low": "c", "close": "d", "volume": "e"},
 }
 OHLC = {"open": "a", "high": "b", "low": "c", "close": "d"}
@@ -71,6 +73,11 @@ class Plan:
     feeds_book: bool = False  # makes the local book of its instrument
     derived: bool = False  # a second reading of a stream as another kind; not told to strategies
     latency: int = 0
+    sigma: float = 0.0  # of the logarithm of the latency
+
+    def delayed(self, latency: int, sigma: float) -> "Plan":
+        """Return the plan with the latency of its feed."""
+        return replace(self, latency=latency, sigma=sigma)
 
     @property
     def order(self) -> tuple[int, str, str, int, int]:
@@ -83,10 +90,11 @@ def plans(
     instruments: Sequence[RunInstrument],
     assets: dict[str, int],
     mark_of: dict[int, str],
-    latency: dict[str, int],
+    latency: dict[str, tuple[int, float]],
     wanted: Iterable[int],
     by_book: Iterable[int] = (),
     by_interest: Collection[int] = (),
+    by_depth: Collection[int] = (),
 ) -> list[Plan]:
     """Return the cursors of a run in the order of ties.
 
@@ -98,14 +106,16 @@ def plans(
         Rows of the assets.
     mark_of : dict of int to str
         ``feed | last | index`` of each derivative.
-    latency : dict of str to int
-        Feed latency of each venue, ns.
+    latency : dict of str to (int, float)
+        Feed latency of each venue, ns, and the standard deviation of its logarithm.
     wanted : iterable of int
         Event kinds that a strategy has a hook for.
     by_book : iterable of int
         Instruments whose orders meet a book: their bars are told, and do not reach the market.
     by_interest : collection of int, optional
         Instruments whose margin follows their open interest.
+    by_depth : collection of int, optional
+        Instruments whose recorded depth says what own orders cost.
     """
     rows = {(run.venue, run.symbol): run for run in instruments}
     kinds, meeting = set(wanted), set(by_book)
@@ -116,13 +126,13 @@ def plans(
             base = stream.symbol.partition("/")[0]
             if stream.kind == "index" and base in assets:
                 kind = INDEX_BAR if stream.timeframe_ns else INDEX
-                found.append(Plan(stream, kind, -1, assets[base], latency=latency[stream.venue]))
+                found.append(Plan(stream, kind, -1, assets[base]).delayed(*latency[stream.venue]))
             continue
         table = BARS if stream.timeframe_ns else POINTS
         if stream.kind not in table:
             continue
         kind = table[stream.kind]
-        plan = Plan(stream, kind, run.index, latency=latency[stream.venue])
+        plan = Plan(stream, kind, run.index).delayed(*latency[stream.venue])
         finest = run.stream(stream.kind)[0]
         plan.passive = (
             kind == PREMIUM_BAR
@@ -134,6 +144,8 @@ def plans(
             plan.passive = not plan.feeds_book or run.index not in meeting
             if not plan.feeds_book and kind not in kinds:
                 continue  # best prices beside a book are read only for a hook
+        if kind == DEPTH and run.index not in by_depth:
+            continue
         if stream.kind == "mark" and mark_of.get(run.index, "feed") != "feed":
             plan.passive = True
         # Kinds that the local view does not need are read only for a hook.
@@ -166,6 +178,7 @@ def cursors(
     batch_rows: int | None,
     flags_wanted: bool,
     prefetch: bool | None = None,
+    seed: int = 0,
 ) -> list[Cursor]:
     """Open the cursors of the plans; all that are decoded ahead share one thread."""
     rows = batch_rows or rows_per_batch(len(found))
@@ -176,7 +189,7 @@ def cursors(
 
         thread = ThreadPoolExecutor(1, "levdyn-decode")  # it ends with the last cursor
     return [
-        _cursor(number, plan, instruments, start, end, rows, flags_wanted, thread if is_ahead else None)
+        _cursor(number, plan, instruments, start, end, rows, flags_wanted, thread if is_ahead else None, seed)
         for number, (plan, is_ahead) in enumerate(zip(found, ahead, strict=True))
     ]
 
@@ -190,6 +203,7 @@ def _cursor(
     rows: int,
     flags_wanted: bool,
     thread: "ThreadPoolExecutor | None",
+    seed: int,
 ) -> Cursor:
     stream = plan.stream
     names = dict(COLUMNS.get(plan.event_kind, OHLC))
@@ -211,6 +225,8 @@ def _cursor(
         names=["ts", "avail", *names.values()],
         factors=factors,
         latency=plan.latency,
+        sigma=plan.sigma,
+        seed=seed,
         label=stream.label,
     )
 
@@ -225,6 +241,8 @@ def _factor(plan: Plan, stream: Stream, name: str, instruments: Sequence[RunInst
     run = instruments[plan.instrument]
     if name in ("side", "flags", "interval_s", "kind", "seq", "prev_seq", "is_snapshot"):
         return 1
+    if plan.event_kind == DEPTH:
+        return 1  # its market knows the units
     if name == "rate":
         return int(10 ** (run.rate_scale - stream.scales["rate"]))
     if plan.event_kind in (PREMIUM, PREMIUM_BAR):

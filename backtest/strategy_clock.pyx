@@ -15,7 +15,8 @@ from backtest.views cimport InstrumentInfo, market_event
 from cpython.ref cimport PyObject
 from feeds.cursor cimport Cursor
 from feeds.events cimport (
-    BAR, BOOK, Event, FUNDING, INDEX, LIQUIDATION, MARK, MARK_BAR, OPEN_INTEREST, PREMIUM, PREMIUM_BAR, QUOTE, TRADE,
+    BAR, BOOK, EVENT_KINDS, Event, FUNDING, INDEX, LIQUIDATION, MARK, MARK_BAR, OPEN_INTEREST, PREMIUM, PREMIUM_BAR,
+    QUOTE, TRADE,
 )
 from libc.math cimport NAN
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint32_t
@@ -29,9 +30,6 @@ from venues.world cimport INDEX_PRICE, LAST_PRICE, MARK_PRICE
 ENDS = {"on_start", "on_stop"}
 WEEK_NS = 604_800_000_000_000
 MONDAY_NS = 345_600_000_000_000      # 1970-01-05, the first Monday: weeks open on it
-
-cdef enum:
-    KINDS = 16
 
 ctypedef int (*call_hook)(PyObject *hook, PyObject *info, const Event *event, int64_t timeframe) except -1 nogil
 ctypedef int (*call_bar)(PyObject *hooks, const Event *event, int64_t timeframe) except -1 nogil
@@ -59,7 +57,7 @@ cdef class StrategyClock(VenueClock):
                 self.any_market_hook = True
             for kind, method in hooks.items():
                 self.bound_objects.append(method)
-                self.bound[i * KINDS + <int> kind] = <PyObject *> method
+                self.bound[i * EVENT_KINDS + <int> kind] = <PyObject *> method
                 self.holds_gil = True
                 self.any_market_hook = True
         self.bars_due = bars_due
@@ -393,7 +391,7 @@ cdef class StrategyClock(VenueClock):
                     (<Strategy> self.strategy[i])._on_quote(event)
                 elif event.kind == BOOK and c & HOOK_BOOK:
                     (<Strategy> self.strategy[i])._on_book(event)
-            hook = self.bound[i * KINDS + event.kind]
+            hook = self.bound[i * EVENT_KINDS + event.kind]
             if hook != NULL:
                 (<call_hook> <void *> python_hook)(
                     hook, self.infos[i * self.n_instruments + event.instrument], event, timeframe)

@@ -13,9 +13,6 @@ from feeds.cursor cimport Columns
 from feeds.events cimport Event, TRADE
 from venues.matching cimport Market
 
-cdef enum:
-    KINDS = 16
-
 ctypedef int (*call_hook)(PyObject *hook, PyObject *info, const Event *event) except -1 nogil
 
 
@@ -96,7 +93,7 @@ cdef class Stretches(StrategyClock):
             event.side = columns.side[row]
             self.venue_world.set_last(instrument, event.a, t)
             if market.head < 0:
-                market.note_trade(event.a, event.b, event.side)
+                market.note_trade(event.a, event.b, event.side, t)
             else:
                 market.on_trade(event.a, event.b, event.side, t)
                 if self.venue_world.attention or self.exchange.outbox.count > 0:

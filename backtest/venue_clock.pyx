@@ -5,12 +5,13 @@ from backtest.bar_paths cimport collateral_value
 from backtest.book_messages cimport BookMessages
 from backtest.loop_state cimport BASIS, EMA, FAIR, FormulaMark
 from feeds.cursor cimport Cursor
-from feeds.events cimport BAR, BOOK, Event, FUNDING, INDEX, MARK, MARK_BAR, OPEN_INTEREST, QUOTE, TRADE
+from feeds.events cimport BAR, BOOK, DEPTH, Event, FUNDING, INDEX, MARK, MARK_BAR, OPEN_INTEREST, QUOTE, TRADE
 from libc.math cimport exp, isnan, rint
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, int8_t, uint8_t
 from libc.stdlib cimport realloc
 from venues.account cimport Account
 from venues.delay cimport Delay
+from venues.matching cimport Market
 from venues.funding cimport basis_add, basis_mean, bounded_price, fair_price, mark_price
 from venues.outbox cimport Message
 from venues.state cimport Slot
@@ -75,8 +76,13 @@ cdef class VenueClock(BookMessages):
                 self.book_message(s, &event, time)
             elif kind == QUOTE:
                 self.quote_message(&event, time)
+            elif kind == DEPTH:
+                (<Market> self.exchange.markets[event.instrument]).on_depth(event.a, event.b, time)
             elif kind == MARK:
                 self.exchange.mark(event.instrument, event.a, time)
+                if (<Market> self.exchange.markets[event.instrument]).moves_mark:
+                    (<Market> self.exchange.markets[event.instrument]).footprint.push_mark(
+                        self.venue_world.prices[event.instrument].mark)
                 self.mark_changed(event.instrument, time)
             elif kind == INDEX:
                 if self.asset[s] >= 0:

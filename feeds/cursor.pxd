@@ -29,7 +29,10 @@ cdef class Cursor:
     cdef readonly int32_t instrument
     cdef readonly uint8_t kind           # EventKind
     cdef readonly int64_t timeframe      # ns; 0 = points
-    cdef readonly int64_t latency        # ns of the feed
+    cdef readonly int64_t latency        # ns of the feed; median where it is drawn
+    cdef double sigma                    # of its logarithm; 0 = always the same
+    cdef int64_t seed
+    cdef int64_t draws                   # of which stream, whatever else there is in the run
     cdef int64_t next_ts                 # INT64_MAX = no more
     cdef int64_t next_delivery
     cdef int64_t last_delivery

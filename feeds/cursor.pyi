@@ -23,6 +23,8 @@ class Cursor:
         factors: list[Any],
         latency: int,
         label: str,
+        sigma: float = 0.0,
+        seed: int = 0,
     ) -> None: ...
     @property
     def stream(self) -> Any: ...

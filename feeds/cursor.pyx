@@ -2,6 +2,10 @@
 
 from libc.stdint cimport INT64_MAX, uintptr_t
 
+from feeds.draws cimport FEED_DELAY, lognormal
+
+import zlib
+
 import numpy as np
 
 from feeds.arrays import plain
@@ -40,13 +44,18 @@ cdef class Cursor:
     factors : list of int
         What each mantissa is multiplied with to come to the run's scale.
     latency : int
-        Feed latency, ns.
+        Feed latency, ns; with `sigma` its median.
+    sigma : float
+        Standard deviation of the logarithm of the latency of points, drawn anew for each moment of the stream; bars
+        come with the median.
+    seed : int
+        Of the draws.
     label : str
         For messages.
     """
 
     def __init__(self, *, int stream, int instrument, int kind, int64_t timeframe, batches, list names, list factors,
-                 int64_t latency, str label):
+                 int64_t latency, str label, double sigma=0.0, int64_t seed=0):
         self.stream = stream
         self.instrument = instrument
         self.kind = kind
@@ -56,6 +65,9 @@ cdef class Cursor:
         self.factors = factors
         self.latency = latency
         self.label = label
+        self.sigma = 0.0 if timeframe else sigma
+        self.seed = seed
+        self.draws = zlib.crc32(label.encode())
         self.last_delivery = -INT64_MAX
         self.start()
 
@@ -166,7 +178,11 @@ cdef class Cursor:
         at = self.local_batch.columns.ts[self.local_row] + (self.timeframe if self.timeframe else 0)
         if self.local_batch.columns.avail != NULL and self.local_batch.columns.avail[self.local_row] > at:
             at = self.local_batch.columns.avail[self.local_row]
-        at += self.latency
+        if self.sigma > 0.0:
+            at += lognormal(self.latency, self.sigma, self.seed, FEED_DELAY, self.draws,
+                            self.local_batch.columns.ts[self.local_row])
+        else:
+            at += self.latency
         if at < self.last_delivery:
             at = self.last_delivery
         self.next_delivery = at

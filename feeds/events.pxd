@@ -15,10 +15,13 @@ cdef enum EventKind:         # the order of ties on the venue clock (design.md s
     OPEN_INTEREST = 9
     QUOTE = 10
     BOOK = 11
-    BAR = 12
-    MARK_BAR = 13
-    INDEX_BAR = 14
-    PREMIUM_BAR = 15
+    BOOK_ORDER = 12          # one order of a book
+    DEPTH = 13               # quantity within a distance of the middle
+    BAR = 14
+    MARK_BAR = 15
+    INDEX_BAR = 16
+    PREMIUM_BAR = 17
+    EVENT_KINDS = 18         # how many there are
 
 cdef struct Event:
     int64_t ts               # ns, venue clock (bars: open)
@@ -27,7 +30,7 @@ cdef struct Event:
     int16_t stream           # number of the stream in the run
     uint8_t kind             # EventKind
     int8_t side              # trades: aggressor; liquidations: forced order; +1 buy, -1 sell, 0 unknown
-    int64_t a                # price | open | rate (rate units)
+    int64_t a                # price | open | rate (rate units) | distance (rate units; < 0: bids)
     int64_t b                # quantity | high | interval, seconds
     int64_t c                # flags | low | mark (0 = none)
     int64_t d                # close | funding kind: 0 settled, 1 predicted, 2 accrual

@@ -18,7 +18,7 @@ LATENCIES = {
     "zero": None,
     "constant": "400ms",
     "all different": ("200ms", "900ms", "1300ms"),
-    "drawn": venues.Latency(order="150ms", response="250ms", feed="100ms", sigma=0.7),
+    "drawn": venues.Latency(order="150ms", response="250ms", feed="100ms", sigma=0.7, feed_sigma=0.8),
 }
 SECONDS = 400
 

@@ -122,6 +122,27 @@ def test_a_configuration_becomes_the_objects_that_python_makes(folder: Path) -> 
     assert made.attribution == ("month",)
 
 
+def test_latency_and_impact_are_tables_of_their_own(folder: Path) -> None:
+    (folder / "trips.csv").write_text("ts,order,response\n0,10,20\n5,30,40\n")
+    drawn = "latency = { order = '2ms', response = '3ms', feed = '1ms', sigma = 0.5, feed_sigma = 0.25 }"
+    impact = "impact = { law = 'linear', depth = 500, memory = 'power', recovery = '5s', exponent = 0.4 }"
+    made = loaded(folder, changed(("balances = ", f"{drawn}\n{impact}\nparticipation = 0.1\nbalances = ")))
+    account = made.backtest.venues[0]
+    assert account.latency == venues.Latency(order="2ms", response="3ms", feed="1ms", sigma=0.5, feed_sigma=0.25)
+    assert account.impact == venues.Impact(law="linear", depth=500, memory="power", recovery="5s", exponent=0.4)
+    assert (account.participation, account.leftovers) == (0.1, "carry")
+    recorded = loaded(folder, changed(("balances = ", "latency = { record = 'trips.csv' }\nbalances = ")))
+    assert [column.tolist() for column in recorded.backtest.venues[0].latency.rows] == [[0, 5], [10, 30], [20, 40]]
+
+
+def test_what_latency_and_impact_refuse_is_told_by_their_place(folder: Path) -> None:
+    wrong = "latency = { sigma = 0.5 }\nimpact = { law = 'linear', knees = 3 }\nbalances = "
+    with pytest.raises(ConfigError) as error:
+        loaded(folder, changed(("balances = ", wrong)))
+    assert "venue.impact.knees: unknown key, did you mean 'knee'?" in str(error.value)
+    assert "has no effect without order=" in str(error.value)
+
+
 def test_several_strategies_and_accounts_stand_in_lists(folder: Path) -> None:
     text = changed(("[strategy]", "[[strategy]]"), ("[venue]", "[[venue]]"))
     more = """
@@ -305,7 +326,7 @@ slippage = 4
         r"venue\[0\]\.levrage: unknown key, did you mean 'leverage'\?",
         r"venue\[0\]\.leverage: must be in \[1, inf\), got 0\.5",
         r"venue\[0\]\.slippage: must be in \[0, 10000\], got -1",
-        r"venue\[0\]\.latency: must be a whole number or text or a list, got 5\.5",
+        r"venue\[0\]\.latency: must be a whole number or text or a list or a table, got 5\.5",
         r"venue\[1\]\.name: no venue 'binance_coin'.*did you mean",
         r"run\.end: .*'x' is not a time",
         r"run\.on_gap: must be one of .*'maybe'",

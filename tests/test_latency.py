@@ -5,7 +5,21 @@ import statistics
 
 import pandas as pd
 import pytest
-from engine_data import MINUTE, USER_COIN, Script, account, book, marks, ns, run, user_coin
+from engine_data import (
+    MINUTE,
+    SECOND,
+    USER_COIN,
+    Notes,
+    Script,
+    account,
+    book,
+    marks,
+    ns,
+    points,
+    run,
+    trades,
+    user_coin,
+)
 
 import venues
 from venues.delay import Delay
@@ -39,6 +53,54 @@ def test_the_seed_and_the_account_decide_the_draws():
     assert first != other
 
 
+def heard(latency, seed=0, more=False, symbol=USER_COIN):
+    """Return when each trade of a second is heard, ns after its time."""
+    rows = [(ns("00:00") + i * SECOND, 100.0, 1.0) for i in range(600)]
+    data = trades(rows, symbol) + marks([("00:00", 100), ("00:15", 100)], symbol)
+    if more:
+        data = data + points("index", [row[:2] for row in rows], "USDT/USD")
+    notes = Notes()
+
+    class Watcher(Script):
+        def on_trade(self, event):
+            notes.append((event.ts, self.now - event.ts))
+
+    run(data, Watcher(), account(user_coin(), latency=latency), seed=seed)
+    assert [ts for ts, _ in notes] == [row[0] for row in rows][: len(notes)]
+    return [delay for _, delay in notes]
+
+
+def test_feed_latency_is_drawn_by_the_moment_of_the_stream_and_never_reorders_it():
+    model = venues.Latency(feed="40ms", feed_sigma=0.5)
+    one = heard(model)
+    logs = [math.log(delay / (40 * MS)) for delay in one]
+    assert statistics.fmean(logs) == pytest.approx(0, abs=0.06)
+    assert statistics.stdev(logs) == pytest.approx(0.5, rel=0.1)
+    assert one == heard(model)
+    assert one != heard(model, seed=1)
+    assert one == heard(model, more=True)  # another stream moves no draw
+    slow = heard(venues.Latency(feed="1500ms", feed_sigma=1.5))
+    times = [i * SECOND + delay for i, delay in enumerate(slow)]
+    assert times == sorted(times)
+
+
+def test_rows_of_one_message_of_a_book_are_heard_together():
+    seen = Notes()
+
+    class Watcher(Script):
+        def on_book(self, event):
+            seen.append((event.bid, event.ask))
+
+    messages = [("00:00", {99: 10, 98: 10}, {101: 10})]
+    messages += [(ns("00:01") + i * SECOND, {99 - i % 2: 5, 98 + i % 2: 0}, {101 + i % 2: 7, 102 - i % 2: 0})
+                 for i in range(50)]  # fmt: skip
+    data = book(messages, USER_COIN) + marks([("00:00", 100), ("00:05", 100)], USER_COIN)
+    model = venues.Latency(feed="20ms", feed_sigma=1.0)
+    run(data, Watcher(), account(user_coin(tick_size=1, lot_size=1), latency=model))
+    assert len(seen) == 51
+    assert set(seen[1:]) == {(99, 101), (98, 102)}
+
+
 RECORD = pd.DataFrame({"ts": [0, 100, 200], "order": [10, 20, 40], "response": [5, 5, 25]})
 
 
@@ -63,6 +125,7 @@ def test_a_record_is_read_from_a_file(tmp_path, suffix):
     ("given", "message"),
     [
         ({"sigma": 0.5}, "has no effect without order="),
+        ({"feed_sigma": 0.5, "order": "1ms"}, "has no effect without feed="),
         ({"sigma": -1, "order": "1ms"}, "sigma"),
         ({"record": RECORD, "order": "1ms"}, "takes the place of order="),
         ({"record": RECORD[["ts", "order"]]}, "columns ts, order, response, got"),

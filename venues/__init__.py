@@ -3,6 +3,7 @@
 from venues.calculator import Account, AccountRisk, PoolFigures, Position, PositionRisk
 from venues.config import Transfers, Venue
 from venues.errors import VenueError
+from venues.impact import Impact
 from venues.instrument import Instrument, RoundingRules, Tier
 from venues.latency import Latency
 from venues.rulebook import VenueRules, get, names
@@ -10,6 +11,7 @@ from venues.rulebook import VenueRules, get, names
 __all__ = [
     "Account",
     "AccountRisk",
+    "Impact",
     "Instrument",
     "Latency",
     "PoolFigures",

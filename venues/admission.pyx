@@ -5,7 +5,7 @@ from libc.stdlib cimport calloc, free
 from venues.account cimport Account
 from venues.auto_exchange cimport AutoExchange
 from venues.contract cimport SPOT, Contract, quote_notional
-from venues.draws cimport OVERLOAD_REFUSAL, uniform
+from feeds.draws cimport OVERLOAD_REFUSAL, uniform
 from venues.ledger cimport Ledger
 from venues.liquidation cimport Liquidator
 from venues.matching cimport Market

@@ -27,12 +27,13 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t
 from venues.account cimport Account
 from venues.book cimport Book
 from venues.ladder cimport NO_KEY
-from venues.matching cimport Market, away
+from venues.matching cimport Market
 from venues.orders cimport (
     FOK, FORCED_ORDER, INSUFFICIENT_BALANCE, IOC, LIMIT, MARKET, NOT_FILLABLE, POST_ONLY, WORKING, WOULD_TAKE,
     Order,
 )
 from venues.queue cimport RISK_AVERSE, QueueModel, ahead_after
+from venues.taking cimport away
 from venues.world cimport LAST_PRICE
 
 
@@ -212,7 +213,7 @@ cdef class BookMarket(Market):
         cdef Order *order
         cdef int64_t left = quantity, before, share
         cdef int32_t row, following
-        self.note_trade(price, quantity, side)
+        self.note_trade(price, quantity, side, time)
         self.number += 1
         while True:
             order = self.next_met(price + 1 if side > 0 else price, price - 1 if side < 0 else price)

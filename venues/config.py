@@ -6,6 +6,7 @@ from typing import Final
 
 from venues.checks import Number, choice, duration_ns, number, suggest_arguments
 from venues.errors import VenueError
+from venues.impact import Impact
 from venues.instrument import Tier, complete_tiers
 from venues.latency import Latency
 from venues.rulebook import VenueRules, get
@@ -54,6 +55,15 @@ class Venue:
         "risk_averse", "log", "log_total", "power:3", "power_total:3", "front_power:3" (`venues.queue`).
     slippage : "default" or float
         Basis points, half-spread included; with a book on top of its levels, where the default is none.
+    impact : Impact, optional
+        Where the data have no book: what the size of own orders costs, and how long the market remembers them. None:
+        nothing. All accounts at a venue have the same.
+    participation : float, optional
+        Share of the traded volume, in (0, 1], that own orders of all accounts at a venue take at most: of each trade,
+        or of each bar. None: of bars a tenth, of trades all.
+    leftovers : {"carry", "cancel"}
+        What the cap leaves of an order that takes: it waits for the next trade or bar, or expires
+        (`VOLUME_EXHAUSTED`).
     missing_tiers : "error", "nearest" or sequence of Tier
         For symbols without a tier table.
     margin_call : float
@@ -92,6 +102,9 @@ class Venue:
     fills: str = "auto"
     queue: str = "risk_averse"
     slippage: str | float = "default"
+    impact: Impact | None = None
+    participation: Number | None = None
+    leftovers: str = "carry"
     missing_tiers: str | Sequence[Tier] = "error"
     margin_call: float = 0.8
     adl: str = "off"
@@ -123,6 +136,7 @@ class Venue:
         choice(self.forced_close, f"{where}: forced_close", ("matching", "mark_slippage"))
         self._read_leverage(where)
         self._read_costs(where, rules)
+        self._read_impact(where)
         _set(self, "latency_ns", _latency(self.latency, f"{where}: latency"))
         if isinstance(self.missing_tiers, str):
             choice(self.missing_tiers, f"{where}: missing_tiers", ("error", "nearest"))
@@ -189,6 +203,18 @@ class Venue:
             if isinstance(self.slippage, str) and not self.slippage.replace(".", "", 1).isdigit():
                 raise VenueError(f"{where}: slippage must be 'default' or basis points, got {self.slippage!r}")
             _set(self, "slippage", number(self.slippage, f"{where}: slippage", low=0.0, high=10_000.0))
+
+    def _read_impact(self, where: str) -> None:
+        if self.impact is not None and not isinstance(self.impact, Impact):
+            raise VenueError(f"{where}: impact must be venues.Impact(...), got {self.impact!r}")
+        choice(self.leftovers, f"{where}: leftovers", ("carry", "cancel"))
+        if self.participation is not None:
+            share = number(self.participation, f"{where}: participation", above=0.0, high=1.0)
+            _set(self, "participation", share)
+            if self.fills in ("same_trade", "touch", "book"):
+                raise VenueError(
+                    f"{where}: participation= would have no effect with fills={self.fills!r}; use fills='auto'"
+                )
 
     def _check_modes(self, where: str, rules: VenueRules) -> None:
         if self.collateral == "multi":

@@ -1,7 +1,7 @@
 """How long requests of an account are on their way to its venue, and answers back."""
 
 from libc.stdint cimport int64_t
-from venues.draws cimport Purpose
+from feeds.draws cimport Purpose
 
 cdef class Delay:
     cdef readonly int64_t order          # ns, constant or median

@@ -5,9 +5,9 @@ run moves it; or read from recorded round trips, between which it is interpolate
 answers go over one connection each: none arrives before one that was sent earlier.
 """
 
-from libc.math cimport M_PI, cos, exp, log, rint, sqrt
+from libc.math cimport rint
 from libc.stdint cimport int64_t
-from venues.draws cimport ANSWER_DELAY, REQUEST_DELAY, Purpose, uniform
+from feeds.draws cimport ANSWER_DELAY, REQUEST_DELAY, Purpose, lognormal
 
 
 cdef class Delay:
@@ -57,10 +57,7 @@ cdef class Delay:
         return self.last_answer
 
     cdef int64_t drawn(self, int64_t median, Purpose purpose, int64_t number) noexcept nogil:
-        # Box and Muller: a normal variate of two uniform ones; 1 - u is never 0
-        cdef double one = 1.0 - uniform(self.seed, purpose, self.account, 2 * number)
-        cdef double other = uniform(self.seed, purpose, self.account, 2 * number + 1)
-        return <int64_t> rint(<double> median * exp(self.sigma * sqrt(-2.0 * log(one)) * cos(2.0 * M_PI * other)))
+        return lognormal(median, self.sigma, self.seed, purpose, self.account, number)
 
     cdef int64_t recorded(self, const int64_t[::1] values, int64_t time) noexcept nogil:
         cdef Py_ssize_t low = 0, high = self.n - 1, middle

@@ -22,6 +22,9 @@ class Latency:
     sigma : float
         Standard deviation of the logarithm of order and response latency, drawn anew for each request and answer
         (lognormal, from the run's seed).
+    feed_sigma : float
+        The same of the feed latency of trades, books, prices and rates, drawn anew for each moment of a stream, which
+        is never reordered; bars come with the median.
     record : path or DataFrame, optional
         Recorded round trips, in place of order and response: ascending `ts` at which a request was sent, `order` and
         `response`, all int ns, in a Parquet or CSV file. In between both are interpolated, outside the nearest holds.
@@ -43,6 +46,7 @@ class Latency:
     response: int | str = 0
     feed: int | str = 0
     sigma: float = 0.0
+    feed_sigma: float = 0.0
     record: Any = None
     rows: Any = field(init=False, repr=False)
     medians: tuple[int, int, int] = field(init=False)
@@ -50,6 +54,7 @@ class Latency:
     def __post_init__(self) -> None:
         """Read and check every field."""
         object.__setattr__(self, "sigma", number(self.sigma, "Latency: sigma", low=0.0, high=5.0))
+        object.__setattr__(self, "feed_sigma", number(self.feed_sigma, "Latency: feed_sigma", low=0.0, high=5.0))
         order, response, feed = (
             duration_ns(value, f"Latency: {name}")
             for name, value in (("order", self.order), ("response", self.response), ("feed", self.feed))
@@ -62,26 +67,35 @@ class Latency:
             order, response = (int(sorted(column)[len(column) // 2]) for column in rows[1:])
         elif self.sigma and not (order or response):
             raise VenueError(f"Latency: sigma={self.sigma:g} has no effect without order= or response=")
+        if self.feed_sigma and not feed:
+            raise VenueError(f"Latency: feed_sigma={self.feed_sigma:g} has no effect without feed=")
         object.__setattr__(self, "rows", rows)
         object.__setattr__(self, "medians", (order, response, feed))
 
     def describe(self) -> str:
         """Return the distribution in words, empty for constant latency."""
+        said = []
         if self.rows is not None:
-            return f"recorded, {len(self.rows[0])} round trips"
-        return f"lognormal, sigma {self.sigma:g}" if self.sigma else ""
+            said.append(f"recorded, {len(self.rows[0])} round trips")
+        elif self.sigma:
+            said.append(f"lognormal, sigma {self.sigma:g}")
+        if self.feed_sigma:
+            said.append(f"feed lognormal, sigma {self.feed_sigma:g}")
+        return "; ".join(said)
 
     def scaled(self, factor: int) -> "Latency":
         """Return the same with every latency multiplied."""
         feed = factor * self.medians[2]
         if self.rows is None:
             order, response = factor * self.medians[0], factor * self.medians[1]
-            return Latency(order=order, response=response, feed=feed, sigma=self.sigma)
+            return Latency(order=order, response=response, feed=feed, sigma=self.sigma, feed_sigma=self.feed_sigma)
         import pandas as pd
 
         times, orders, responses = self.rows
         return Latency(
-            feed=feed, record=pd.DataFrame({"ts": times, "order": factor * orders, "response": factor * responses})
+            feed=feed,
+            feed_sigma=self.feed_sigma,
+            record=pd.DataFrame({"ts": times, "order": factor * orders, "response": factor * responses}),
         )
 
 

@@ -1,12 +1,10 @@
 """The market of one instrument where the data are trades or bars: which orders fill, when, and at what price."""
 
-from cpython.ref cimport PyObject
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
 from venues.book cimport Book
-from venues.contract cimport Contract
-from venues.orders cimport Order, OrderStore, Reason
-from venues.records cimport Forced
-from venues.world cimport PriceSource, World
+from venues.orders cimport Order
+from venues.taking cimport Taking
+from venues.world cimport PriceSource
 
 cdef enum FillRule:
     NEXT_TRADE = 0       # market orders at the next trade plus slippage
@@ -19,16 +17,7 @@ cdef struct Move:        # one price on its way from one instant to the next
     int64_t start        # price units
     int64_t end
 
-cdef class Market:
-    cdef World world
-    cdef OrderStore store
-    cdef PyObject **accounts         # borrowed array, by account index
-    cdef const Contract *contract
-    cdef readonly int32_t instrument
-    cdef int32_t head                # working orders, oldest first
-    cdef int32_t tail
-    cdef readonly int32_t active
-    cdef readonly bint closed        # delisted or settled
+cdef class Market(Taking):
     cdef readonly Book book          # None = trades or bars alone
     cdef int64_t settles_from        # ns: the index is averaged from here to the expiry; 0 = no dated contract
     cdef int64_t expiry              # ns
@@ -40,16 +29,22 @@ cdef class Market:
     cdef int64_t run_price           # volume traded in an unbroken run at one price ...
     cdef int64_t run_volume
     cdef double run_average          # ... and its moving average: the estimate of a queue
+    cdef bint has_cap                # own orders take at most a share of each trade
+    cdef bint drops_rest             # what the cap leaves of an order expires
+    cdef double spare                # part of a unit that the cap has left so far
     # bars
     cdef bint has_bar
     cdef int64_t path_time[4]        # open, first extreme, second extreme, close
     cdef int64_t path_price[4]
-    cdef int64_t budget              # quantity units that own orders may still take from this bar
+    cdef int64_t budget              # quantity units that own orders may still take, of this bar or of trades so far
+    cdef int64_t bar_volume          # quantity units of the bar that is not noted yet; < 0 = none
     cdef int64_t override            # price of the path while bars advance together; 0 = none
-    cdef double share                # of a bar's volume that own orders may take
+    cdef double share                # of a bar's volume, with a cap of each trade, that own orders may take
     cdef int64_t segment             # number of the present segment
 
-    cdef inline void note_trade(self, int64_t price, int64_t quantity, int8_t side) noexcept nogil:
+    cdef inline void note_trade(self, int64_t price, int64_t quantity, int8_t side, int64_t time) noexcept nogil:
+        if self.measures:
+            self.note_for_footprint(price, quantity, time)
         if price == self.run_price:
             self.run_volume += quantity
         else:
@@ -64,8 +59,6 @@ cdef class Market:
     cdef bint is_priced(self) noexcept nogil         # whether it can be said what a limit reaches
     cdef int add(self, Order *order, int64_t time) except -1 nogil
     cdef int take_at_once(self, Order *order, int64_t time) except -1 nogil
-    cdef int cancel(self, Order *order, Reason reason, int64_t time) except -1 nogil
-    cdef void unlink(self, Order *order) noexcept nogil
     cdef int on_trade(self, int64_t price, int64_t quantity, int8_t side, int64_t time) except -1 nogil
     cdef int on_book(self, int64_t time) except -1 nogil     # a message of the book has been applied
     cdef int on_price(self, PriceSource source, int64_t price, int64_t time) except -1 nogil   # triggers
@@ -76,16 +69,10 @@ cdef class Market:
     cdef double next_hit(self, const Move *move, double progress, Order **which) noexcept nogil
     cdef int meet(self, Order *order, PriceSource source, int64_t price, int64_t time) except -1 nogil
     cdef int take(self, Order *order, int64_t price, int64_t limit_quantity, int64_t time) except? -1 nogil
-    # Quantity that a taker may still fill, reduce-only orders cut to the position; 0 = it was cancelled
-    cdef int64_t fillable(self, Order *order, int64_t time) except? -1 nogil
-    cdef int give(self, Order *order, int64_t quantity, int64_t time) except -1 nogil
-    cdef int64_t reducible(self, Order *order) noexcept nogil
-    cdef int finish(self, Order *order, int64_t quantity, int64_t price, bint is_maker, int64_t time) except -1 nogil
     cdef int trigger(self, Order *order, int64_t time) except -1 nogil      # a waiting stop or take-profit is met
     cdef int enter(self, Order *order, int64_t time) except -1 nogil        # a triggered limit begins to work
-    cdef int drop_siblings(self, Order *order, int64_t time) except -1 nogil
-    cdef bint is_hit(self, Order *order, PriceSource source, int64_t price) noexcept nogil
+    cdef void note_bar(self, int64_t start, int64_t close, int64_t volume, int64_t begin, int64_t end) noexcept nogil
+    cdef void note_last_bar(self, int64_t time) noexcept nogil
+    cdef bint is_waiting(self) noexcept nogil                # an order that takes has something left
     cdef int64_t ask_estimate(self) noexcept nogil
     cdef int64_t bid_estimate(self) noexcept nogil
-
-cdef int64_t away(int64_t price, double slippage, int8_t side, int64_t tick) noexcept nogil

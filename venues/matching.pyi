@@ -2,16 +2,12 @@
 
 from venues.book import Book
 from venues.orders import OrderStore
+from venues.taking import Taking
 from venues.world import World
 
-class Market:
+class Market(Taking):
     """Orders of all accounts in one instrument."""
     def __init__(self, world: World, store: OrderStore, instrument: int, *, share: float) -> None: ...
     @property
-    def instrument(self) -> int: ...
-    @property
-    def active(self) -> int: ...
-    @property
-    def closed(self) -> bool: ...
-    @property
     def book(self) -> Book | None: ...
+    def cap(self, *, trades: bool, drops_rest: bool) -> None: ...

@@ -6,55 +6,54 @@ size is no limit. A limit order that the touch already reaches when it arrives i
 resting limit order fills at its limit, never better: when a trade goes through it, or when a trade at its price has a
 rest after the queue ahead; the queue is estimated at arrival as the moving average of the volume that trades in an
 unbroken run at one price, and only trades at the price shorten it. All orders share the quantity of a trade, oldest
-first.
+first. With a cap on participation all of them, resting ones too, take at most that share of each trade; orders that
+take then fill in parts, trade by trade, and what is left waits for the next one or expires, as chosen.
 
 Bars. The bar is a path of four points: open, two extremes, close; prices run straight between them. A market order
 fills at the path's price at the time of its arrival (before the open: at the open), moved by the slippage. A limit
 order fills at its limit when the path goes through it by one tick. All own orders together take at most the stated
-share of a bar's volume; what is left over stays for the next bar.
+share of a bar's volume; what is left over stays for the next bar, or expires, as chosen.
+
+With a footprint (`venues.footprint`), on trades and on bars, the price of a taker is moved further by what its size,
+and what own orders before it have taken, move the market; a limit or forced order takes only what lies within its
+price.
 """
 
-from libc.math cimport ceil, floor, rint
+from libc.math cimport floor, rint
 from venues.account cimport Account
+from venues.taking cimport Taking
 from venues.orders cimport (
-    CANCELED, CLOSE_POSITION, EXPIRED, FILLED, FOK, FORCED_ORDER, INSUFFICIENT_BALANCE, IOC, LIMIT, MARKET,
-    NOT_FILLABLE, ON_INDEX, ON_LAST, ON_MARK, POSITION_CLOSED, POST_ONLY, REDUCE_ONLY, REJECTED, SIBLING_MET,
-    STOP_LIMIT, STOP_MARKET, TAKE_LIMIT, TIME_OVER, TRAILING_STOP, WORKING, WOULD_TAKE, Order, OrderStore, Reason,
-    follow, is_stop,
+    EXPIRED, FOK, FORCED_ORDER, INSUFFICIENT_BALANCE, IOC, LIMIT, MARKET, NOT_FILLABLE, ON_INDEX, ON_LAST, ON_MARK,
+    POST_ONLY, REJECTED, STOP_LIMIT, STOP_MARKET, TAKE_LIMIT, TRAILING_STOP, VOLUME_EXHAUSTED, WORKING, WOULD_TAKE,
+    Order, OrderStore, is_stop,
 )
-from venues.records cimport BY_LIQUIDATION, OWN_ORDER
-from venues.state cimport Slot
 from venues.world cimport INDEX_PRICE, LAST_PRICE, MARK_PRICE, PriceSource, World
 
 cdef enum:
     UNLIMITED = -1
 
 
-cdef int64_t away(int64_t price, double slippage, int8_t side, int64_t tick) noexcept nogil:
-    """The price moved against a taker of that side, on the tick away from it."""
-    cdef double moved = <double> price * (1.0 + side * slippage)
-    if tick < 1:
-        tick = 1
-    if slippage == 0.0:
-        return price
-    # A value within 1e-9 of a tick is on it: floats must not cost a tick.
-    if side > 0:
-        return <int64_t> ceil(moved / tick - 1e-9) * tick
-    return max(tick, <int64_t> floor(moved / tick + 1e-9) * tick)
+cdef class Market(Taking):
+    """Orders of all accounts in one instrument.
 
-
-cdef class Market:
-    """Orders of all accounts in one instrument."""
+    Parameters
+    ----------
+    world : World
+    store : OrderStore
+    instrument : int
+    share : float
+        Of a bar's volume that own orders may take.
+    """
 
     def __cinit__(self, World world, OrderStore store, int instrument, *, double share):
-        self.world = world
-        self.store = store
-        self.instrument = instrument
-        self.contract = world.contracts[instrument]
-        self.head = -1
-        self.tail = -1
         self.share = share
         self.segment = 1
+        self.bar_volume = -1
+
+    def cap(self, *, bint trades, bint drops_rest):
+        """Let the share hold for each trade too (`trades`); what it leaves of an order expires (`drops_rest`)."""
+        self.has_cap = trades
+        self.drops_rest = drops_rest
 
     cdef int64_t walk(self, int64_t price, int64_t time) noexcept nogil:
         """The settlement price to expect: what is known of the average, and the present index for what is left of it.
@@ -74,22 +73,6 @@ cdef class Market:
                               / <double> (self.expiry - self.settles_from))
 
     # ------------------------------------------------------------------ the list of working orders
-
-    cdef void unlink(self, Order *order) noexcept nogil:
-        cdef int32_t row = self.head, before = -1
-        while row >= 0 and row != order.row:
-            before = row
-            row = self.store.at(row).next
-        if row < 0:
-            return
-        if before < 0:
-            self.head = order.next
-        else:
-            self.store.at(before).next = order.next
-        if self.tail == order.row:
-            self.tail = before
-        order.next = -1
-        self.active -= 1
 
     cdef int64_t ask_estimate(self) noexcept nogil:
         cdef int64_t last = self.world.prices[self.instrument].last
@@ -136,12 +119,7 @@ cdef class Market:
         order.status = WORKING
         if order.flags & FORCED_ORDER == 0:
             (<Account> self.accounts[order.account]).order_changed(order, time)
-        if self.head < 0:
-            self.head = order.row
-        else:
-            self.store.at(self.tail).next = order.row
-        self.tail = order.row
-        self.active += 1
+        self.link(order)
         if order.type == MARKET or order.triggered:
             return self.take_at_once(order, time)
         if order.type == TRAILING_STOP:
@@ -163,71 +141,29 @@ cdef class Market:
             self.take(order, self.ask_estimate() if order.side > 0 else self.bid_estimate(), UNLIMITED, time)
         return 0
 
-    cdef int cancel(self, Order *order, Reason reason, int64_t time) except -1 nogil:
-        self.unlink(order)
-        (<Account> self.accounts[order.account]).release(order, order.quantity - order.filled)
-        order.status = EXPIRED if reason == NOT_FILLABLE or reason == TIME_OVER else CANCELED
-        order.reason = reason
-        if order.flags & FORCED_ORDER:
-            if reason == NOT_FILLABLE:           # fill or kill: the venue goes on at once
-                (<Account> self.accounts[order.account]).liquidating = True
-                self.world.attention = True
-            return 0
-        return (<Account> self.accounts[order.account]).order_changed(order, time)
-
     # ------------------------------------------------------------------ one order meets a price
-
-    cdef int64_t reducible(self, Order *order) noexcept nogil:
-        """How much of the position a reduce-only order of this side may close, in quantity units."""
-        cdef Slot *slot = (<Account> self.accounts[order.account]).state.find(order.instrument, order.leg)
-        if slot == NULL or slot.position.quantity * order.side >= 0:
-            return 0
-        return -slot.position.quantity * order.side
-
-    cdef int finish(self, Order *order, int64_t quantity, int64_t price, bint is_maker, int64_t time) except -1 nogil:
-        """Book a fill and the state that follows from it."""
-        cdef bint done = order.filled + quantity >= order.quantity
-        if done:
-            order.status = FILLED
-            self.unlink(order)
-        (<Account> self.accounts[order.account]).fill(
-            order, quantity, price, is_maker, time, BY_LIQUIDATION if order.flags & FORCED_ORDER else OWN_ORDER)
-        if done and not order.flags & FORCED_ORDER:
-            (<Account> self.accounts[order.account]).order_changed(order, time)
-        return self.drop_siblings(order, time)
-
-    cdef int64_t fillable(self, Order *order, int64_t time) except? -1 nogil:
-        cdef int64_t quantity, most
-        if order.flags & CLOSE_POSITION:
-            order.quantity = order.filled + self.reducible(order)
-        quantity = order.quantity - order.filled
-        if order.flags & (REDUCE_ONLY | CLOSE_POSITION | FORCED_ORDER):
-            most = self.reducible(order)
-            if most == 0:
-                self.cancel(order, POSITION_CLOSED, time)
-                return 0
-            if quantity > most:
-                (<Account> self.accounts[order.account]).release(order, quantity - most)
-                order.quantity = order.filled + most
-                quantity = most
-        return quantity
 
     cdef int take(self, Order *order, int64_t price, int64_t limit_quantity, int64_t time) except? -1 nogil:
         """A taker fill at a price before slippage, of at most limit_quantity (UNLIMITED = all); 1 when it filled."""
-        cdef int64_t quantity = self.fillable(order, time), most, moved
+        cdef int64_t quantity, whole, most, moved
+        if self.has_footprint:
+            self.note_last_bar(time)
+            if not self.footprint.is_known():
+                return 0
+        whole = self.fillable(order, time)
+        quantity = whole
         if quantity == 0:
             return 0
-        moved = away(price, (<Account> self.accounts[order.account]).slippage, order.side, self.contract.tick)
         if order.price != 0:
-            if order.side * (price - order.price) > 0:
+            quantity = self.within_limit(order, price, quantity, time)
+            if quantity == 0 or (order.tif == FOK and quantity < whole):
                 if order.tif == IOC or order.tif == FOK:
                     self.cancel(order, NOT_FILLABLE, time)
                 else:
                     order.triggered = 0      # the market has left it: it rests, at the head of nobody's queue
                     order.queue = 0
                 return 0
-            if order.side * (moved - order.price) > 0:
-                moved = order.price
+        most = quantity
         if limit_quantity >= 0:
             if order.tif == FOK and quantity > limit_quantity:
                 self.cancel(order, NOT_FILLABLE, time)
@@ -235,51 +171,38 @@ cdef class Market:
             if self.contract.lot > 0:
                 limit_quantity -= limit_quantity % self.contract.lot
             quantity = min(quantity, limit_quantity)
-            self.budget -= quantity
-        most = quantity
+        moved = self.taker_price(order, price, quantity, time)
         if order.price == 0:
             quantity = (<Account> self.accounts[order.account]).affordable(self.contract, order, quantity, moved)
+            if quantity < min(most, limit_quantity if limit_quantity >= 0 else most):
+                most = 0                     # there is no money for the rest
+                moved = self.taker_price(order, price, quantity, time)
+        if limit_quantity >= 0:
+            self.budget -= quantity
         if quantity > 0:
+            if self.has_footprint:
+                self.footprint.leave(order.side, self.world.quantity_value(self.instrument, quantity), time)
+                if self.moves_mark:
+                    self.mark_due = True
+                    self.world.moved_marks = True
+                    self.world.attention = True
             self.finish(order, quantity, moved, False, time)
-        if quantity < most and order.status == WORKING:
+        if order.status != WORKING:
+            return 1
+        if most == 0:
             self.cancel(order, INSUFFICIENT_BALANCE, time)
-        if order.status == WORKING and order.tif == IOC and not order.flags & FORCED_ORDER:
+        elif order.flags & FORCED_ORDER:
+            return 1
+        elif order.tif == IOC:
             self.cancel(order, NOT_FILLABLE, time)
+        elif quantity < most and self.drops_rest:
+            self.cancel(order, VOLUME_EXHAUSTED, time)
+        elif order.price != 0 and quantity == most:
+            order.triggered = 0              # the rest is beyond its limit
+            order.queue = 0
         return 1
 
-    cdef int give(self, Order *order, int64_t quantity, int64_t time) except -1 nogil:
-        """A maker fill at the limit."""
-        cdef int64_t most, rest = order.quantity - order.filled
-        if order.flags & REDUCE_ONLY:
-            most = self.reducible(order)
-            if most == 0:
-                return self.cancel(order, POSITION_CLOSED, time)
-            if rest > most:
-                (<Account> self.accounts[order.account]).release(order, rest - most)
-                order.quantity = order.filled + most
-                rest = most
-        if self.contract.lot > 0:
-            quantity -= quantity % self.contract.lot
-        quantity = min(quantity, rest)
-        if quantity > 0:
-            self.finish(order, quantity, order.price, True, time)
-        return 0
-
     # ------------------------------------------------------------------ triggers
-
-    cdef int drop_siblings(self, Order *order, int64_t time) except -1 nogil:
-        """One cancels the other: what belongs to the group of an order that was met goes."""
-        cdef int32_t row = self.head, following
-        cdef int64_t group = order.group
-        if group == 0:
-            return 0
-        order.group = 0
-        while row >= 0:
-            following = self.store.at(row).next
-            if self.store.at(row).group == group:
-                self.cancel(self.store.at(row), SIBLING_MET, time)
-            row = following
-        return 0
 
     cdef int trigger(self, Order *order, int64_t time) except -1 nogil:
         self.drop_siblings(order, time)
@@ -299,25 +222,6 @@ cdef class Market:
         order.queue = <int64_t> self.run_average
         return self.take_at_once(order, time) if reaches else 0
 
-    cdef bint is_hit(self, Order *order, PriceSource source, int64_t price) noexcept nogil:
-        """Whether a waiting stop, take-profit or trailing stop is triggered by a price of that source."""
-        if order.triggered or order.type < STOP_MARKET:
-            return False
-        if order.trigger_source == ON_LAST:
-            if source != LAST_PRICE:
-                return False
-        elif order.trigger_source == ON_MARK:
-            if source != MARK_PRICE:
-                return False
-        elif source != INDEX_PRICE:
-            return False
-        if order.type == TRAILING_STOP:
-            follow(order, price)
-            return order.extreme != 0 and order.side * (price - order.trigger) >= 0
-        if is_stop(order.type):
-            return order.side * (price - order.trigger) >= 0
-        return order.side * (order.trigger - price) >= 0
-
     cdef int on_price(self, PriceSource source, int64_t price, int64_t time) except -1 nogil:
         cdef int32_t row = self.head, following
         cdef Order *order
@@ -331,17 +235,31 @@ cdef class Market:
 
     # ------------------------------------------------------------------ trades
 
+    cdef bint is_waiting(self) noexcept nogil:
+        cdef int32_t row = self.head
+        while row >= 0:
+            if self.store.at(row).type == MARKET or self.store.at(row).triggered:
+                return True
+            row = self.store.at(row).next
+        return False
+
     cdef int on_trade(self, int64_t price, int64_t quantity, int8_t side, int64_t time) except -1 nogil:
         cdef int32_t row, following
         cdef Order *order
         cdef int64_t left = quantity, before, ahead
-        self.note_trade(price, quantity, side)
+        self.note_trade(price, quantity, side, time)
+        if self.has_cap and self.head >= 0:
+            self.spare += self.share * <double> quantity
+            if not self.is_waiting():
+                self.budget = 0
+            self.budget += <int64_t> self.spare
+            self.spare -= floor(self.spare)
         row = self.head
         while row >= 0:
             order = self.store.at(row)
             following = order.next
             if order.type == MARKET or order.triggered:
-                self.take(order, price, UNLIMITED, time)
+                self.take(order, price, self.budget if self.has_cap else UNLIMITED, time)
             elif order.type == LIMIT:
                 if order.side * (order.price - price) > 0:
                     ahead = 0
@@ -356,8 +274,9 @@ cdef class Market:
                     continue
                 if left - ahead > 0:
                     before = order.filled
-                    self.give(order, left - ahead, time)
+                    self.give(order, min(left - ahead, self.budget) if self.has_cap else left - ahead, time)
                     left -= order.filled - before
+                    self.budget -= order.filled - before
             elif self.is_hit(order, LAST_PRICE, price):
                 self.trigger(order, time)    # what it becomes is filled by the next trade, not by this one
             row = following
@@ -367,12 +286,29 @@ cdef class Market:
 
     cdef void begin_bar(self, const int64_t *times, const int64_t *prices, int64_t volume) noexcept nogil:
         cdef int i
+        if self.measures:
+            self.note_last_bar(times[0])
+            self.bar_volume = volume
         for i in range(4):
             self.path_time[i] = times[i]
             self.path_price[i] = prices[i]
         self.has_bar = True
         self.budget = <int64_t> floor(self.share * <double> volume)
         self.segment += 1
+
+    cdef void note_bar(self, int64_t start, int64_t close, int64_t volume, int64_t begin, int64_t end) noexcept nogil:
+        if self.measures:
+            self.note_last_bar(begin + 1)
+            self.footprint.note_bar(
+                self.world.price_value(self.instrument, start), self.world.price_value(self.instrument, close),
+                self.world.quantity_value(self.instrument, volume), begin, end)
+
+    cdef void note_last_bar(self, int64_t time) noexcept nogil:
+        """Take the bar before into what is measured, once it is over."""
+        cdef int64_t volume = self.bar_volume
+        if volume >= 0 and time > self.path_time[3]:
+            self.bar_volume = -1
+            self.note_bar(self.path_price[0], self.path_price[3], volume, self.path_time[0] - 1, self.path_time[3] + 1)
 
     cdef int64_t price_at(self, int64_t time) noexcept nogil:
         cdef int i

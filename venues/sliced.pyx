@@ -13,7 +13,7 @@ from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free
 
 from venues.account cimport Account
-from venues.draws cimport SLICE_START, uniform
+from feeds.draws cimport SLICE_START, uniform
 from venues.ledger cimport PostingContext
 from venues.down_tiers cimport TierLiquidator
 from venues.margin cimport Leg, leg_notional

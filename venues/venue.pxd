@@ -16,6 +16,7 @@ cdef class Exchange(Admission):
                      int64_t time) except -1 nogil
     # The mark of a dated contract in the window before its expiry, from the index so far and now.
     cdef int64_t walked(self, int32_t instrument, int64_t price, int64_t time) noexcept nogil
+    cdef int move_marks(self, int64_t time) except -1 nogil
     cdef int attend(self, int64_t time) except -1 nogil      # margin checks, liquidations, orphaned reduce-only orders
     cdef int deadlines(self, int64_t time) except -1 nogil
     cdef int arrive(self, Order *order, int64_t time) except -1 nogil

@@ -124,6 +124,9 @@ cdef class Exchange(Admission):
 
     cdef int mark(self, int32_t instrument, int64_t price, int64_t time) except -1 nogil:
         cdef int32_t i
+        if (<Market> self.markets[instrument]).moves_mark:
+            (<Market> self.markets[instrument]).feed_mark = price
+            price = (<Market> self.markets[instrument]).displaced(price, time)
         self.world.set_price(instrument, MARK_PRICE, price, time)
         for i in range(self.n_accounts):
             (<Account> self.accounts[i]).mark_moved(instrument)
@@ -169,12 +172,25 @@ cdef class Exchange(Admission):
 
     # ------------------------------------------------------------------ looking after accounts
 
+    cdef int move_marks(self, int64_t time) except -1 nogil:
+        """Own orders have moved markets: marks that follow them move at once."""
+        cdef int32_t i
+        self.world.moved_marks = False
+        for i in range(self.n_markets):
+            if (<Market> self.markets[i]).mark_due:
+                (<Market> self.markets[i]).mark_due = False
+                if (<Market> self.markets[i]).feed_mark != 0:
+                    self.mark(i, (<Market> self.markets[i]).feed_mark, time)
+        return 0
+
     cdef int attend(self, int64_t time) except -1 nogil:
         cdef int32_t i, j, closed, row, following, guard = 0
         cdef Order *order
         while self.world.attention and guard < 10000:
             guard += 1
             self.world.attention = False
+            if self.world.moved_marks:
+                self.move_marks(time)
             for i in range(self.n_accounts):
                 if (<Account> self.accounts[i]).state.multi_assets:
                     self.auto_exchange.cover_all(i, time, False)

@@ -1,0 +1,29 @@
+"""The working orders of one instrument: their list, what ends them, what they may still fill, what triggers them."""
+
+from cpython.ref cimport PyObject
+from libc.stdint cimport int32_t, int64_t
+from venues.contract cimport Contract
+from venues.orders cimport Order, OrderStore, Reason
+from venues.world cimport PriceSource, World
+
+cdef class OrderList:
+    cdef World world
+    cdef OrderStore store
+    cdef PyObject **accounts         # borrowed array, by account index
+    cdef const Contract *contract
+    cdef readonly int32_t instrument
+    cdef int32_t head                # working orders, oldest first
+    cdef int32_t tail
+    cdef readonly int32_t active
+    cdef readonly bint closed        # delisted or settled
+
+    cdef void link(self, Order *order) noexcept nogil
+    cdef void unlink(self, Order *order) noexcept nogil
+    cdef int cancel(self, Order *order, Reason reason, int64_t time) except -1 nogil
+    cdef int64_t reducible(self, Order *order) noexcept nogil
+    cdef int finish(self, Order *order, int64_t quantity, int64_t price, bint is_maker, int64_t time) except -1 nogil
+    # Quantity that a taker may still fill, reduce-only orders cut to the position; 0 = it was cancelled
+    cdef int64_t fillable(self, Order *order, int64_t time) except? -1 nogil
+    cdef int give(self, Order *order, int64_t quantity, int64_t time) except -1 nogil
+    cdef int drop_siblings(self, Order *order, int64_t time) except -1 nogil
+    cdef bint is_hit(self, Order *order, PriceSource source, int64_t price) noexcept nogil
