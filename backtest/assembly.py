@@ -131,6 +131,7 @@ class Assembly(VenueFigures):
             order_limits=[self._order_limits(name) for name in self.venue_names],
             order_rates=[self._order_rates(name) for name in self.venue_names],
             keeps_place=[self._amend_keeps_place(name) for name in self.venue_names],
+            icebergs=[self._icebergs(name) for name in self.venue_names],
         )
         self.failures = VenueFailures(self.exchange)
         for index, mark in self.marks.items():
@@ -235,6 +236,7 @@ class Assembly(VenueFigures):
         model, power = venue.queue_model
         account.meet_books(NAMES[model], power, self.book_slippage(venue))
         account.takes_no_loan = not venue.auto_borrow
+        account.meet_own_orders(self._self_trade(venue))
         self.rules_of_orders(account, venue, self.first)
         if venue.forced_close == "mark_slippage":
             account.close_at_mark()

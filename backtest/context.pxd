@@ -86,6 +86,8 @@ cdef class Context:
     cdef Order *send(self, int32_t strategy, int32_t account, int32_t instrument, int side, int64_t quantity, int type,
                      int64_t price, int64_t trigger, int64_t trail, int flags, int tif, int leg, int32_t tag,
                      double requested) except NULL nogil
+    # An exit of a bracket, which travels with its entry and waits at the venue
+    cdef Order *attach(self, Order *entry, int type, int64_t price, int64_t trigger, int source) except NULL nogil
     cdef int send_cancel(self, Order *order) except -1 nogil
     cdef int add_verb(self, int32_t account, tuple verb) except -1
     cdef int apply(self, const Message *message) except -1 nogil    # a message arrives

@@ -6,7 +6,7 @@ from libc.stdlib cimport calloc, free, realloc
 from backtest.agenda cimport CANCEL_ARRIVES, ORDER_ARRIVES, TIMER, VERB_ARRIVES
 from venues.book cimport Book
 from venues.delay cimport Delay
-from venues.orders cimport Order
+from venues.orders cimport GTC, REDUCE_ONLY, Order
 from venues.outbox cimport TRANSFERRED, Message
 from venues.records cimport TransferRow
 from venues.state cimport PoolState, Slot
@@ -218,6 +218,29 @@ cdef class Context:
         order.submitted = self.now
         order.decision_price = self.decision_price(instrument)
         self.venue_agenda.push((<Delay> self.delay_rows[account]).arrival(self.now), ORDER_ARRIVES, order.row)
+        return order
+
+    cdef Order *attach(self, Order *entry, int type, int64_t price, int64_t trigger, int source) except NULL nogil:
+        cdef Order *order = self.store.new()
+        order.account = entry.account
+        order.instrument = entry.instrument
+        order.strategy = entry.strategy
+        order.side = -entry.side
+        order.leg = entry.leg
+        order.quantity = entry.quantity
+        order.type = <uint8_t> type
+        order.sent_type = order.type
+        order.price = price
+        order.trigger = trigger
+        order.trigger_source = <uint8_t> source
+        order.flags = REDUCE_ONLY
+        order.tif = GTC
+        order.tag = entry.tag
+        order.requested_quantity = entry.requested_quantity
+        order.submitted = self.now
+        order.decision_price = price if price != 0 else trigger
+        order.parent = entry.id
+        entry.children += 1
         return order
 
     cdef int send_cancel(self, Order *order) except -1 nogil:

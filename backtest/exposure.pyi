@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from backtest.trading import Trading
+from backtest.brackets import Brackets
 from backtest.views import OrderView
 
 TRIGGERS: dict[str, Any]
 TIFS: dict[str, Any]
 
-class Exposure(Trading):
+class Exposure(Brackets):
     """The verbs that compare what is wanted with what is held, and send the difference."""
     def target(
         self,

@@ -3,7 +3,7 @@
 from functools import partial
 
 from backtest.sizing cimport BY_LEVERAGE, Size, chosen, effective_units, resolve_size, to_units
-from backtest.trading cimport Trading
+from backtest.brackets cimport Brackets
 from backtest.views cimport OrderView
 from libc.stdint cimport int32_t, int64_t
 from venues.contract cimport Contract, quote_notional
@@ -17,7 +17,7 @@ from backtest.errors import OrderError
 from backtest.trading import TIFS, TRIGGERS
 
 
-cdef class Exposure(Trading):
+cdef class Exposure(Brackets):
     """The verbs that compare what is wanted with what is held, and send the difference."""
 
     def target(self, symbol, *, quantity=None, value=None, notional=None, delta=None, leverage=None, limit=None,
@@ -80,7 +80,7 @@ cdef class Exposure(Trading):
         for view in self._orders.values():
             if (view.order.instrument == instrument and view.order.account == account and not view.order.canceling
                     and view.order.status <= WORKING and not view.order.flags & (CLOSE_POSITION | PROTECTIVE)
-                    and view.order.type <= LIMIT):
+                    and view.order.type <= LIMIT and view.order.parent == 0):
                 sum += view.order.side * (view.order.quantity - view.order.filled)
         return sum
 
@@ -299,7 +299,7 @@ cdef class Exposure(Trading):
         cdef OrderView view, standing = None
         for view in list(self._orders.values()):
             if (view.order.instrument != instrument or view.order.account != account or view.order.leg != leg
-                    or view.order.type != kind or not view.order.flags & PROTECTIVE
+                    or view.order.type != kind or view.order.parent != 0 or not view.order.flags & PROTECTIVE
                     or view.order.canceling or not view.is_open):
                 continue
             if view.order.side == side and view.order.trail_rate == rate and price == (

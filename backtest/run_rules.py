@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from backtest.errors import ConfigError
 from backtest.run_decisions import Decisions
 from backtest.run_instruments import RunInstrument
+from venues.config import SELF_TRADES, Venue
 
 if TYPE_CHECKING:
     from venues.facts import Dated, InterestCaps
@@ -57,6 +58,17 @@ class VenueFigures(Decisions):
         return bool(book.facts.amend_keeps_place) and bool(
             book.need(book.facts.amend_keeps_place, self.settings.start, "amending of orders")
         )
+
+    def _self_trade(self, venue: Venue) -> int:
+        """Return what happens when an order of an account would meet another of it, as `SelfTrade` numbers it."""
+        facts = venue.book.facts.self_trade
+        default = venue.book.need(facts, self.settings.start, "self-trade rule") if facts else "allow"
+        return SELF_TRADES.index(default if venue.self_trade == "default" else venue.self_trade)
+
+    def _icebergs(self, name: str) -> bool:
+        """Return whether a venue has iceberg orders."""
+        book = self._book(name)
+        return bool(book.facts.icebergs) and bool(book.need(book.facts.icebergs, self.settings.start, "icebergs"))
 
     def value_limits(self, run: RunInstrument, at: int, max_leverage: float) -> tuple[float, float]:
         """Return the largest value of a market and of a limit order, quote currency; 0 = none."""

@@ -26,6 +26,7 @@ class Trading(EarlyOrders):
         until: Any = None,
         tag: Any = None,
         position: Any = None,
+        show: Any = None,
     ) -> OrderView: ...
     def sell(
         self,
@@ -43,6 +44,7 @@ class Trading(EarlyOrders):
         until: Any = None,
         tag: Any = None,
         position: Any = None,
+        show: Any = None,
     ) -> OrderView: ...
     def _trade(
         self,
@@ -81,23 +83,6 @@ class Trading(EarlyOrders):
     ) -> OrderView: ...
     def _time_in_force(self, tif: Any, until: Any) -> Any: ...
     def _trail(self, instrument: int, trailing: Any) -> Any: ...
-    def oco(
-        self,
-        symbol: Any,
-        *,
-        side: Any,
-        quantity: Any,
-        limit: Any,
-        stop: Any,
-        stop_limit: Any = None,
-        post_only: Any = False,
-        reduce_only: Any = False,
-        tif: Any = "GTC",
-        until: Any = None,
-        tag: Any = None,
-        position: Any = None,
-        trigger: Any = "last",
-    ) -> tuple[OrderView, OrderView]: ...
     def cancel(self, order: Any) -> Any: ...
     def cancel_all(self, symbol: Any = None) -> Any: ...
     def amend(self, order: Any, *, limit: Any = None, quantity: Any = None) -> Any: ...

@@ -24,7 +24,7 @@ cdef class Trading(EarlyOrders):
     """The verbs that send, change and cancel single orders."""
 
     def buy(self, symbol, *, quantity=None, value=None, notional=None, delta=None, leverage=None, limit=None,
-            post_only=False, reduce_only=False, tif="GTC", until=None, tag=None, position=None):
+            post_only=False, reduce_only=False, tif="GTC", until=None, tag=None, position=None, show=None):
         """Send a buy order and return it; one whose size rounds to nothing is refused by the venue (BELOW_MINIMUM).
 
         A market order whose size needs a price that nobody has told yet (in `on_start`, say) is sent with the first
@@ -48,20 +48,23 @@ cdef class Trading(EarlyOrders):
             Goes into fills, ledger and attribution.
         position : str, optional
             ``long | short``, required in hedge mode.
+        show : number, optional
+            Of an iceberg: the quantity that a resting limit order shows. When that is filled the next part is shown,
+            behind everything in the queue of its price.
         """
         return self._trade(1, symbol, (quantity, value, notional, delta, leverage), limit, post_only, reduce_only,
-                           tif, until, tag, position)
+                           tif, until, tag, position, show)
 
     def sell(self, symbol, *, quantity=None, value=None, notional=None, delta=None, leverage=None, limit=None,
-             post_only=False, reduce_only=False, tif="GTC", until=None, tag=None, position=None):
+             post_only=False, reduce_only=False, tif="GTC", until=None, tag=None, position=None, show=None):
         """Send a sell order and return it; see `buy`."""
         return self._trade(-1, symbol, (quantity, value, notional, delta, leverage), limit, post_only, reduce_only,
-                           tif, until, tag, position)
+                           tif, until, tag, position, show)
 
     def _trade(self, int side, symbol, tuple sizes, limit, bint post_only, bint reduce_only, tif, until, tag,
-               position, OrderView early=None):
+               position, show=None, OrderView early=None):
         cdef int32_t instrument, account
-        cdef int64_t units, price = 0
+        cdef int64_t units, price = 0, shown = 0
         cdef int leg = 0
         cdef Size size
         instrument, account = self.find(symbol)
@@ -73,12 +76,16 @@ cdef class Trading(EarlyOrders):
             price = self.context.price_units(instrument, float(limit), side)
             if price <= 0:
                 raise OrderError(f"limit must be a positive price, got {limit!r} for {symbol}")
-        elif post_only:
-            raise OrderError(f"post_only needs a limit price ({symbol})")
+        elif post_only or show is not None:
+            raise OrderError(f"{'post_only' if post_only else 'show='} needs a limit price ({symbol})")
+        if show is not None:
+            shown = self.context.units_down(instrument, float(show))
+            if shown <= 0:
+                raise OrderError(f"show must be at least one lot, got {show!r} ({symbol})")
         if early is None and price == 0 and self._lacks_price(instrument, size):
             early = self._early(account, instrument, side, tag, size.value)
             self._wait(instrument, early, partial(self._trade, side, symbol, sizes, None, post_only, reduce_only, tif,
-                                                  until, tag, position, early))
+                                                  until, tag, position, None, early))
             return early
         units = to_units(self.context, account, instrument, size, side, price)
         if early is not None:
@@ -88,6 +95,9 @@ cdef class Trading(EarlyOrders):
             (POST_ONLY if post_only else 0) | (REDUCE_ONLY if reduce_only else 0), chosen("tif", tif, TIFS), leg,
             self.context.tag(tag), size.value)
         self._end_at(order, expires)
+        if shown < order.quantity:           # else all of it is shown
+            order.shown = shown
+            order.visible = shown
         if limit is not None:
             order.requested_price = float(limit)
         if early is not None:
@@ -234,27 +244,6 @@ cdef class Trading(EarlyOrders):
         if distance <= 0:
             raise OrderError(f"trailing: a price or distance must be at least one tick, got {trailing!r}")
         return distance, 0.0
-
-    def oco(self, symbol, *, side, quantity, limit, stop, stop_limit=None, post_only=False, reduce_only=False,
-            tif="GTC", until=None, tag=None, position=None, trigger="last"):
-        """Send a limit order and a stop of which one cancels the other, and return both.
-
-        Whatever fills a part of one, triggers the stop, refuses or cancels one of them, cancels the other. Arguments
-        are those of `submit`; `stop_limit` is the limit of the stop, a market order without it.
-        """
-        cdef OrderView first, second
-        cdef bint above = float(limit) > float(stop), sells = side == "sell"
-        if above != sells:
-            raise OrderError(
-                f"oco: a sell has its limit above its stop, a buy below; got {side} limit={limit!r}, stop={stop!r}")
-        shared = {"side": side, "quantity": quantity, "reduce_only": reduce_only, "until": until, "tag": tag,
-                  "position": position}
-        first = self.submit(symbol, limit=limit, post_only=post_only, tif=tif, **shared)
-        second = self.submit(symbol, limit=stop_limit, stop=stop, trigger=trigger,
-                             tif="GTC" if tif != "GTD" else tif, **shared)
-        self.context.store.by_id(first.order.id).group = first.order.id
-        self.context.store.by_id(second.order.id).group = first.order.id
-        return first, second
 
     def cancel(self, order):
         """Ask the venue to cancel an own order; its answer comes to `on_order`."""

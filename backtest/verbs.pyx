@@ -160,6 +160,10 @@ cdef class Verbs:
             return NO_REASON             # over before this arrived: its own message says so
         account = self.exchange.account_list[order.account]
         market = self.exchange.market_list[order.instrument]
+        if order.held:                   # an exit that waits for its entry, whose size it follows
+            order.price = price
+            account.order_changed(order, time)
+            return NO_REASON
         if (price == order.price and order.filled < quantity <= order.quantity
                 and self.exchange.keeps_place[self.exchange.venue_of[order.instrument]]):
             account.release(order, order.quantity - quantity)

@@ -140,7 +140,7 @@ def test_kernels_are_linear_at_infinite_memory_and_nothing_at_none(memory):
 
 
 def test_obizhaeva_and_wangs_schedule_costs_what_they_say_and_no_other_less():
-    """Section 5 of their paper: with kappa = 1/q - lambda, X [ lambda X / 2 + kappa X / (rho T + 2) ]; LL-42's blocks."""
+    """Section 5 of their paper: X^2 (lambda / 2 + kappa / (rho T + 2)) with kappa = 1/q - lambda; LL-42's blocks."""
     total, rho, horizon, q = 100_000.0, 2.231, 1.0, 1e8
     block, rate = obizhaeva_wang(total, recovery=rho, time=horizon)
     share = 0.25  # lambda q

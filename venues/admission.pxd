@@ -44,6 +44,7 @@ cdef class Admission:
     cdef OrderRate *rates            # [venue * 2 + window]
     cdef int64_t *sent               # by account, the same: orders in the present window
     cdef int64_t *window             # number of that window
+    cdef uint8_t *icebergs           # by venue: orders may show a part of their quantity
     cdef uint8_t *keeps_place        # by venue: lowering a quantity keeps the place in the queue
     cdef int64_t seed
     cdef bint limits

@@ -29,6 +29,7 @@ class Admission:
         seed: int,
         order_limits: list[Any],
         order_rates: list[Any],
+        icebergs: list[bool],
         keeps_place: list[Any],
     ) -> None: ...
     def outage(self, venue: int, until: int) -> Any: ...

@@ -11,9 +11,9 @@ from venues.liquidation cimport Liquidator
 from venues.matching cimport Market
 from venues.orders cimport (
     ABOVE_MAXIMUM, BELOW_MINIMUM, CLOSE_POSITION, DELISTED, IN_LIQUIDATION, LIMIT, NOTHING_TO_REDUCE, NOT_ALONE,
-    NO_REASON, OFF_LOT, OFF_TICK, OUTSIDE_BAND, REDUCE_ONLY, SIDE_NOT_ALLOWED, STOP_MARKET, TOO_MANY_ORDERS,
-    TOO_MANY_REQUESTS, TRAILING_STOP, VENUE_OVERLOADED, VENUE_UNAVAILABLE, WOULD_TRIGGER, Order, OrderStore, has_limit,
-    is_stop,
+    NOT_OFFERED, NO_REASON, OFF_LOT, OFF_TICK, OUTSIDE_BAND, REDUCE_ONLY, SIDE_NOT_ALLOWED, STOP_MARKET,
+    TOO_MANY_ORDERS, TOO_MANY_REQUESTS, TRAILING_STOP, VENUE_OVERLOADED, VENUE_UNAVAILABLE, WOULD_TRIGGER, has_limit,
+    is_stop, Order, OrderStore,
 )
 from venues.outbox cimport Outbox
 from venues.records cimport Journal
@@ -48,11 +48,14 @@ cdef class Admission:
         For each venue, at most two: orders that an account may send in a window of so many ns.
     keeps_place : list of bool
         For each venue: an order whose quantity is lowered keeps its place in the queue.
+    icebergs : list of bool
+        For each venue: orders may show a part of their quantity.
     """
 
     def __cinit__(self, *, World world, Ledger ledger, Journal journal, Outbox outbox, OrderStore store, list accounts,
                   list markets, list venue_of, Liquidator liquidator, AutoExchange auto_exchange, bint limits,
-                  int64_t seed, list order_limits, list order_rates, list keeps_place):
+                  int64_t seed, list order_limits, list order_rates, list keeps_place,
+                  list icebergs):
         cdef int32_t i
         cdef Market market
         self.world = world
@@ -82,15 +85,17 @@ cdef class Admission:
         self.sent = <int64_t *> calloc(WINDOWS * self.n_accounts + 1, sizeof(int64_t))
         self.window = <int64_t *> calloc(WINDOWS * self.n_accounts + 1, sizeof(int64_t))
         self.keeps_place = <uint8_t *> calloc(ledger.n_venues + 1, sizeof(uint8_t))
+        self.icebergs = <uint8_t *> calloc(ledger.n_venues + 1, sizeof(uint8_t))
         if (self.rates == NULL or self.sent == NULL or self.window == NULL or self.keeps_place == NULL
-                or self.accounts == NULL or self.markets == NULL or self.venue_of == NULL or self.mark_from_last == NULL
-                or self.mark_from_index == NULL or self.outage_until == NULL or self.cancel_only_until == NULL
-                or self.overload_until == NULL or self.overload_share == NULL or self.most_orders == NULL
-                or self.most_conditional == NULL):
+                or self.icebergs == NULL or self.accounts == NULL or self.markets == NULL or self.venue_of == NULL
+                or self.mark_from_last == NULL or self.mark_from_index == NULL or self.outage_until == NULL
+                or self.cancel_only_until == NULL or self.overload_until == NULL or self.overload_share == NULL
+                or self.most_orders == NULL or self.most_conditional == NULL):
             raise MemoryError("exchange: no memory")
         for i in range(ledger.n_venues):
             self.most_orders[i], self.most_conditional[i] = order_limits[i]
             self.keeps_place[i] = keeps_place[i]
+            self.icebergs[i] = icebergs[i]
             for j, (most, span) in enumerate(order_rates[i]):
                 self.rates[WINDOWS * i + <int> j].most = most
                 self.rates[WINDOWS * i + <int> j].span = span
@@ -129,6 +134,7 @@ cdef class Admission:
         free(self.sent)
         free(self.window)
         free(self.keeps_place)
+        free(self.icebergs)
 
     def outage(self, int venue, int64_t until):
         """Answer orders and cancels of a venue with VENUE_UNAVAILABLE until a time, or an earlier one's later end."""
@@ -154,6 +160,8 @@ cdef class Admission:
             return VENUE_UNAVAILABLE
         if self.limits and self.is_too_fast(order, time):
             return TOO_MANY_REQUESTS
+        if order.shown > 0 and not self.icebergs[venue]:
+            return NOT_OFFERED
         if (self.overload_until[venue] > time
                 and uniform(self.seed, OVERLOAD_REFUSAL, venue, order.id) < self.overload_share[venue]):
             return VENUE_OVERLOADED
@@ -183,7 +191,7 @@ cdef class Admission:
             if self.too_many(order):
                 return TOO_MANY_ORDERS
             lot = c.market_lot if not has_limit(order.type) and c.market_lot > 0 else c.lot
-            if lot > 0 and order.quantity % lot != 0:
+            if lot > 0 and (order.quantity % lot != 0 or order.shown % lot != 0):
                 return OFF_LOT
             if c.tick > 0 and (order.price % c.tick != 0 or (order.type != LIMIT and order.trigger % c.tick != 0)):
                 return OFF_TICK

@@ -12,6 +12,7 @@ cdef class BookMarket(Market):
 
     cdef int execute(self, Order *order, int64_t time) except -1 nogil
     cdef bint has_all(self, const Order *order, int64_t quantity) noexcept nogil
+    cdef Order *next_own(self, const Order *order, int64_t level) noexcept nogil
     cdef int rest(self, Order *order, int64_t time) except -1 nogil
     cdef void join(self, Order *order) noexcept nogil
     cdef void follow_level(self, Order *order) noexcept nogil

@@ -29,8 +29,8 @@ from venues.book cimport Book
 from venues.ladder cimport NO_KEY
 from venues.matching cimport Market
 from venues.orders cimport (
-    FOK, FORCED_ORDER, INSUFFICIENT_BALANCE, IOC, LIMIT, MARKET, NOT_FILLABLE, POST_ONLY, WORKING, WOULD_TAKE,
-    Order,
+    ALLOW_SELF_TRADE, FOK, FORCED_ORDER, INSUFFICIENT_BALANCE, IOC, LIMIT, MARKET, NOT_FILLABLE, POST_ONLY, WORKING,
+    WOULD_TAKE, Order,
 )
 from venues.queue cimport RISK_AVERSE, QueueModel, ahead_after
 from venues.taking cimport away
@@ -66,6 +66,9 @@ cdef class BookMarket(Market):
                 order.triggered = 1      # it takes what it reaches when the book is known again
         return 0
 
+    cdef void requeue(self, Order *order) noexcept nogil:
+        self.join(order)
+
     cdef int enter(self, Order *order, int64_t time) except -1 nogil:
         if not self.book.is_usable():
             order.triggered = 1
@@ -97,6 +100,8 @@ cdef class BookMarket(Market):
     cdef int execute(self, Order *order, int64_t time) except -1 nogil:
         """Walk the book with what the order may still take."""
         cdef int64_t quantity, part, most, key, price, lot = max(<int64_t> 1, self.contract.lot)
+        cdef int64_t level
+        cdef Order *own
         cdef double slippage = (<Account> self.accounts[order.account]).book_slippage
         if not self.book.is_usable():
             return 0
@@ -113,12 +118,15 @@ cdef class BookMarket(Market):
             return self.cancel(order, NOT_FILLABLE, time)
         key = self.book.first(-order.side)
         while quantity > 0 and key != NO_KEY:
-            price = self.book.price_of(-order.side, key)
-            if order.price != 0 and order.side * (price - order.price) > 0:
+            level = self.book.price_of(-order.side, key)
+            if order.price != 0 and order.side * (level - order.price) > 0:
                 break
             part = min(quantity, self.book.available(-order.side, key))
+            own = self.next_own(order, level)
+            if own != NULL:              # what stands ahead of it at this level comes first
+                part = min(part, <int64_t> min(own.ahead, <double> part)) if own.price == level else 0
             part -= part % lot if part < quantity else 0
-            price = away(price, slippage, order.side, self.contract.tick)
+            price = away(level, slippage, order.side, self.contract.tick)
             if order.price != 0 and order.side * (price - order.price) > 0:
                 price = order.price
             most = part
@@ -126,14 +134,27 @@ cdef class BookMarket(Market):
                 part = (<Account> self.accounts[order.account]).affordable(self.contract, order, part, price)
             if part > 0:
                 self.book.eat(-order.side, key, part)
+                if own != NULL:
+                    own.ahead -= <double> part
                 self.finish(order, part, price, False, time)
                 quantity -= part
             if order.status != WORKING:
                 return 0
             if part < most:
                 return self.cancel(order, INSUFFICIENT_BALANCE, time)
+            if own != NULL and quantity > 0:
+                if self.stops_at_own(order, level, time):
+                    return 0
+                continue                 # the own order is gone; the rest of the level is behind it
             key = self.book.following(-order.side, key)
         return self.rest(order, time)
+
+    cdef Order *next_own(self, const Order *order, int64_t level) noexcept nogil:
+        """The resting order of its own account that a taker comes to at a level, where that must not be; else NULL."""
+        if (self.active < 2 or order.flags & FORCED_ORDER
+                or (<Account> self.accounts[order.account]).self_trade == ALLOW_SELF_TRADE):
+            return NULL
+        return self.own_against(order, level)
 
     cdef int rest(self, Order *order, int64_t time) except -1 nogil:
         """What becomes of an order when the book has no more for it."""

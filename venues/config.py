@@ -15,6 +15,7 @@ Delays = int | str | tuple[int | str, int | str, int | str] | Latency
 
 FILLS: Final = ("auto", "next_trade", "same_trade", "touch", "book", "bar")
 PLAIN_QUEUES: Final = ("risk_averse", "log", "log_total")
+SELF_TRADES: Final = ("allow", "cancel_taker", "cancel_maker", "cancel_both")  # as SelfTrade numbers them
 POWER_QUEUES: Final = ("power", "power_total", "front_power")
 
 
@@ -53,6 +54,9 @@ class Venue:
     queue : str
         With a book, how the queue ahead of a resting order shrinks when its level gets smaller without a trade:
         "risk_averse", "log", "log_total", "power:3", "power_total:3", "front_power:3" (`venues.queue`).
+    self_trade : {"default", "allow", "cancel_taker", "cancel_maker", "cancel_both"}
+        What happens when an order that takes would meet a resting one of this account: that one or this one is
+        cancelled (`SELF_TRADE`), both are, or it trades past it. "default" is the venue's rule.
     slippage : "default" or float
         Basis points, half-spread included; with a book on top of its levels, where the default is none.
     impact : Impact, optional
@@ -101,6 +105,7 @@ class Venue:
     latency: Delays | None = None
     fills: str = "auto"
     queue: str = "risk_averse"
+    self_trade: str = "default"
     slippage: str | float = "default"
     impact: Impact | None = None
     participation: Number | None = None
@@ -128,6 +133,7 @@ class Venue:
         choice(self.collateral, f"{where}: collateral", ("single", "multi"))
         choice(self.fills, f"{where}: fills", FILLS)
         _set(self, "queue_model", queue_model(self.queue, f"{where}: queue"))
+        choice(self.self_trade, f"{where}: self_trade", ("default", *SELF_TRADES))
         choice(self.adl, f"{where}: adl", ("off", "recorded", "population"))
         if self.adl == "population":
             raise VenueError(

@@ -13,7 +13,7 @@ LATEST: Final = (1 << 63) - 1
 # fields of VenueFacts that hold dated rules, by themselves and by key
 SINGLE: Final = (
     "rounding", "margin", "orders", "mark", "liquidation", "exchange", "ranks_adl", "session_hour", "scores_adl",
-    "index_cap", "order_rates", "amend_keeps_place",
+    "index_cap", "order_rates", "amend_keeps_place", "self_trade", "icebergs",
 )  # fmt: skip
 KEYED: Final = (
     "fees", "fee_levels", "funding", "clearance_fees", "collateral", "loans", "delivery", "interest_caps", "tiers",
@@ -388,6 +388,10 @@ class VenueFacts:
         At most two: how many orders an account may send in each window of so many seconds since the epoch.
     amend_keeps_place : bool
         An order whose quantity is lowered at the same price keeps its place in the queue.
+    self_trade : {"allow", "cancel_taker", "cancel_maker", "cancel_both"}
+        What happens by default when an order that takes would meet a resting one of its own account.
+    icebergs : bool
+        Orders may show a part of their quantity.
     delivery : mapping of symbol to dated rules
         Of dated contracts; "" holds for all others.
     session_hour : dated hour of the day, UTC
@@ -435,6 +439,8 @@ class VenueFacts:
     fee_levels: Mapping[str, Dated[tuple[FeeLevel, ...]]] = field(default_factory=dict)
     order_rates: Dated[tuple[tuple[int, float], ...]] = ()
     amend_keeps_place: Dated[bool] = ()
+    self_trade: Dated[str] = ()
+    icebergs: Dated[bool] = ()
     fee_days: int = 30
     delivery: Mapping[str, Dated[DeliveryRules]] = field(default_factory=dict)
     session_hour: Dated[int] = ()

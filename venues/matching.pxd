@@ -69,6 +69,7 @@ cdef class Market(Taking):
     cdef double next_hit(self, const Move *move, double progress, Order **which) noexcept nogil
     cdef int meet(self, Order *order, PriceSource source, int64_t price, int64_t time) except -1 nogil
     cdef int take(self, Order *order, int64_t price, int64_t limit_quantity, int64_t time) except? -1 nogil
+    cdef int look_after_brackets(self, int64_t time) except -1 nogil
     cdef int trigger(self, Order *order, int64_t time) except -1 nogil      # a waiting stop or take-profit is met
     cdef int enter(self, Order *order, int64_t time) except -1 nogil        # a triggered limit begins to work
     cdef void note_bar(self, int64_t start, int64_t close, int64_t volume, int64_t begin, int64_t end) noexcept nogil

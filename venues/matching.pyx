@@ -23,9 +23,9 @@ from libc.math cimport floor, rint
 from venues.account cimport Account
 from venues.taking cimport Taking
 from venues.orders cimport (
-    EXPIRED, FOK, FORCED_ORDER, INSUFFICIENT_BALANCE, IOC, LIMIT, MARKET, NOT_FILLABLE, ON_INDEX, ON_LAST, ON_MARK,
-    POST_ONLY, REJECTED, STOP_LIMIT, STOP_MARKET, TAKE_LIMIT, TRAILING_STOP, VOLUME_EXHAUSTED, WORKING, WOULD_TAKE,
-    Order, OrderStore, is_stop,
+    EXPIRED, FOK, FORCED_ORDER, INSUFFICIENT_BALANCE, IOC, LIMIT, MARKET, NOT_FILLABLE, NO_ENTRY, ON_INDEX, ON_LAST,
+    ON_MARK, POST_ONLY, REJECTED, SIBLING_MET, STOP_LIMIT, STOP_MARKET, TAKE_LIMIT, TRAILING_STOP, VOLUME_EXHAUSTED,
+    WORKING, WOULD_TAKE, is_stop, Order, OrderStore,
 )
 from venues.world cimport INDEX_PRICE, LAST_PRICE, MARK_PRICE, PriceSource, World
 
@@ -106,12 +106,14 @@ cdef class Market(Taking):
             if reaches and order.flags & POST_ONLY:
                 order.status = REJECTED
                 order.reason = WOULD_TAKE
+                self.note_bracket(order)
                 (<Account> self.accounts[order.account]).release(order, order.quantity)
                 return (<Account> self.accounts[order.account]).order_changed(order, time)
             if not reaches and (order.tif == IOC or order.tif == FOK):
                 # Immediate or cancel: what cannot take when it arrives never rests.
                 order.status = EXPIRED
                 order.reason = NOT_FILLABLE
+                self.note_bracket(order)
                 (<Account> self.accounts[order.account]).release(order, order.quantity)
                 return (<Account> self.accounts[order.account]).order_changed(order, time)
             order.triggered = reaches
@@ -150,6 +152,8 @@ cdef class Market(Taking):
             self.note_last_bar(time)
             if not self.footprint.is_known():
                 return 0
+        if self.active > 1 and self.stops_at_own(order, price, time):
+            return 1
         whole = self.fillable(order, time)
         quantity = whole
         if quantity == 0:
@@ -206,6 +210,7 @@ cdef class Market(Taking):
 
     cdef int trigger(self, Order *order, int64_t time) except -1 nogil:
         self.drop_siblings(order, time)
+        self.end_bracket(order, time)
         if order.type == STOP_LIMIT or order.type == TAKE_LIMIT:
             order.type = LIMIT
             return self.enter(order, time)
@@ -230,6 +235,45 @@ cdef class Market(Taking):
             following = order.next
             if self.is_hit(order, source, price):
                 self.trigger(order, time)
+            row = following
+        return 0
+
+    cdef void requeue(self, Order *order) noexcept nogil:
+        order.queue = <int64_t> self.run_average
+
+    cdef int look_after_brackets(self, int64_t time) except -1 nogil:
+        """Exits follow what their entry has filled; they end with each other, and with an entry that never filled."""
+        cdef int32_t row = self.held, following
+        cdef Order *child
+        cdef Order *entry
+        cdef int64_t exited, quantity
+        self.bracket_due = False
+        while row >= 0:
+            child = self.store.at(row)
+            following = child.next
+            entry = self.store.by_id(child.parent)
+            if entry.filled > 0:
+                self.unlink(child)
+                child.quantity = entry.filled
+                self.add(child, time)
+            elif entry.status > WORKING:
+                self.cancel(child, NO_ENTRY, time)
+            row = following
+        row = self.head
+        while row >= 0:
+            child = self.store.at(row)
+            following = child.next
+            if child.parent != 0 and not child.triggered:
+                entry = self.store.by_id(child.parent)
+                exited = self.exits_filled(entry)
+                if exited > 0 and entry.status == WORKING:
+                    self.cancel(entry, SIBLING_MET, time)
+                quantity = child.filled + entry.filled - exited
+                if quantity <= child.filled:
+                    self.cancel(child, SIBLING_MET, time)
+                elif quantity != child.quantity:
+                    child.quantity = quantity
+                    (<Account> self.accounts[child.account]).order_changed(child, time)
             row = following
         return 0
 

@@ -14,6 +14,8 @@ cdef class OrderList:
     cdef readonly int32_t instrument
     cdef int32_t head                # working orders, oldest first
     cdef int32_t tail
+    cdef int32_t held                # exits of brackets that wait for their entry
+    cdef bint bracket_due            # something has happened to an order of a bracket here
     cdef readonly int32_t active
     cdef readonly bint closed        # delisted or settled
 
@@ -25,5 +27,13 @@ cdef class OrderList:
     # Quantity that a taker may still fill, reduce-only orders cut to the position; 0 = it was cancelled
     cdef int64_t fillable(self, Order *order, int64_t time) except? -1 nogil
     cdef int give(self, Order *order, int64_t quantity, int64_t time) except -1 nogil
+    cdef void requeue(self, Order *order) noexcept nogil     # the next part of an iceberg is shown: behind all others
+    cdef Order *own_against(self, const Order *order, int64_t price) noexcept nogil
+    # Whether an order that takes at a price ends there because it would meet an own one; else such ones are cancelled
+    cdef bint stops_at_own(self, Order *order, int64_t price, int64_t time) except -1 nogil
+    cdef int hold(self, Order *child, int64_t time) except -1 nogil
+    cdef void note_bracket(self, const Order *order) noexcept nogil
+    cdef int64_t exits_filled(self, const Order *entry) noexcept nogil
+    cdef int end_bracket(self, Order *order, int64_t time) except -1 nogil   # an exit is triggered: the others end
     cdef int drop_siblings(self, Order *order, int64_t time) except -1 nogil
     cdef bint is_hit(self, Order *order, PriceSource source, int64_t price) noexcept nogil

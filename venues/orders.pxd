@@ -71,6 +71,15 @@ cdef enum Reason:
     TOO_MANY_REQUESTS = 29   # order rate of the venue
     NOT_ALONE = 30           # a contract that stands alone in its account, or beside one that does
     MORE_THAN_BORROWED = 31
+    SELF_TRADE = 32          # it would have met an own order
+    NO_ENTRY = 33            # the entry of its bracket ended without a fill
+    NOT_OFFERED = 34         # the venue has no such orders
+
+cdef enum SelfTrade:         # what happens when a taker would meet a resting order of its own account
+    ALLOW_SELF_TRADE = 0     # nothing: it trades with the rest of the market
+    CANCEL_TAKER = 1
+    CANCEL_MAKER = 2
+    CANCEL_BOTH = 3
 
 cdef struct Order:
     int64_t id               # > 0, in order of submission
@@ -81,6 +90,9 @@ cdef struct Order:
     int64_t trail            # distance of a trailing stop, price units; 0 = by trail_rate
     int64_t activation       # price units from which on a trailing stop follows; 0 = from its arrival
     int64_t group            # orders of which one cancels the others; 0 = none
+    int64_t parent           # id of the entry of its bracket; 0 = none
+    int64_t shown            # of an iceberg, quantity units; 0 = all
+    int64_t visible          # what is left of the shown part
     int64_t extreme          # best price since a trailing stop works, price units
     int64_t queue            # estimated quantity ahead at this price, quantity units
     int64_t decision_price   # price units at the decision: mid, else last, else mark; 0 = unknown
@@ -117,6 +129,8 @@ cdef struct Order:
     uint8_t triggered        # a stop that has become a market order
     uint8_t counted          # its margin is held
     uint8_t canceling        # a cancel is on its way
+    uint8_t children         # exits of its bracket: the orders with the next ids
+    uint8_t held             # an exit that waits for its entry
 
 cdef class OrderStore:
     cdef Order **blocks

@@ -7,8 +7,8 @@ from venues.admission cimport Admission
 from venues.contract cimport notional
 from venues.matching cimport Market, Move
 from venues.orders cimport (
-    BY_USER, BY_VENUE, CLOSE_POSITION, FORCED_ORDER, GTD, NO_REASON, POSITION_CLOSED, REDUCE_ONLY, REJECTED, SENT,
-    SIBLING_MET, TIME_OVER, WORKING, Order,
+    BY_USER, BY_VENUE, CLOSE_POSITION, FORCED_ORDER, GTD, NO_ENTRY, NO_REASON, POSITION_CLOSED, REDUCE_ONLY, REJECTED,
+    SENT, SIBLING_MET, TIME_OVER, WORKING, Order,
 )
 from venues.ledger cimport COUNTERPARTIES, PostingContext
 from venues.outbox cimport SETTLED, STATE_ONLY, Message
@@ -191,6 +191,11 @@ cdef class Exchange(Admission):
             self.world.attention = False
             if self.world.moved_marks:
                 self.move_marks(time)
+            if self.world.brackets_due:
+                self.world.brackets_due = False
+                for i in range(self.n_markets):
+                    if (<Market> self.markets[i]).bracket_due:
+                        (<Market> self.markets[i]).look_after_brackets(time)
             for i in range(self.n_accounts):
                 if (<Account> self.accounts[i]).state.multi_assets:
                     self.auto_exchange.cover_all(i, time, False)
@@ -243,7 +248,8 @@ cdef class Exchange(Admission):
     # ------------------------------------------------------------------ orders arrive
 
     cdef int arrive(self, Order *order, int64_t time) except -1 nogil:
-        cdef int reason
+        cdef int reason, i
+        cdef Order *child
         order.arrived = time
         if order.status != SENT:
             return 0
@@ -261,7 +267,14 @@ cdef class Exchange(Admission):
             order.status = REJECTED
             order.reason = reason
             (<Account> self.accounts[order.account]).order_changed(order, time)
+            for i in range(order.children):
+                child = self.store.by_id(order.id + 1 + i)
+                child.status = REJECTED
+                child.reason = NO_ENTRY
+                (<Account> self.accounts[order.account]).order_changed(child, time)
             return (<Market> self.markets[order.instrument]).drop_siblings(order, time)
+        for i in range(order.children):
+            (<Market> self.markets[order.instrument]).hold(self.store.by_id(order.id + 1 + i), time)
         (<Market> self.markets[order.instrument]).add(order, time)
         if self.world.attention:
             self.attend(time)

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from venues.ledger cimport Ledger, PostingContext
-from venues.orders cimport Order
+from venues.orders cimport Order, SelfTrade
 from venues.outbox cimport Message, MessageKind, Outbox
 from venues.queue cimport QueueModel
 from venues.records cimport Journal, PostingKind
@@ -36,6 +36,7 @@ cdef class Wallet:
     cdef double book_slippage            # the same on top of the levels of a book
     cdef QueueModel queue_model
     cdef double queue_power
+    cdef SelfTrade self_trade            # what becomes of a taker that would meet an own order
     cdef bint forced_at_mark             # forced_close="mark_slippage": fills at the mark, not on the market
     cdef double trigger                  # ratio from which a pool is liquidated: 1, or the next float above it
     cdef double penalty_cap              # of a forced fill's notional, above its share of bankruptcy; negative = none

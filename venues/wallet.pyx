@@ -97,6 +97,10 @@ cdef class Wallet:
         self.queue_model = <QueueModel> model
         self.queue_power = power
 
+    def meet_own_orders(self, int policy):
+        """Set what happens when an order that takes would meet a resting one of this account (`SelfTrade`)."""
+        self.self_trade = <SelfTrade> policy
+
     def spare_at_equality(self):
         """Liquidate a pool only when its maintenance exceeds its equity, not when it reaches it."""
         self.trigger = nextafter(1.0, 2.0)

@@ -30,6 +30,7 @@ cdef class World:
     cdef int32_t *asset_scales
     cdef double *atoms                   # 10^asset_scale
     cdef bint attention                  # an account needs the exchange: margin band left, liquidation, position closed
+    cdef bint brackets_due               # something has happened to an order of a bracket
     cdef bint moved_marks                # own orders have moved a mark that follows them
     cdef readonly list boxes
 

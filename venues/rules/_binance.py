@@ -29,9 +29,13 @@ SOURCES: Final = {
     "accounts": "Real account exports of 2025: fills, ledger rows and forced orders",
     "vip": "ccxt 4.5 defaults (tiers of binance.py) and third-party copies of the fee schedule, 2024-2026; of the "
     "volumes VIP 5 = 1,000,000,000 US dollars (Binance Square post 18592313590570), the others remembered",
+    "stp": "binance/binance-spot-api-docs, faqs/stp_faq.md, read 2026-11",
+    "iceberg": "binance/binance-spot-api-docs, icebergQty of an order, read 2026-11",
     "none": "No document seen",
 }
 
+# Modes exist; which is the default is said per symbol.
+SELF_TRADE: Final[Dated[str]] = (Fact("allow", "stp", is_unverified=True),)
 # rateLimits of exchangeInfo: ORDERS 300 in 10 s and 1200 a minute for futures, 100 in 10 s for spot.
 ORDER_RATES: Final[Dated[tuple[tuple[int, float], ...]]] = (
     Fact(((300, 10.0), (1200, 60.0)), "exchange-info", is_unverified=True),

@@ -57,6 +57,7 @@ def facts() -> VenueFacts:
             ),
         },
         ranks_adl=binance.ADL,
+        self_trade=binance.SELF_TRADE,
         order_rates=binance.ORDER_RATES,
         delivery={"": binance.DELIVERY},
     )

@@ -24,6 +24,8 @@ def facts() -> VenueFacts:
         },
         rounding=(Fact(RoundingRules(), "none", is_unverified=True),),
         orders=(Fact(binance.ORDERS, "exchange-info", is_unverified=True),),
+        self_trade=binance.SELF_TRADE,
+        icebergs=(Fact(True, "iceberg"),),
         order_rates=binance.SPOT_ORDER_RATES,
     )
 

@@ -38,6 +38,8 @@ def facts() -> VenueFacts:
         title="BitMEX derivatives (closed 2026-09-23)",
         contracts=("inverse", "quanto", "linear"),
         sources=_SOURCES,
+        self_trade=(Fact("allow", "none", is_unverified=True),),
+        icebergs=(Fact(True, "none", is_unverified=True),),
         describe=_describe,
         fees={
             ("regular", ""): (

@@ -22,6 +22,7 @@ from venues.facts import (
 from venues.instrument import Instrument, MarginRules, RoundingRules, Tier
 
 _SOURCES: Final = {
+    "smp": "Bybit API v5, Self Match Prevention (smpType None), read 2026-11",
     "mark": "Bybit help, Mark Price Calculation (Perpetual Contract), 2024-10-16",
     "isolated-2026": "Bybit help, Liquidation Price under Isolated Mode (Unified Trading Account), 2026-05-27",
     "isolated": "Bybit help, Liquidation Price (USDT Contract), the testnet edition of the page on isolated mode, and "
@@ -52,6 +53,7 @@ def facts() -> VenueFacts:
         title="Bybit derivatives",
         contracts=("inverse", "linear"),
         sources=_SOURCES,
+        self_trade=(Fact("allow", "smp"),),
         describe=_describe,
         fees={
             # the days of the two changes are not known

@@ -9,6 +9,8 @@ from venues.facts import Dated, DeliveryRules, Fact, Fees, FundingRules, Liquida
 from venues.instrument import Instrument, MarginRules, RoundingRules, Tier
 
 _SOURCES: Final = {
+    "stp": "Deribit support 25944750590109, System Architecture: Self Trading, read 2026-11",
+    "iceberg": "Deribit API, display_amount and refresh_amount of an order, read 2026-11; since when is not known",
     "margin": "Deribit support 25944738177565, Linear Perpetual; real positions of 2026-02 at sizes near zero",
     "margin-old": "deribit.com/docs/contract-specifications of 2017 and 2018 and cryptoninjas, 2017-05-18",
     "size-eth": "m_inc of the portfolio margin parameters, responses of 2026-02-15; its use here is inferred",
@@ -32,6 +34,9 @@ def facts() -> VenueFacts:
         title="Deribit perpetuals and futures",
         contracts=("inverse", "linear"),
         sources=_SOURCES,
+        # one of the two is cancelled; which, by default, is not said
+        self_trade=(Fact("cancel_taker", "stp", is_unverified=True),),
+        icebergs=(Fact(True, "iceberg", is_unverified=True),),
         describe=_describe,
         # the days of the changes are not known; weekly futures have a rebate of 0.01 % that is left out
         fees={

@@ -78,6 +78,7 @@ def facts() -> VenueFacts:
         title="dYdX Chain (v4) perpetuals",
         contracts=("linear",),
         sources=_SOURCES,
+        self_trade=(Fact("cancel_maker", "chain", is_unverified=True),),
         describe=lambda base, quote, settle: ("linear", 1.0),
         fees=_fees(),
         fee_levels={"": _fee_levels()},

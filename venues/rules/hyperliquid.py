@@ -11,6 +11,7 @@ from venues.facts import Dated, Fact, FeeLevel, Fees, FundingRules, LiquidationR
 from venues.instrument import Instrument, MarginRules, RoundingRules, Tier
 
 _SOURCES: Final = {
+    "stp": "Hyperliquid docs, Trading: Self-trade prevention, read 2026-11",
     "contracts": "Hyperliquid docs, Trading: Contract specifications, 2025 to 2026",
     "margin": "Hyperliquid docs, Trading: Margining, 2025 to 2026",
     "tiers": "Hyperliquid docs, Trading: Margin tiers, mainnet tables of 2025",
@@ -41,6 +42,7 @@ def facts() -> VenueFacts:
         title="Hyperliquid perpetuals",
         contracts=("linear",),
         sources=_SOURCES,
+        self_trade=(Fact("cancel_maker", "stp"),),
         describe=_describe,
         fees=_fees(),
         fee_levels={"": (Fact(_levels(), "fees", _DOCS, is_unverified=True), Fact(_levels(), "fees", "2026-01-01"))},

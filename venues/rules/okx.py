@@ -25,6 +25,7 @@ from venues.facts import (
 from venues.instrument import MarginRules, RoundingRules, Tier
 
 _SOURCES: Final = {
+    "stp": "OKX help, OKX to implement mandatory Self-Trade Prevention, 2024-02-27",
     "contracts": "Instrument rows of OKX in the test data of nautilus_trader, and OKX's contract pages",
     "margin": "OKX help, Isolated margin and Cross margin (third-party copies); position rows of 2023-10 and 2025-01",
     "rows": "Real positions quoted in ccxt's parser, OKX's API docs and nautilus_trader, 2023-10 to 2025-01",
@@ -53,6 +54,7 @@ def facts() -> VenueFacts:
         title="OKX perpetuals",
         contracts=("inverse", "linear"),
         sources=_SOURCES,
+        self_trade=(Fact("allow", "stp"), Fact("cancel_maker", "stp", "2024-03-14T10:00")),
         describe=_describe,
         fees={
             ("regular", ""): (
