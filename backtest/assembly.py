@@ -174,8 +174,11 @@ class Assembly(VenueFigures):
 
     def _empty_book(self, run: RunInstrument) -> "Book":
         from venues.book import Book
+        from venues.order_book import OrderBook
 
-        return Book(max(1, round((run.instrument.tick_size or 0) * 10**run.price_scale)))
+        stream = run.book_stream
+        kind = OrderBook if stream is not None and stream.kind == "book_orders" else Book
+        return kind(max(1, round((run.instrument.tick_size or 0) * 10**run.price_scale)))
 
     def _state(self, venue: Venue, world: "World") -> "AccountState":
         """Return an account's state on the clock of a world."""
@@ -218,7 +221,7 @@ class Assembly(VenueFigures):
 
     def _account(self, number: int, state: "AccountState", **books: Any) -> "Account":
         from venues.account import Account
-        from venues.queue import NAMES
+        from venues.queue import code_of
 
         venue = self.venues[number]
         account = Account(
@@ -234,7 +237,7 @@ class Assembly(VenueFigures):
             fill_rule=FILL_RULES[venue.fills],
         )
         model, power = venue.queue_model
-        account.meet_books(NAMES[model], power, self.book_slippage(venue))
+        account.meet_books(code_of(model), power, self.book_slippage(venue))
         account.takes_no_loan = not venue.auto_borrow
         account.meet_own_orders(self._self_trade(venue))
         self.rules_of_orders(account, venue, self.first)

@@ -6,11 +6,12 @@ strategy's is the same, as it has been delivered.
 
 from backtest.bar_paths cimport BarPaths
 from feeds.cursor cimport Cursor
-from feeds.events cimport BOOK, MARK, QUOTE, Event
+from feeds.events cimport BOOK, BOOK_ORDER, MARK, QUOTE, Event
 from libc.stdint cimport int32_t, int64_t
 from venues.book cimport Book
 from venues.ladder cimport NO_KEY, ladder_quantity
 from venues.matching cimport Market
+from venues.order_book cimport OrderBook
 
 from feeds.errors import FeedError
 from feeds.times import iso
@@ -38,6 +39,27 @@ cdef int apply_as_heard(Cursor cursor, Book book, Event *event) except -1 nogil:
     return book.end(event.delivered)
 
 
+cdef int apply_orders_on_venue(Cursor cursor, OrderBook book, Event *event, int64_t time) except -1 nogil:
+    """The same where the feed tells order by order."""
+    cdef int64_t lost = book.invalidations
+    book.begin(time, event.c, -1, event.e != 0)
+    book.put_order(event.side, event.a, event.b, event.d)
+    while cursor.venue_continues(event):
+        cursor.take(event)
+        book.put_order(event.side, event.a, event.b, event.d)
+    book.end(time)
+    return book.invalidations != lost
+
+
+cdef int apply_orders_as_heard(Cursor cursor, OrderBook book, Event *event) except -1 nogil:
+    book.begin(event.delivered, event.c, -1, event.e != 0)
+    book.put_order(event.side, event.a, event.b, event.d)
+    while cursor.local_continues(event):
+        cursor.deliver(event)
+        book.put_order(event.side, event.a, event.b, event.d)
+    return book.end(event.delivered)
+
+
 cdef void show_touch(Book book, Event *event) noexcept nogil:
     """The best levels become what hooks are told."""
     event.a = book.best_bid()
@@ -51,8 +73,14 @@ cdef class BookMessages(BarPaths):
     """Applies books and quotes to the venues and to the local view."""
 
     cdef int book_message(self, int32_t stream, Event *event, int64_t time) except -1 nogil:
-        cdef int lost = apply_on_venue(
-            <Cursor> self.cursor[stream], (<Market> self.exchange.markets[event.instrument]).book, event, time)
+        cdef int lost
+        if event.kind == BOOK_ORDER:
+            lost = apply_orders_on_venue(
+                <Cursor> self.cursor[stream], <OrderBook> (<Market> self.exchange.markets[event.instrument]).book,
+                event, time)
+        else:
+            lost = apply_on_venue(
+                <Cursor> self.cursor[stream], (<Market> self.exchange.markets[event.instrument]).book, event, time)
         self.venue.times[stream] = (<Cursor> self.cursor[stream]).next_ts
         if lost:
             with gil:
@@ -79,6 +107,11 @@ cdef class BookMessages(BarPaths):
         if event.kind == BOOK:
             apply_as_heard(<Cursor> self.cursor[stream], <Book> self.local_books[event.instrument], event)
             self.tell_touch(event)
+        elif event.kind == BOOK_ORDER:
+            if self.feeds_book[stream]:
+                apply_orders_as_heard(<Cursor> self.cursor[stream], <OrderBook> self.local_books[event.instrument], event)
+                self.tell_touch(event)
+            event.kind = BOOK            # a strategy hears of a book
         elif event.kind == QUOTE:
             if self.feeds_book[stream]:
                 (<Book> self.local_books[event.instrument]).quote(

@@ -276,9 +276,23 @@ class Decisions:
                 raise ConfigError(
                     f"{run.address}: fills='book' needs book or quotes rows, the data have {have}; use fills='auto'"
                 )
-            is_best = stream is not None and (stream.kind == "book" or not (run.stream("trades") or run.stream("bars")))
+            is_best = stream is not None and (
+                stream.kind != "quotes" or not (run.stream("trades") or run.stream("bars"))
+            )
             if "book" in rules or (is_best and rules == {"auto"}):
                 self.by_book.add(run.index)
+                self._check_queue(run)
+
+    def _check_queue(self, run: RunInstrument) -> None:
+        """Refuse a known queue where the data do not tell order by order."""
+        stream = run.book_stream
+        for venue in self.venues:
+            is_known = stream is not None and stream.kind == "book_orders"
+            if venue.name == run.venue and venue.queue_model[0] == "fifo" and not is_known:
+                raise ConfigError(
+                    f"{run.address}: queue='fifo' needs rows of kind book_orders, the data have "
+                    f"{', '.join(sorted({s.kind for s in run.streams}))}; use queue='risk_averse' or 'power:3'"
+                )
 
     def book_slippage(self, venue: Venue) -> float:
         """Return the slippage of an account on top of a book: none by default, spread and depth are in the data."""

@@ -17,8 +17,8 @@ from venues.instrument import Instrument, RoundingRules, Tier, complete_tiers
 from venues.tiers import TierBox
 
 RATE_UNIT = 10_000_000_000  # fee rates are integers in 1e-10
-PRICE_KINDS = ("trades", "quotes", "book", "bars", "mark", "index", "funding", "liquidations")
-QUANTITY_KINDS = ("trades", "quotes", "book", "bars", "liquidations", "open_interest")
+PRICE_KINDS = ("trades", "quotes", "book", "book_orders", "bars", "mark", "index", "funding", "liquidations")
+QUANTITY_KINDS = ("trades", "quotes", "book", "book_orders", "bars", "liquidations", "open_interest")
 
 
 @dataclass
@@ -71,7 +71,7 @@ class RunInstrument:
     @property
     def book_stream(self) -> Stream | None:
         """Return the stream that makes its book: of levels, else of best bid and ask, else None."""
-        found = self.stream("book") or self.stream("quotes")
+        found = self.stream("book_orders") or self.stream("book") or self.stream("quotes")
         return found[0] if found else None
 
     def stream(self, kind: str) -> list[Stream]:
@@ -139,7 +139,7 @@ def _instrument(
     run = RunInstrument(index, venue.name, symbol, streams, facts, changes, assumed=not records)
     run.price_scale = max([s.scales["price"] for s in streams if s.kind in PRICE_KINDS], default=0)
     run.quantity_scale = max([s.scales["quantity"] for s in streams if s.kind in QUANTITY_KINDS], default=0)
-    tradeable = [s for s in streams if s.kind in ("trades", "quotes", "book", "bars")]
+    tradeable = [s for s in streams if s.kind in ("trades", "quotes", "book", "book_orders", "bars")]
     tick_scale = max((s.scales["price"] for s in tradeable), default=run.price_scale)
     if facts.tick_size is None:
         facts = replace(facts, tick_size=float(Decimal(1).scaleb(-tick_scale)))

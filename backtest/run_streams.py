@@ -33,12 +33,13 @@ POINTS = {
     "open_interest": OPEN_INTEREST,
     "quotes": QUOTE,
     "book": BOOK,
+    "book_orders": BOOK_ORDER,
     "depth": DEPTH,
 }
 BARS = {"bars": BAR, "mark": MARK_BAR, "index": INDEX_BAR, "premium": PREMIUM_BAR}
 RANK = {
     INDEX: 2, INDEX_BAR: 2, PREMIUM: 3, PREMIUM_BAR: 3, MARK: 4, MARK_BAR: 4, FUNDING: 5, TRADE: 7, LIQUIDATION: 8,
-    OPEN_INTEREST: 9, QUOTE: 10, BOOK: 11, DEPTH: 13, BAR: 14,
+    OPEN_INTEREST: 9, QUOTE: 10, BOOK: 11, BOOK_ORDER: 12, DEPTH: 13, BAR: 14,
 }  # fmt: skip
 COLUMNS = {
     TRADE: {"price": "a", "quantity": "b", "side": "side", "flags": "c"},
@@ -50,6 +51,14 @@ COLUMNS = {
     OPEN_INTEREST: {"native": "a"},
     QUOTE: {"bid_price": "a", "bid_quantity": "b", "ask_price": "c", "ask_quantity": "d"},
     BOOK: {"price": "a", "quantity": "b", "side": "side", "seq": "c", "prev_seq": "d", "is_snapshot": "e"},
+    BOOK_ORDER: {
+        "price": "a",
+        "quantity": "b",
+        "side": "side",
+        "seq": "c",
+        "order_id": "d",
+        "is_snapshot": "e",
+    },
     DEPTH: {"percentage": "a", "quantity": "b"},
     BAR: {"open": "a", "high": "b", "low": "c", "close": "d", "volume": "e"},
 }
@@ -139,10 +148,10 @@ def plans(
             or stream is not finest
             or (kind == BAR and (bool(run.stream("trades")) or run.index in meeting))
         )
-        if kind in (QUOTE, BOOK):
+        if kind in (QUOTE, BOOK, BOOK_ORDER):
             plan.feeds_book = stream is run.book_stream
             plan.passive = not plan.feeds_book or run.index not in meeting
-            if not plan.feeds_book and kind not in kinds:
+            if not plan.feeds_book and (kind != QUOTE or kind not in kinds):
                 continue  # best prices beside a book are read only for a hook
         if kind == DEPTH and run.index not in by_depth:
             continue
@@ -239,7 +248,7 @@ def _factor(plan: Plan, stream: Stream, name: str, instruments: Sequence[RunInst
             raise ConfigError(f"{stream.label}: prices have more than {COLLATERAL_SCALE} decimals")
         return int(10**up)
     run = instruments[plan.instrument]
-    if name in ("side", "flags", "interval_s", "kind", "seq", "prev_seq", "is_snapshot"):
+    if name in ("side", "flags", "interval_s", "kind", "seq", "prev_seq", "is_snapshot", "order_id"):
         return 1
     if plan.event_kind == DEPTH:
         return 1  # its market knows the units

@@ -14,7 +14,7 @@ from feeds.dataset import Dataset
 from feeds.stream import Stream
 from feeds.symbols import parse_address, parse_symbol, suggest
 
-_TRADED = ("bars", "trades", "quotes", "book")
+_TRADED = ("bars", "trades", "quotes", "book", "book_orders")
 _SILENCE_NS = 3_600_000_000_000
 _NEVER = 2**63 - 1
 _DAYS = 30

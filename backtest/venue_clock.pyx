@@ -5,7 +5,7 @@ from backtest.bar_paths cimport collateral_value
 from backtest.book_messages cimport BookMessages
 from backtest.loop_state cimport BASIS, EMA, FAIR, FormulaMark
 from feeds.cursor cimport Cursor
-from feeds.events cimport BAR, BOOK, DEPTH, Event, FUNDING, INDEX, MARK, MARK_BAR, OPEN_INTEREST, QUOTE, TRADE
+from feeds.events cimport BAR, BOOK, BOOK_ORDER, DEPTH, Event, FUNDING, INDEX, MARK, MARK_BAR, OPEN_INTEREST, QUOTE, TRADE
 from libc.math cimport exp, isnan, rint
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, int8_t, uint8_t
 from libc.stdlib cimport realloc
@@ -72,7 +72,7 @@ cdef class VenueClock(BookMessages):
                     self.mark_changed(event.instrument, time)
                 elif self.priced_asset[event.instrument] >= 0 and self.venue_world.prices[event.instrument].mark == 0:
                     self.mark_changed(event.instrument, time)
-            elif kind == BOOK:
+            elif kind == BOOK or kind == BOOK_ORDER:
                 self.book_message(s, &event, time)
             elif kind == QUOTE:
                 self.quote_message(&event, time)

@@ -92,7 +92,7 @@ def check_hooks(assembly: "Assembly", strategies: "Sequence[Strategy]") -> None:
             source = SOURCES[hook]
             if source == "mark" and any(mark != "feed" for mark in assembly.marks.values()):
                 continue
-            if source not in kinds:
+            if source not in kinds and not (source == "book" and "book_orders" in kinds):
                 own = "; your own forced closes come to on_liquidated" if hook == "on_liquidation" else ""
                 raise ConfigError(
                     f"{name}.{hook} would never be called: the data have no {source} rows "

@@ -32,6 +32,7 @@ _POSITIVE = {
     "trades": ("price", "quantity"),
     "quotes": ("bid_price", "ask_price"),
     "book": ("price",),
+    "book_orders": ("price",),
     "mark": ("price",),
     "index": ("price",),
     "liquidations": ("price", "quantity"),
@@ -213,7 +214,7 @@ def bad_values(table: "pa.Table", kind: str, timeframe_ns: int) -> Bools:
         return bad
     for name in names:
         bad |= ints(table, name) <= 0
-    if kind == "book":
+    if kind in ("book", "book_orders"):
         bad |= ints(table, "quantity") < 0
     return bad
 

@@ -13,6 +13,7 @@ KINDS = (
     "trades",
     "quotes",
     "book",
+    "book_orders",
     "depth",
     "bars",
     "mark",
@@ -34,7 +35,19 @@ KINDS = (
 RULE_KINDS = ("instruments", "tiers", "venue_events")
 ACCOUNT_KINDS = ("positions", "account_fills", "account_ledger", "account_orders")
 MONTHLY_KINDS = ("funding", "borrow_rates", *RULE_KINDS, *ACCOUNT_KINDS)
-DENSE_KINDS = ("trades", "quotes", "book", "depth", "bars", "mark", "index", "premium", "funding", "open_interest")
+DENSE_KINDS = (
+    "trades",
+    "quotes",
+    "book",
+    "book_orders",
+    "depth",
+    "bars",
+    "mark",
+    "index",
+    "premium",
+    "funding",
+    "open_interest",
+)
 BAR_KINDS = ("bars", "mark", "index", "premium")
 
 SCALES = ("price", "quantity", "rate", "quote")
@@ -140,6 +153,15 @@ _POINT_COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("seq", default=-1),
         Column("prev_seq", default=-1),
         Column("is_snapshot", "int8", default=0),
+        Column("side", "int8"),
+        Column("price", scale="price"),
+        Column("quantity", scale="quantity"),
+    ),
+    "book_orders": (  # what an order is from now on: 0 = it is gone
+        *_TS,
+        Column("seq", default=-1),
+        Column("is_snapshot", "int8", default=0),
+        Column("order_id"),
         Column("side", "int8"),
         Column("price", scale="price"),
         Column("quantity", scale="quantity"),

@@ -294,9 +294,9 @@ def test_accounts_without_fills_by_book_ignore_it():
     assert outcome(data, ("00:01", buy(5)), fills="next_trade")[0] == [(103, 5, False)]
 
 
-@pytest.mark.parametrize("queue", ["power", "power:0", "power:x", "log:2", "fifo", "risk_averse:1"])
+@pytest.mark.parametrize("queue", ["power", "power:0", "power:x", "log:2", "risk_averse:1"])
 def test_a_queue_model_that_is_none_is_refused(queue):
-    with pytest.raises(venues.VenueError, match=r"queue must be one of risk_averse, log, log_total, power:N"):
+    with pytest.raises(venues.VenueError, match=r"queue must be one of risk_averse, log, log_total, fifo, power:N"):
         rules(queue=queue)
 
 

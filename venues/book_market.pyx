@@ -18,7 +18,7 @@ not reach that far, behind everything until it does. It fills at its price, neve
 - when the other side of the book reaches its price, with at most what is shown there, which is taken then.
 
 Several own orders share a trade or a level, the better price first, then the older one. The queue ahead shrinks by
-trades at the price, and by what the level loses besides (`venues.queue` has the models); a trade and the message of the
+trades at the price, and by what the level loses besides (`venues.queue` has the models; order by order it is known); a trade and the message of the
 book that shows it shorten the queue once. Nothing else in the market reacts to own orders.
 """
 
@@ -28,11 +28,12 @@ from venues.account cimport Account
 from venues.book cimport Book
 from venues.ladder cimport NO_KEY
 from venues.matching cimport Market
+from venues.order_book cimport Loss, OrderBook
 from venues.orders cimport (
     ALLOW_SELF_TRADE, FOK, FORCED_ORDER, INSUFFICIENT_BALANCE, IOC, LIMIT, MARKET, NOT_FILLABLE, POST_ONLY, WORKING,
     WOULD_TAKE, Order,
 )
-from venues.queue cimport RISK_AVERSE, QueueModel, ahead_after
+from venues.queue cimport FIFO_QUEUE, RISK_AVERSE, QueueModel, ahead_after
 from venues.taking cimport away
 from venues.world cimport LAST_PRICE
 
@@ -43,6 +44,9 @@ cdef class BookMarket(Market):
     def replay(self, Book book not None, *, bint is_touch, bint sets_last):
         """Match against a book (`is_touch`: of quotes); with `sets_last` its middle stands for the last price."""
         self.book = book
+        self.is_by_order = isinstance(book, OrderBook)
+        if self.is_by_order:
+            self.by_order = <OrderBook> book
         self.is_touch = is_touch
         self.sets_last = sets_last
         self.quantity_divisor = self.world.quantity_divisors[self.instrument]
@@ -174,11 +178,29 @@ cdef class BookMarket(Market):
         order.level = <double> self.book.level(order.side, order.price)
         order.ahead = order.level if order.level >= 0.0 else INFINITY
         order.traded = 0.0
+        if self.is_by_order:
+            order.place = self.by_order.take_place()
+
+    cdef void follow_orders(self, Order *order) noexcept nogil:
+        """After a message that tells orders: what those ahead have given up, but for what trades have shown already."""
+        cdef int32_t i
+        cdef double lost, shown
+        cdef const Loss *loss
+        for i in range(self.by_order.n_losses):
+            loss = &self.by_order.losses[i]
+            if loss.side == order.side and loss.price == order.price and loss.place < order.place:
+                lost = <double> loss.quantity
+                shown = min(order.traded, lost)
+                order.traded -= shown
+                order.ahead = max(0.0, order.ahead - (lost - shown))
 
     cdef void follow_level(self, Order *order) noexcept nogil:
         """After a message: what the level has lost besides trades may have stood ahead."""
         cdef double level = <double> self.book.level(order.side, order.price), before, unit
         cdef QueueModel model = (<Account> self.accounts[order.account]).queue_model
+        if model == FIFO_QUEUE and order.level >= 0.0:
+            self.follow_orders(order)
+            return
         if level < 0.0:
             return
         if order.level < 0.0:            # it comes into sight: everything shown may be ahead
@@ -204,6 +226,8 @@ cdef class BookMarket(Market):
     cdef int64_t pass_queue(self, Order *order, int64_t quantity, int64_t left, int64_t time) noexcept nogil:
         """What a trade at the order's price has left for it; the queue ahead shrinks."""
         cdef int64_t ahead
+        if (<Account> self.accounts[order.account]).queue_model == FIFO_QUEUE:
+            quantity = <int64_t> min(order.ahead, <double> left)
         order.traded += <double> quantity
         order.traded_at = time
         if order.ahead >= <double> left:

@@ -14,7 +14,7 @@ from venues.rulebook import VenueRules, get
 Delays = int | str | tuple[int | str, int | str, int | str] | Latency
 
 FILLS: Final = ("auto", "next_trade", "same_trade", "touch", "book", "bar")
-PLAIN_QUEUES: Final = ("risk_averse", "log", "log_total")
+PLAIN_QUEUES: Final = ("risk_averse", "log", "log_total", "fifo")
 SELF_TRADES: Final = ("allow", "cancel_taker", "cancel_maker", "cancel_both")  # as SelfTrade numbers them
 POWER_QUEUES: Final = ("power", "power_total", "front_power")
 
@@ -53,7 +53,8 @@ class Venue:
         "auto": by the book where the data have one, else by trades, else by bars. "book" takes quotes too.
     queue : str
         With a book, how the queue ahead of a resting order shrinks when its level gets smaller without a trade:
-        "risk_averse", "log", "log_total", "power:3", "power_total:3", "front_power:3" (`venues.queue`).
+        "risk_averse", "log", "log_total", "power:3", "power_total:3", "front_power:3" (`venues.queue`). "fifo" where
+        the data tell order by order (kind `book_orders`): the queue is known.
     self_trade : {"default", "allow", "cancel_taker", "cancel_maker", "cancel_both"}
         What happens when an order that takes would meet a resting one of this account: that one or this one is
         cancelled (`SELF_TRADE`), both are, or it trades past it. "default" is the venue's rule.

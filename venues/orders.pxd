@@ -100,6 +100,7 @@ cdef struct Order:
     int64_t arrived          # ns, venue clock
     int64_t touched          # number of the bar segment that last filled a part of it
     int64_t expires          # ns at which a forced or GTD order gives up; 0 = never
+    int64_t place            # in a book told order by order: its own in time
     double ahead             # quantity ahead of it in the queue of its level, quantity units
     double level             # quantity of its level as the feed last told it; -1 = not known
     double traded            # of it at its price since then

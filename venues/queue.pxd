@@ -7,6 +7,7 @@ cdef enum QueueModel:
     FRONT_POWER_QUEUE = 3
     LOG_QUEUE = 4            # f(x) = ln(1 + x)
     LOG_TOTAL_QUEUE = 5
+    FIFO_QUEUE = 6           # known order by order
 
 # Ahead after a level has gone from `before` to `after` without a trade there (quantities in the instrument's unit)
 cdef double ahead_after(QueueModel model, double power, double ahead, double before, double after) noexcept nogil

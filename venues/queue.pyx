@@ -9,6 +9,8 @@ order; a feed of levels does not say whether it stood ahead of ours or behind. T
   ``p = f(b) / (f(a) + f(b))``; ``power_total:n`` and ``log_total``: ``p = f(b) / f(a + b)``; ``front_power:n``:
   ``p = 1 - (a / (a + b))^n``.
 
+Where the feed tells order by order, ``fifo`` needs none of this: what an order ahead gives up is known to stand ahead.
+
 What would have to be behind and is not there is taken from ahead. No model lets the queue ahead grow.
 """
 
@@ -18,6 +20,11 @@ NAMES = {
     "risk_averse": RISK_AVERSE, "power": POWER_QUEUE, "power_total": POWER_TOTAL_QUEUE,
     "front_power": FRONT_POWER_QUEUE, "log": LOG_QUEUE, "log_total": LOG_TOTAL_QUEUE,
 }
+
+
+def code_of(model: str) -> int:
+    """Return how the engine numbers a model."""
+    return FIFO_QUEUE if model == "fifo" else NAMES[model]
 
 
 cdef double share_behind(QueueModel model, double n, double ahead, double behind) noexcept nogil:
