@@ -141,11 +141,19 @@ class Assembly(VenueFigures):
     def _market(self, world: "World", store: "OrderStore", run: RunInstrument) -> "Market":
         """Return the market of an instrument: on its book, or on its trades or bars."""
         from venues.book_market import BookMarket
+        from venues.peer_market import PeerMarket
 
         stream = run.book_stream
         if run.index not in self.by_book or stream is None:
             return self._plain_market(world, store, run)
-        market = BookMarket(world, store, run.index, share=BAR_SHARE)
+        rules = self.shared(run.venue, "matching")
+        market: BookMarket
+        if rules == "default":
+            market = BookMarket(world, store, run.index, share=BAR_SHARE)
+        else:
+            market = peer = PeerMarket(world, store, run.index, share=BAR_SHARE)
+            if rules == "no_partial_fill":
+                peer.fill_whole()
         market.replay(
             self._empty_book(run),
             is_touch=stream.kind == "quotes",

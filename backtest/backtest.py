@@ -289,6 +289,7 @@ class Backtest:
                     "latency_ns": list(v.latency_ns),
                     "fills": v.fills,
                     "queue": v.queue,
+                    "matching": v.matching,
                     "self_trade": v.self_trade,
                     "slippage": v.slippage,
                     "impact": None if v.impact is None else v.impact.describe(),

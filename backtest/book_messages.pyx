@@ -109,7 +109,8 @@ cdef class BookMessages(BarPaths):
             self.tell_touch(event)
         elif event.kind == BOOK_ORDER:
             if self.feeds_book[stream]:
-                apply_orders_as_heard(<Cursor> self.cursor[stream], <OrderBook> self.local_books[event.instrument], event)
+                apply_orders_as_heard(
+                    <Cursor> self.cursor[stream], <OrderBook> self.local_books[event.instrument], event)
                 self.tell_touch(event)
             event.kind = BOOK            # a strategy hears of a book
         elif event.kind == QUOTE:

@@ -124,6 +124,7 @@ class VenueTable(Section):
     latency: Duration | list[Duration] | LatencyTable | None = None
     fills: str = "auto"
     queue: str = "risk_averse"
+    matching: str = "default"
     self_trade: str = "default"
     slippage: str | float = "default"
     impact: ImpactTable | None = None

@@ -153,7 +153,11 @@ def _account_rows(assembly: Assembly, venue: "Venue", suffix: str, add: Any) -> 
     mine = [run for run in assembly.instruments if run.venue == venue.name]
     kinds = {"book" if run.index in assembly.by_book else "trades" if run.stream("trades") else "bars" for run in mine}
     fills = {
-        "book": f"takers walk the book, limits wait in the queue of their level ({venue.queue})",
+        "book": {
+            "default": f"takers walk the book, limits wait in the queue of their level ({venue.queue})",
+            "no_partial_fill": f"by hftbacktest's exchange without partial fills ({venue.queue})",
+            "partial_fill": f"by hftbacktest's exchange with partial fills ({venue.queue})",
+        }[venue.matching],
         "trades": "market orders at the next trade, limits when traded through or after the estimated queue",
         "bars": f"along the path of each bar, at most {_cap(venue)} of its volume",
     }

@@ -253,6 +253,8 @@ class Decisions:
                         f"Venue({name!r}): {field_name}= would have no effect: all its orders meet a book, whose depth "
                         "is in the data; leave it out, or take fills='next_trade'"
                     )
+            if self.shared(name, "matching") != "default":
+                self._check_matching(name, mine)
             model = self.shared(name, "impact")
             for run in mine:
                 if model is not None and model.law == "recorded" and self.impact(run) and not run.stream("depth"):
@@ -282,6 +284,14 @@ class Decisions:
             if "book" in rules or (is_best and rules == {"auto"}):
                 self.by_book.add(run.index)
                 self._check_queue(run)
+
+    def _check_matching(self, name: str, mine: Sequence[RunInstrument]) -> None:
+        """Refuse the rules of another backtester where they would match nothing."""
+        given = f"Venue({name!r}): matching={self.shared(name, 'matching')!r}"
+        if not any(run.index in self.by_book for run in mine):
+            raise ConfigError(f"{given} needs book or quotes rows; leave it out")
+        if any(venue.queue_model[0] == "fifo" for venue in self.venues if venue.name == name):
+            raise ConfigError(f"{given} has no queue that is known order by order; use another queue=")
 
     def _check_queue(self, run: RunInstrument) -> None:
         """Refuse a known queue where the data do not tell order by order."""

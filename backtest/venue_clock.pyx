@@ -5,7 +5,9 @@ from backtest.bar_paths cimport collateral_value
 from backtest.book_messages cimport BookMessages
 from backtest.loop_state cimport BASIS, EMA, FAIR, FormulaMark
 from feeds.cursor cimport Cursor
-from feeds.events cimport BAR, BOOK, BOOK_ORDER, DEPTH, Event, FUNDING, INDEX, MARK, MARK_BAR, OPEN_INTEREST, QUOTE, TRADE
+from feeds.events cimport (
+    BAR, BOOK, BOOK_ORDER, DEPTH, Event, FUNDING, INDEX, MARK, MARK_BAR, OPEN_INTEREST, QUOTE, TRADE,
+)
 from libc.math cimport exp, isnan, rint
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, int8_t, uint8_t
 from libc.stdlib cimport realloc

@@ -14,6 +14,11 @@ cdef struct Eaten:           # taken by own orders out of a level that the feed 
     int64_t stated           # of the level by the feed
     int8_t side
 
+cdef struct LevelRow:        # of the present message
+    int64_t key
+    int64_t quantity
+    int8_t side
+
 cdef class Book:
     cdef Ladder bids
     cdef Ladder asks
@@ -30,6 +35,10 @@ cdef class Book:
     cdef Eaten *eaten
     cdef int32_t n_eaten
     cdef int32_t eaten_capacity
+    cdef bint notes_rows                 # keep the rows of the present message
+    cdef LevelRow *rows
+    cdef int32_t n_rows
+    cdef int32_t rows_room
     cdef readonly int64_t messages
     cdef readonly int64_t breaks
     cdef readonly int64_t crossings
@@ -39,6 +48,7 @@ cdef class Book:
     # A message is begun, its rows are put, and it is ended; 1 = its rows count
     cdef int begin(self, int64_t time, int64_t sequence, int64_t previous, bint is_snapshot) except -1 nogil
     cdef int put(self, int8_t side, int64_t price, int64_t quantity) except -1 nogil
+    cdef int note_row(self, int8_t side, int64_t key, int64_t quantity) except -1 nogil
     cdef int end(self, int64_t time) except -1 nogil
     cdef int quote(self, int64_t time, int64_t bid, int64_t bid_quantity, int64_t ask,
                    int64_t ask_quantity) except -1 nogil

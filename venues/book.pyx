@@ -54,6 +54,7 @@ cdef class Book:
         ladder_close(&self.bids)
         ladder_close(&self.asks)
         free(self.eaten)
+        free(self.rows)
 
     # ------------------------------------------------------------------ messages
 
@@ -61,6 +62,7 @@ cdef class Book:
         self.time = time
         self.messages += 1
         self.applies = True
+        self.n_rows = 0
         if is_snapshot:
             ladder_clear(&self.bids)
             ladder_clear(&self.asks)
@@ -91,6 +93,8 @@ cdef class Book:
         if price % self.tick != 0:
             self.retick(price)
         key = price // self.tick
+        if self.notes_rows:
+            self.note_row(side, key if side > 0 else -key, quantity)
         if side > 0:
             if self.n_eaten > 0:
                 self.restate(side, key, quantity)
@@ -98,6 +102,21 @@ cdef class Book:
         if self.n_eaten > 0:
             self.restate(side, -key, quantity)
         return ladder_set(&self.asks, -key, quantity)
+
+    cdef int note_row(self, int8_t side, int64_t key, int64_t quantity) except -1 nogil:
+        cdef LevelRow *grown
+        if self.n_rows == self.rows_room:
+            grown = <LevelRow *> realloc(self.rows, (2 * self.rows_room + 64) * sizeof(LevelRow))
+            if grown == NULL:
+                with gil:
+                    raise MemoryError("book: no memory for the rows of a message")
+            self.rows = grown
+            self.rows_room = 2 * self.rows_room + 64
+        self.rows[self.n_rows].side = side
+        self.rows[self.n_rows].key = key
+        self.rows[self.n_rows].quantity = quantity
+        self.n_rows += 1
+        return 0
 
     cdef int end(self, int64_t time) except -1 nogil:
         cdef int32_t i

@@ -18,8 +18,8 @@ not reach that far, behind everything until it does. It fills at its price, neve
 - when the other side of the book reaches its price, with at most what is shown there, which is taken then.
 
 Several own orders share a trade or a level, the better price first, then the older one. The queue ahead shrinks by
-trades at the price, and by what the level loses besides (`venues.queue` has the models; order by order it is known); a trade and the message of the
-book that shows it shorten the queue once. Nothing else in the market reacts to own orders.
+trades at the price, and by what the level loses besides (`venues.queue` has the models; order by order it is known); a
+trade and the message of the book that shows it shorten the queue once. Nothing else in the market reacts to own orders.
 """
 
 from libc.math cimport INFINITY, ceil

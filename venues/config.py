@@ -15,6 +15,7 @@ Delays = int | str | tuple[int | str, int | str, int | str] | Latency
 
 FILLS: Final = ("auto", "next_trade", "same_trade", "touch", "book", "bar")
 PLAIN_QUEUES: Final = ("risk_averse", "log", "log_total", "fifo")
+MATCHINGS: Final = ("default", "no_partial_fill", "partial_fill")
 SELF_TRADES: Final = ("allow", "cancel_taker", "cancel_maker", "cancel_both")  # as SelfTrade numbers them
 POWER_QUEUES: Final = ("power", "power_total", "front_power")
 
@@ -55,6 +56,9 @@ class Venue:
         With a book, how the queue ahead of a resting order shrinks when its level gets smaller without a trade:
         "risk_averse", "log", "log_total", "power:3", "power_total:3", "front_power:3" (`venues.queue`). "fifo" where
         the data tell order by order (kind `book_orders`): the queue is known.
+    matching : {"default", "no_partial_fill", "partial_fill"}
+        With a book, whose rules say when an order fills: ours (`venues.book_market`), or those of the two exchange
+        models of hftbacktest (`venues.peer_market`), for comparison. All accounts at a venue have the same.
     self_trade : {"default", "allow", "cancel_taker", "cancel_maker", "cancel_both"}
         What happens when an order that takes would meet a resting one of this account: that one or this one is
         cancelled (`SELF_TRADE`), both are, or it trades past it. "default" is the venue's rule.
@@ -106,6 +110,7 @@ class Venue:
     latency: Delays | None = None
     fills: str = "auto"
     queue: str = "risk_averse"
+    matching: str = "default"
     self_trade: str = "default"
     slippage: str | float = "default"
     impact: Impact | None = None
@@ -134,6 +139,7 @@ class Venue:
         choice(self.collateral, f"{where}: collateral", ("single", "multi"))
         choice(self.fills, f"{where}: fills", FILLS)
         _set(self, "queue_model", queue_model(self.queue, f"{where}: queue"))
+        choice(self.matching, f"{where}: matching", MATCHINGS)
         choice(self.self_trade, f"{where}: self_trade", ("default", *SELF_TRADES))
         choice(self.adl, f"{where}: adl", ("off", "recorded", "population"))
         if self.adl == "population":

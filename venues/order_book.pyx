@@ -2,8 +2,8 @@
 
 A row says what an order is from then on: its side, price and what is left of it; nothing left means that it is gone. An
 order that is new, has moved to another price or has grown stands behind all others at its price; one that has become
-smaller, by a trade or because a part was taken back, keeps its place. A snapshot states every order there is: those that
-it does not name are gone, those that it names as they were keep their places.
+smaller, by a trade or because a part was taken back, keeps its place. A snapshot states every order there is: those
+that it does not name are gone, those that it names as they were keep their places.
 """
 
 from libc.stdlib cimport calloc, free, realloc

@@ -9,5 +9,7 @@ cdef enum QueueModel:
     LOG_TOTAL_QUEUE = 5
     FIFO_QUEUE = 6           # known order by order
 
+# Of what a level loses without a trade, the share that stood behind
+cdef double share_behind(QueueModel model, double n, double ahead, double behind) noexcept nogil
 # Ahead after a level has gone from `before` to `after` without a trade there (quantities in the instrument's unit)
 cdef double ahead_after(QueueModel model, double power, double ahead, double before, double after) noexcept nogil
