@@ -28,6 +28,7 @@ class SampleTable(Section):
     days: int = 10
     trades_per_day: int = 20_000
     symbols: str | list[str] = []
+    book: bool = False
 
 
 class FileTable(Section):

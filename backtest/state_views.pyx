@@ -1,7 +1,7 @@
 """The state that a strategy sees: positions, accounts, funding, as delivered so far."""
 
 from libc.math cimport INFINITY, NAN, fabs, isnan
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int8_t, int32_t, int64_t
 from backtest.context cimport Context
 from backtest.sizing cimport free_amount, withdrawable_atoms
 from venues.contract cimport INVERSE, QUANTO, SPOT, Contract
@@ -11,6 +11,23 @@ from venues.state cimport AccountState, PoolState, Slot
 
 HOUR_NS = 3_600_000_000_000
 YEAR_HOURS = 8760.0
+
+
+cdef double own_distance(AccountState state, int32_t instrument, int leg) noexcept nogil:
+    """Between the mark and the liquidation price of a position, as a fraction of the mark; infinite without one."""
+    cdef Slot *slot = state.find(instrument, <int8_t> leg)
+    cdef PoolState *pool
+    cdef double level
+    if slot == NULL or slot.position.quantity == 0:
+        return INFINITY
+    pool = state.pools[slot.pool]
+    state.look(pool)
+    if pool.pool.legs[slot.leg].mark <= 0.0:
+        return INFINITY
+    level = liquidation_price(&pool.pool, slot.leg)
+    if level <= 0.0:
+        return INFINITY
+    return fabs(pool.pool.legs[slot.leg].mark - level) / pool.pool.legs[slot.leg].mark
 
 
 cdef class PositionView:
@@ -97,7 +114,7 @@ cdef class PositionView:
         level = liquidation_price(&pool.pool, slot.leg)
         if level > 0.0:
             self.liquidation_price = level
-            self.distance = fabs(own.mark - level) / own.mark
+            self.distance = own_distance(state, instrument, leg)
 
     def __bool__(self):
         return self.quantity != 0.0

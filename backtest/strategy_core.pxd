@@ -73,6 +73,12 @@ cdef class StrategyCore:
     cdef double price(self, int32_t instrument) noexcept nogil               # mark, else last; 0 = none yet
     cdef int64_t bid_units(self, int32_t instrument) noexcept nogil          # of the delivered book; 0 = none
     cdef int64_t ask_units(self, int32_t instrument) noexcept nogil
+    cdef int64_t tick_units(self, int32_t instrument) noexcept nogil
+    # a price on the tick, to the passive side of a buy (1) or a sell (-1)
+    cdef int64_t limit_units(self, int32_t instrument, double price, int side) noexcept nogil
+    cdef int64_t lot_units(self, int32_t instrument, double quantity) noexcept nogil     # on the lot, toward zero
+    # between mark and liquidation price of the position in the default account, of the mark; infinite without one
+    cdef double distance(self, int32_t instrument) noexcept nogil
     cdef int64_t now_ns(self) noexcept nogil
     cdef int64_t bar_timeframe(self) noexcept nogil              # ns, of the bar that _on_bar was given
     cdef double price_divisor(self, int32_t instrument) noexcept nogil

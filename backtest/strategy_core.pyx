@@ -5,12 +5,14 @@ import difflib
 
 from backtest.context cimport Context
 from backtest.sizing cimport effective_units, reading
+from backtest.state_views cimport own_distance
 from backtest.views cimport InstrumentInfo, OrderView
 from feeds.events cimport Event
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free, realloc
 from venues.contract cimport INVERSE, Contract
 from venues.orders cimport GTC, LIMIT, MARKET, POST_ONLY, REDUCE_ONLY, WORKING, Order
+from venues.state cimport AccountState
 
 from backtest.errors import ConfigError, OrderError
 
@@ -209,6 +211,18 @@ cdef class StrategyCore:
     cdef int64_t ask_units(self, int32_t instrument) noexcept nogil:
         return self.context.ask(instrument)
 
+    cdef int64_t tick_units(self, int32_t instrument) noexcept nogil:
+        return max(<int64_t> 1, self.context.world.contracts[instrument].tick)
+
+    cdef int64_t limit_units(self, int32_t instrument, double price, int side) noexcept nogil:
+        return self.context.price_units(instrument, price, side)
+
+    cdef int64_t lot_units(self, int32_t instrument, double quantity) noexcept nogil:
+        return self.context.units_down(instrument, quantity)
+
+    cdef double distance(self, int32_t instrument) noexcept nogil:
+        return own_distance(<AccountState> self.context.state_rows[self._account_of[instrument]], instrument, 0)
+
     cdef int64_t now_ns(self) noexcept nogil:
         return self.context.now
 
@@ -266,7 +280,8 @@ cdef class StrategyCore:
         open = &self._open[self._n_open]
         open.id = self.context.send(
             self.number, self._account_of[instrument], instrument, 1 if quantity > 0 else -1,
-            quantity if quantity > 0 else -quantity, type, price, 0, 0, flags, GTC, 0, -1, 0.0).id
+            quantity if quantity > 0 else -quantity, type, price, 0, 0, flags, GTC, 0, -1,
+            (quantity if quantity > 0 else -quantity) / self.context.world.quantity_divisors[instrument]).id
         open.rest = quantity
         open.instrument = instrument
         self._n_open += 1

@@ -1,11 +1,15 @@
 """The market maker of the examples, and the verb that it lives by."""
 
 import book_tape
+import pandas as pd
 import pytest
 from engine_data import USER_COIN, Notes, Script, account, book, marks, reasons, run, user_coin
 
-from backtest import OrderError
+import feeds
+import venues
+from backtest import Backtest, OrderError
 from strategies.market_maker import MarketMaker
+from strategies.market_maker_compiled import MarketMaker as Compiled
 
 
 def coin(**fields):
@@ -82,3 +86,44 @@ def test_near_liquidation_it_only_reduces():
         fills = run(book_tape.market(3, 900), maker, owner).fills
         most.append((fills["side"] * fills["quantity"]).cumsum().abs().max())
     assert most[0] <= 120 < most[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "more"),
+    [
+        ({"latency": "20ms"}, {}),
+        ({"latency": ("0s", "0s", "0s"), "queue": "power:2"}, {"lean": 3.0}),
+        ({"latency": "1500ms", "fees": (-0.0001, 0.0005)}, {"half_spread": 1.0, "pause": "700ms"}),
+        ({"latency": "20ms", "leverage": 20}, {"most": 2000, "size": 20, "guard": 0.9, "lean": 0.0}),
+        ({"latency": venues.Latency(order="90ms", response="400ms", sigma=0.8)}, {"size": 7}),
+    ],
+)
+def test_the_compiled_market_maker_sends_order_for_order_what_the_python_one_does(options, more):
+    given = {"symbol": USER_COIN, "size": 5, "most": 20, "pause": "1s"} | more
+    found = []
+    for kind in (MarketMaker, Compiled):
+        owner = account(user_coin(tick_size=1, lot_size=1), balances={"USDT": 60_000}, **options)
+        found.append(run(book_tape.market(3, 900), kind(**given), owner))
+    for name in ("fills", "orders", "order_events", "ledger", "margin", "equity"):
+        # but for the tag that quote() gives its orders
+        plain = [getattr(result, name).drop(columns="tag", errors="ignore") for result in found]
+        pd.testing.assert_frame_equal(*plain)
+    assert len(found[0].fills) > 15
+
+
+def test_the_compiled_market_maker_withdraws_while_the_book_is_unknown():
+    levels = book([("00:00", {99: 40}, {103: 30}), ("00:02", {104: 1}, {}), ("00:05", {99: 41}, {})], USER_COIN)
+    data = levels + marks([("00:00", 100), ("01:00", 100)], USER_COIN)
+    maker = Compiled(symbol=USER_COIN, size=5, most=20, pause="1m")
+    result = run(data, maker, coin(), on_gap="warn")
+    assert set(result.orders["status"]) == {"canceled"}
+
+
+def test_both_quote_in_the_book_of_the_sample():
+    data = feeds.sample(days=1, trades_per_day=2000, symbols="BTC/USDT:USDT", book=True)
+    owner = venues.Venue("binance_usdm", balances={"USDT": 100_000}, latency="5ms")
+    results = [Backtest(data, kind(), venues=owner, limits=False).run() for kind in (MarketMaker, Compiled)]
+    one, two = (result.fills.drop(columns="tag") for result in results)
+    pd.testing.assert_frame_equal(one, two)
+    assert len(one) > 20
+    assert one["is_maker"].all()

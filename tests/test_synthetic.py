@@ -414,3 +414,36 @@ def test_no_byte_of_the_sample_in_data_has_changed():
         partition.verify()
         assert partition.status == "complete"
         assert partition.gaps == ()
+
+
+def test_books_come_on_request_and_move_nothing_else():
+    plain = sample(days=1, trades_per_day=1000)
+    with_books = sample(days=1, trades_per_day=1000, book=True)
+    others = [stream for stream in with_books.streams if stream.kind != "book"]
+    assert {stream.kind for stream in with_books.streams} - {stream.kind for stream in plain.streams} == {"book"}
+    assert [s.table().equals(o.table()) for s, o in zip(plain.streams, others, strict=True)] == [True] * len(others)
+    again = sample(days=1, trades_per_day=1000, book=True, symbols="BTC/USDT:USDT")
+    wanted = next(s for s in with_books.streams if s.kind == "book" and s.symbol == "BTC/USDT:USDT")
+    assert next(s for s in again.streams if s.kind == "book").table().equals(wanted.table())
+
+
+def test_trades_print_at_the_best_prices_of_the_book_before_them():
+    data = sample(days=1, trades_per_day=2000, book=True, symbols="BTC/USDT:USDT")
+    book, tape = (next(s for s in data.streams if s.kind == kind).table().to_pydict() for kind in ("book", "trades"))
+    rows = list(zip(book["ts"], book["side"], book["price"], book["quantity"], strict=True))
+    assert all(quantity > 0 for *_, quantity in rows)
+    best = {}
+    for ts, side, price, _ in rows:
+        found = best.setdefault(ts, {})
+        found[side] = max(found.get(side, price), price) if side > 0 else min(found.get(side, price), price)
+    assert all(len(each) == 2 and each[1] < each[-1] for each in best.values())
+    times = sorted(best)
+    place = 0
+    checked = 0
+    for ts, side, price in zip(tape["ts"], tape["side"], tape["price"], strict=True):
+        while place + 1 < len(times) and times[place + 1] <= ts:
+            place += 1
+        if ts % 1_000_000_000 >= 1_000_000 and (ts + 1_000_000) % 1_000_000_000 > 1_000_000:
+            assert price == best[times[place]][-side]
+            checked += 1
+    assert checked > 1000

@@ -25,6 +25,8 @@ Its constants stand at the top of ``feeds/synthetic/market.py``. From the seed a
 - **Liquidations**: a trade is a forced order with probability 0.03 % in calm, rising with a move of the last five
   minutes in its own direction beyond 0.5 %, up to one half. Each is both a trade with flag 1 and a row of
   ``liquidations`` with coverage ``full``.
+- **Books**, when asked for: snapshots of five levels a side, a millisecond before every second in which something
+  trades and each ten seconds, at the prices at which the trades of that second print; in a panic they are thin.
 - **Open interest** every 5 minutes (a slow walk, of which the crash closes 30 %), and the **index of ASSET/USD** for
   collateral: ``USDT/USD`` (about 1, each minute) and ``BTC/USD``.
 """
@@ -60,7 +62,12 @@ DEFAULT_VENUE = "binance_usdm"
 
 
 def sample(
-    *, seed: int = 0, days: int = DEFAULT_DAYS, trades_per_day: int = DEFAULT_TRADES, symbols: str | Sequence[str] = ()
+    *,
+    seed: int = 0,
+    days: int = DEFAULT_DAYS,
+    trades_per_day: int = DEFAULT_TRADES,
+    symbols: str | Sequence[str] = (),
+    book: bool = False,
 ) -> "Dataset":
     """Return a synthetic dataset that begins at 2024-11-01 00:00 UTC; the same arguments give the same bytes.
 
@@ -76,6 +83,9 @@ def sample(
         ``SYMBOL`` or ``SYMBOL@venue`` of ``feeds.synthetic.LEGS``, or ``"all"``. Default: the two perpetuals of
         binance_usdm, so that one venue is enough for a first run; the inverse perpetual
         (``BTC/USD:BTC@binance_coinm``) and the spot pair (``BTC/USDT@binance_spot``) come on request.
+    book : bool
+        Also books: snapshots of five levels a side, whose best prices are those at which the trades print. Orders
+        then meet them (``fills="auto"``); everything else is the same to the byte.
 
     Returns
     -------
@@ -90,19 +100,21 @@ def sample(
     _check_number("seed", seed, 0, 2**63 - 1)
     _check_number("days", days, 1, MOST_DAYS)
     _check_number("trades_per_day", trades_per_day, 100, MOST_TRADES)
-    return _dataset(seed, days, trades_per_day, _legs(symbols))
+    return _dataset(seed, days, trades_per_day, _legs(symbols), bool(book))
 
 
 @lru_cache(maxsize=8)
-def _dataset(seed: int, days: int, trades_per_day: int, legs: tuple[Leg, ...]) -> "Dataset":
+def _dataset(seed: int, days: int, trades_per_day: int, legs: tuple[Leg, ...], book: bool) -> "Dataset":
     """Return the dataset of checked arguments."""
     from feeds.dataset import Dataset, Stream
 
-    rows = tables(seed=seed, days=days, trades_per_day=trades_per_day, legs=legs)
+    rows = tables(seed=seed, days=days, trades_per_day=trades_per_day, legs=legs, book=book)
     return Dataset([Stream.from_table(*row) for row in rows if row[3].num_rows])  # few trades: nobody is liquidated
 
 
-def tables(*, seed: int, days: int, trades_per_day: int, legs: Sequence[Leg]) -> list[tuple[str, str, str, "pa.Table"]]:
+def tables(
+    *, seed: int, days: int, trades_per_day: int, legs: Sequence[Leg], book: bool = False
+) -> list[tuple[str, str, str, "pa.Table"]]:
     """Return (venue, symbol, kind, canonical table) of each leg and of the collateral prices.
 
     The collateral's index rows are filed once, under the venue of the first leg.
@@ -110,8 +122,8 @@ def tables(*, seed: int, days: int, trades_per_day: int, legs: Sequence[Leg]) ->
     market = Market(seed, days=days, start_ns=START_NS)
     found = []
     for leg in legs:
-        for kind, columns in market.leg(leg, trades_per_day=trades_per_day).items():
-            decimals = leg.price_decimals if kind in ("trades", "liquidations") else POINT_DECIMALS
+        for kind, columns in market.leg(leg, trades_per_day=trades_per_day, book=book).items():
+            decimals = leg.price_decimals if kind in ("trades", "liquidations", "book") else POINT_DECIMALS
             scales = {"price": decimals, "quantity": leg.quantity_decimals, "rate": RATE_DECIMALS}
             found.append((leg.venue, leg.symbol, kind, _table(kind, columns, scales)))
     for symbol, (columns, decimals) in market.collateral().items():
@@ -130,6 +142,8 @@ def _table(kind: str, columns: Columns, scales: dict[str, int]) -> "pa.Table":
     constant: dict[str, Any] = {"ts_avail": 0}
     if kind == "trades":
         constant |= {"id": np.arange(1, rows + 1), "seq": np.arange(rows)}
+    elif kind == "book":
+        constant |= {"seq": -1, "prev_seq": -1, "is_snapshot": 1}
     elif kind == "funding":
         constant |= {"ts_raw": columns["ts"], "interval_s": FUNDING_S, "kind": schema.SETTLED}
     elif kind == "liquidations":

@@ -156,15 +156,21 @@ class Market:
         btc = {"ts": self.time(self.grid), "price": _mantissa(coin[self.grid], POINT_DECIMALS)}
         return {"USDT/USD": (usdt, DOLLAR_DECIMALS), "BTC/USD": (btc, POINT_DECIMALS)}
 
-    def leg(self, leg: Leg, *, trades_per_day: int) -> dict[str, Columns]:
+    def leg(self, leg: Leg, *, trades_per_day: int, book: bool = False) -> dict[str, Columns]:
         """Return the columns of one leg by kind: those that the market decides, not the constant ones."""
         path = self.path(leg.coin)
         index = path.price * self.dollar() if leg.in_dollars else path.price
         premium = self._premium(leg, path.crash)
         fair = index * (1.0 + premium)
         trades = self._trades(leg, path, fair, expected=trades_per_day * self.seconds / DAY_S * leg.activity)
+        levels: dict[str, Columns] = {}
+        if book:
+            from feeds.synthetic.books import snapshots
+
+            sizes = draws(self.seed, "book", leg.name)
+            levels = {"book": snapshots(leg, path, fair, trades, start_ns=self.start_ns, draw=sizes)}
         if leg.premium is None:
-            return {"trades": trades}
+            return {"trades": trades} | levels
         samples = np.arange(POINT_S, self.seconds, POINT_S)
         sampled = _mantissa(premium[samples], RATE_DECIMALS)
         rates = funding_rates(sampled)
@@ -172,6 +178,7 @@ class Market:
         settled = np.arange(1, len(rates) + 1) * FUNDING_S
         return {
             "trades": trades,
+            **levels,
             "index": {"ts": self.time(self.grid), "price": _mantissa(index[self.grid], POINT_DECIMALS)},
             "mark": {"ts": self.time(self.grid), "price": mark},
             "premium": {"ts": self.time(samples), "price": sampled},
@@ -206,8 +213,7 @@ class Market:
         )
         second = times // 1000
         price = fair[second]
-        half_spread = HALF_SPREAD * price * path.ratio[second // MINUTE_S] * (1.0 + 10.0 * path.crash.panic[second])
-        ticks = (price + sides * half_spread) * 10.0**leg.price_decimals
+        ticks = (price + sides * half_spread(path, price, second)) * 10.0**leg.price_decimals
         lots = heavy_sizes(
             draws(self.seed, "sizes", leg.name)(len(times)), scale=leg.typical, largest=500 * leg.typical
         )
@@ -252,6 +258,12 @@ class Market:
             "ts": self.time(seconds),
             "native": (leg.open_interest * (1.0 + drift) * (1.0 - closed)).astype(np.int64),
         }
+
+
+def half_spread(path: Path, price: Floats, second: Ints) -> Floats:
+    """Return half the spread at seconds since the start, in the currency of the price."""
+    spread: Floats = HALF_SPREAD * price * path.ratio[second // MINUTE_S] * (1.0 + 10.0 * path.crash.panic[second])
+    return spread
 
 
 def funding_rates(premium: Ints) -> list[int]:
