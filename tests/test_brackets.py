@@ -186,6 +186,23 @@ def test_a_bracket_that_cannot_be_is_refused(given, message):
         run(tape(*RISE), Script(("00:00:30", bracket(**given))), coin())
 
 
+def test_in_hedge_mode_the_exits_close_their_own_leg():
+    def both(strategy):
+        strategy.bracket(USER_COIN, side="buy", quantity=10, take=106, stop=95, position="long")
+        strategy.bracket(USER_COIN, side="sell", quantity=4, take=94, stop=120, position="short")
+
+    result = run(tape(*RISE), Script(("00:00:30", both)), coin(position_mode="hedge"))
+    assert [(row[0], row[2]) for row in filled(result)] == [(1, 10), (4, 4), (2, 10)]
+    assert result.positions.set_index("leg")["is_open"].to_dict() == {"long": False, "short": True}
+
+
+def test_exits_wait_at_the_venue_and_need_no_second_trip():
+    """With two minutes to the venue the exits are there with the entry: the fall right after it meets the stop."""
+    data = tape(("00:00", 100), ("00:01", 100), ("00:03:10", 100), ("00:03:11", 94), ("00:03:12", 93), ("00:10", 93))
+    result = run(data, Script(("00:01", bracket(take=106, stop=95))), coin(latency="2m"))
+    assert [row[:2] for row in filled(result)] == [(1, 100), (3, 93)]
+
+
 def test_a_spot_order_has_no_bracket():
     data = trades([("00:00", 100, 1), ("00:01", 100, 1)], SPOT, "binance_spot")
     owner = venues.Venue("binance_spot", balances={"USDT": 1000})

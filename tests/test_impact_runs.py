@@ -30,7 +30,7 @@ import feeds
 import venues
 from backtest import Backtest, ConfigError
 from backtest.assembly import Assembly
-from backtest.schedules import almgren_chriss
+from backtest.schedules import almgren_chriss, obizhaeva_wang
 
 LINEAR_MODEL = {"law": "linear", "depth": 1000, "memory": "exponential", "recovery": "1m"}
 
@@ -88,6 +88,37 @@ def test_the_almgren_chriss_cost_of_a_schedule_is_its_closed_form():
         result = run(tape(price), Script(*steps), owner(1e9, impact=model, slippage=fixed / price * 1e4), limits=False)
         paid = sum((price - p) * q for p, q in zip(prices(result), result.fills["quantity"], strict=True))
         assert paid == pytest.approx(want, rel=1e-4)
+
+
+def test_a_propagator_in_a_run_is_the_sum_of_what_each_order_has_left():
+    model = venues.Impact(law="linear", depth=1000, memory="power", recovery="10s", exponent=0.5)
+    orders = [(0, 300.0), (10, 100.0), (60, 400.0), (1200, 200.0)]
+    steps = [(ns("00:01") + at * SECOND, buy(size)) for at, size in orders]
+    found = prices(run(tape(), Script(*steps), owner(impact=model)))
+    for number, (at, size) in enumerate(orders):
+        taken = sum(x * (1 + (at - t) / 10) ** -0.5 for t, x in orders[:number]) + size / 2
+        assert found[number] == pytest.approx(100 * (1 + 0.01 * taken / 1000), abs=2e-6)
+
+
+def test_obizhaeva_and_wangs_schedule_in_a_run_costs_their_closed_form():
+    """X^2 (lambda / 2 + kappa / (rho T + 2)): a block, a constant rate in 200 orders, a block; LL-42's formula."""
+    total, rho, horizon, share, depth = 1000.0, 0.02, 100.0, 0.25, 1e5
+    block, rate = obizhaeva_wang(total, recovery=rho, time=horizon)
+    rows = [(ns("00:00") + i * SECOND // 2, 100.0, 1000.0) for i in range(600)]
+    data = marks([("00:00", 100), ("00:10", 100)], USER_COIN) + trades(rows, USER_COIN)
+    part = round(rate * horizon / 200, 3)
+    first = round((total - 200 * part) / 2, 3)
+    assert first == pytest.approx(block, abs=0.2)
+    at = ns("00:01") - SECOND // 4
+    sizes = [(at, first)] + [(at + i * SECOND // 2, part) for i in range(1, 201)]
+    sizes.append((at + 201 * SECOND // 2, round(total - first - 200 * part, 3)))
+    model = venues.Impact(
+        law="linear", depth=depth, recovery=round(np.log(2) / rho * SECOND), memory="exponential", permanent=share
+    )
+    result = run(data, Script(*[(when, buy(size)) for when, size in sizes]), owner(1e9, impact=model))
+    paid = float(((result.fills["price"] / 100 - 1) * result.fills["quantity"]).sum())
+    q = 100 * depth  # units for the whole price
+    assert paid == pytest.approx(total * total / q * (share / 2 + (1 - share) / (rho * horizon + 2)), rel=2e-3)
 
 
 def test_a_limit_order_takes_up_to_the_quantity_whose_last_unit_costs_its_limit_and_rests():

@@ -3,7 +3,8 @@
 A row says what an order is from then on: its side, price and what is left of it; nothing left means that it is gone. An
 order that is new, has moved to another price or has grown stands behind all others at its price; one that has become
 smaller, by a trade or because a part was taken back, keeps its place. A snapshot states every order there is: those
-that it does not name are gone, those that it names as they were keep their places.
+that it does not name are gone, those that it names as they were keep their places. Such feeds do not say which message
+a message follows: what is missing must be known as a gap of the data.
 """
 
 from libc.stdlib cimport calloc, free, realloc
