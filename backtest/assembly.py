@@ -393,24 +393,17 @@ class Assembly(VenueFigures):
         from backtest.rule_changes import rule_changes
         from backtest.wiring import aggregators, hooks_by_kind, wanted_kinds
 
-        settings = self.settings
-        bound = [hooks_by_kind(strategy) for strategy in self.strategies]
+        settings, bound = self.settings, [hooks_by_kind(strategy) for strategy in self.strategies]
         found = plans(
             self.dataset,
             self.instruments,
             self.asset_rows,
             self.marks,
-            {
-                venue.name: (
-                    venue.latency_ns[2],
-                    venue.latency.feed_sigma if isinstance(venue.latency, Latency) else 0.0,
-                )
-                for venue in self.venues
-            },
+            {venue.name: venue.feed_latency for venue in self.venues},
             wanted_kinds(self.strategies, bound),
             self.by_book,
             self._by_interest(),
-            [run.index for run in self.instruments if (found := self.impact(run)) and found.law == "recorded"],
+            self.by_depth(),
         )
         opened = cursors(
             found,
@@ -420,9 +413,7 @@ class Assembly(VenueFigures):
             batch_rows=settings.batch_rows,
             prefetch=settings.prefetch,
             seed=settings.seed,
-            flags_wanted=any(
-                "on_trade" in strategy.python_hooks() or strategy.c_hooks & 1 for strategy in self.strategies
-            ),
+            flags_wanted=any("on_trade" in each.python_hooks() or each.c_hooks & 1 for each in self.strategies),
         )
         ages = [self._mark_age(run) if run.is_derivative else 0 for run in self.instruments]
         self.loop = Loop(

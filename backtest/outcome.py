@@ -76,26 +76,36 @@ def outcome(assembly: Assembly, *, config: dict[str, Any], cash_rate: float) -> 
             if bound
         ],
         rules=_rules(assembly),
-        data=[
-            {
-                "name": f"{s.symbol}@{s.venue} {join_kind(s.kind, s.timeframe_ns)}",
-                "rows": s.rows,
-                "from": s.ts_min,
-                "to": s.ts_max,
-                "note": f"{len(s.gaps)} gaps" if s.gaps else "",
-            }
-            for s in assembly.dataset.streams
-        ],
+        data=_data(assembly),
     )
     result = Result(meta, tables, owner=(journal, postings, assembly.spill))
-    if any(venue.impact is not None or venue.participation is not None for venue in assembly.venues):
-        left = len(result.leftovers)
-        if left:
-            what = "an order that takes was" if left == 1 else f"{left} orders that take were"
-            told = [*warnings(assembly), f"{what} not filled whole; result.leftovers lists what is left"]
-            meta.update(warnings=told)
-            return Result(meta, tables, owner=(journal, postings, assembly.spill))
+    told = _capacity(assembly, result)
+    if told:
+        meta.update(warnings=[*warnings(assembly), told])
+        result = Result(meta, tables, owner=(journal, postings, assembly.spill))
     return result
+
+
+def _data(assembly: Assembly) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": f"{s.symbol}@{s.venue} {join_kind(s.kind, s.timeframe_ns)}",
+            "rows": s.rows,
+            "from": s.ts_min,
+            "to": s.ts_max,
+            "note": f"{len(s.gaps)} gaps" if s.gaps else "",
+        }
+        for s in assembly.dataset.streams
+    ]
+
+
+def _capacity(assembly: Assembly, result: Result) -> str:
+    """Return what to say of orders that the market did not fill whole, where own orders meet a limit of capacity."""
+    if all(venue.impact is None and venue.participation is None for venue in assembly.venues):
+        return ""
+    left = len(result.leftovers)
+    what = "an order that takes was" if left == 1 else f"{left} orders that take were"
+    return f"{what} not filled whole; result.leftovers lists what is left" if left else ""
 
 
 def _accounts(assembly: Assembly) -> list[dict[str, str]]:
@@ -149,26 +159,33 @@ def assumptions(assembly: Assembly) -> list[dict[str, Any]]:
     return rows
 
 
-def _account_rows(assembly: Assembly, venue: "Venue", suffix: str, add: Any) -> None:
-    mine = [run for run in assembly.instruments if run.venue == venue.name]
-    kinds = {"book" if run.index in assembly.by_book else "trades" if run.stream("trades") else "bars" for run in mine}
-    fills = {
+def _meets(assembly: Assembly, run: "RunInstrument") -> str:
+    """Return what the orders of an instrument meet."""
+    return "book" if run.index in assembly.by_book else "trades" if run.stream("trades") else "bars"
+
+
+def _fills(venue: "Venue") -> dict[str, str]:
+    """Return how orders fill on a book, on trades and on bars, in words."""
+    return {
         "book": {
             "default": f"takers walk the book, limits wait in the queue of their level ({venue.queue})",
             "no_partial_fill": f"by hftbacktest's exchange without partial fills ({venue.queue})",
             "partial_fill": f"by hftbacktest's exchange with partial fills ({venue.queue})",
         }[venue.matching],
-        "trades": "market orders at the next trade, limits when traded through or after the estimated queue",
-        "bars": f"along the path of each bar, at most {_cap(venue)} of its volume",
-    }
-    if venue.fills in ("same_trade", "touch"):
-        fills["trades"] = {
+        "trades": {
             "same_trade": "market orders at the last trade",
             "touch": "market orders at the touch of the last trade",
-        }[venue.fills]
+        }.get(venue.fills, "market orders at the next trade, limits when traded through or after the estimated queue"),
+        "bars": f"along the path of each bar, at most {_cap(venue)} of its volume",
+    }
+
+
+def _account_rows(assembly: Assembly, venue: "Venue", suffix: str, add: Any) -> None:
+    mine = [run for run in assembly.instruments if run.venue == venue.name]
+    kinds = {_meets(assembly, run) for run in mine}
     add(
         f"fills{suffix}",
-        "; ".join(fills[kind] for kind in sorted(kinds)),
+        "; ".join(_fills(venue)[kind] for kind in sorted(kinds)),
         "",
         venue.fills not in ("auto", "next_trade", "bar"),
     )

@@ -242,6 +242,10 @@ class Decisions:
         found: Impact | None = self.shared(run.venue, "impact")
         return None if run.index in self.by_book else found
 
+    def by_depth(self) -> list[int]:
+        """Return the instruments whose recorded depth says what own orders cost."""
+        return [run.index for run in self.instruments if (model := self.impact(run)) and model.law == "recorded"]
+
     def _impact(self) -> None:
         """Refuse what would move or cap nothing."""
         for name in self.venue_names:

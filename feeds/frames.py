@@ -41,8 +41,8 @@ def from_pandas(frame: "pd.DataFrame", *, kind: str, venue: str, symbol: str, ti
         - funding: rate; optional interval_hours (else derived from the spacing), mark, kind (``"settled"`` or
           ``"predicted"``); stamps within 60 s of the hour are moved onto it
         - borrow_rates: asset, rate, interval_hours
-        - book: seq, prev_seq, is_snapshot, side, price, quantity (0 = the level is gone); book_orders: seq, is_snapshot,
-          order_id, side, price, quantity (what is left of the order; 0 = it is gone)
+        - book: seq, prev_seq, is_snapshot, side, price, quantity (0 = the level is gone)
+        - book_orders: seq, is_snapshot, order_id, side, price, quantity (what is left of the order; 0 = it is gone)
         - depth: percentage (from the middle; below 0 bids), quantity and notional up to there
         - other kinds: the columns of `feeds.schema.layout`
         - any kind: ts_avail, the earliest time the row could be known (DatetimeIndex-like or int ns)

@@ -193,7 +193,7 @@ def test_rules_of_the_base_venue_stay_behind():
         ({"base": "okx"}, "base='okx' is not in the data; they are of binance_usdm"),
         ({"symbols": {"okx": {}}}, r"symbols names 'okx', which is not compared \(binance_usdm\)"),
         ({"symbols": {"binance_usdm": {"X/USDT:USDT": COIN}}}, "'X/USDT:USDT', which is not in the data of binance"),
-        ({"mark": "lats"}, "must be feed, last, index or formula, got .lats."),
+        ({"mark": "lats"}, "must be feed, last, index, formula or feed.impact, got .lats."),
     ],
 )
 def test_what_cannot_be_compared_is_said(arguments, message):

@@ -40,7 +40,10 @@ UNKNOWN = {
     ),
     "on_gap": ({"on_gap": "ignore"}, "on_gap must be one of error, skip, warn, got 'ignore'"),
     "on_ruin": ({"on_ruin": "halt"}, "on_ruin must be one of stop, continue, refill, got 'halt'"),
-    "mark": ({"mark": "lst"}, "mark of X/USDT:USDT@binance_usdm must be feed, last, index or formula, got 'lst'"),
+    "mark": (
+        {"mark": "lst"},
+        "mark of X/USDT:USDT@binance_usdm must be feed, last, index, formula or feed+impact, got 'lst'",
+    ),
     "leverage of an unknown symbol": (None, "leverage= names 'Z/USDT:USDT', which is no derivative in the data"),
     "mark of an unknown symbol": (
         {"mark": {"Z/USDT:USDT": "last"}},

@@ -274,7 +274,7 @@ cdef class BookMarket(Market):
         while row >= 0:
             order = self.store.at(row)
             following = order.next
-            if self.is_hit(order, LAST_PRICE, price):
+            if order.status == WORKING and self.is_hit(order, LAST_PRICE, price):
                 self.trigger(order, time)
             row = following
         return 0
@@ -301,7 +301,7 @@ cdef class BookMarket(Market):
         while row >= 0:
             order = self.store.at(row)
             following = order.next
-            if order.type == MARKET or order.triggered:
+            if order.status == WORKING and (order.type == MARKET or order.triggered):
                 self.take_at_once(order, time)
             row = following
         self.number += 1

@@ -182,6 +182,11 @@ class Venue:
             return f"{self.name} lends against all assets together: give Venue(..., collateral='multi')"
         return ""
 
+    @property
+    def feed_latency(self) -> tuple[int, float]:
+        """Latency of market data, ns, and the standard deviation of its logarithm."""
+        return self.latency_ns[2], self.latency.feed_sigma if isinstance(self.latency, Latency) else 0.0
+
     def leverage_of(self, symbol: str) -> float | None:
         """Return the margin leverage given for a symbol; None where the user gave none."""
         if isinstance(self.leverage, Mapping):

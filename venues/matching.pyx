@@ -233,7 +233,7 @@ cdef class Market(Taking):
         while row >= 0:
             order = self.store.at(row)
             following = order.next
-            if self.is_hit(order, source, price):
+            if order.status == WORKING and self.is_hit(order, source, price):
                 self.trigger(order, time)
             row = following
         return 0
@@ -263,7 +263,7 @@ cdef class Market(Taking):
         while row >= 0:
             child = self.store.at(row)
             following = child.next
-            if child.parent != 0 and not child.triggered:
+            if child.status == WORKING and child.parent != 0 and not child.triggered:
                 entry = self.store.by_id(child.parent)
                 exited = self.exits_filled(entry)
                 if exited > 0 and entry.status == WORKING:
@@ -302,6 +302,9 @@ cdef class Market(Taking):
         while row >= 0:
             order = self.store.at(row)
             following = order.next
+            if order.status != WORKING:
+                row = following
+                continue
             if order.type == MARKET or order.triggered:
                 self.take(order, price, self.budget if self.has_cap else UNLIMITED, time)
             elif order.type == LIMIT:
@@ -375,6 +378,9 @@ cdef class Market(Taking):
         while row >= 0:
             order = self.store.at(row)
             following = order.next
+            if order.status != WORKING:
+                row = following
+                continue
             if order.type == MARKET or order.triggered:
                 self.take(order, price, self.budget, time)
             elif order.type == LIMIT:

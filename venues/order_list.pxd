@@ -20,6 +20,7 @@ cdef class OrderList:
     cdef readonly bint closed        # delisted or settled
 
     cdef void link(self, Order *order) noexcept nogil
+    # Walks along the list read `next` first, and pass over what is no longer WORKING: one order can end others.
     cdef void unlink(self, Order *order) noexcept nogil
     cdef int cancel(self, Order *order, Reason reason, int64_t time) except -1 nogil
     cdef int64_t reducible(self, Order *order) noexcept nogil

@@ -24,6 +24,7 @@ cdef class OrderList:
         self.held = -1
 
     cdef void link(self, Order *order) noexcept nogil:
+        order.next = -1
         if self.head < 0:
             self.head = order.row
         else:
@@ -44,7 +45,6 @@ cdef class OrderList:
                 self.held = order.next
             else:
                 self.store.at(before).next = order.next
-            order.next = -1
             return
         if before < 0:
             self.head = order.next
@@ -52,8 +52,7 @@ cdef class OrderList:
             self.store.at(before).next = order.next
         if self.tail == order.row:
             self.tail = before
-        order.next = -1
-        self.active -= 1
+        self.active -= 1                 # its `next` stays: who walks along the list goes on from there
 
     cdef int cancel(self, Order *order, Reason reason, int64_t time) except -1 nogil:
         self.unlink(order)

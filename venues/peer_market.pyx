@@ -140,6 +140,9 @@ cdef class PeerMarket(BookMarket):
         while row >= 0:
             order = self.store.at(row)
             following = order.next
+            if order.status != WORKING:
+                row = following
+                continue
             if order.type == LIMIT and not order.triggered and order.side * side <= 0:
                 if order.side * (order.price - price) > 0:
                     self.give_all(order, time)
@@ -169,6 +172,9 @@ cdef class PeerMarket(BookMarket):
         while row >= 0:
             order = self.store.at(row)
             following = order.next
+            if order.status != WORKING:
+                row = following
+                continue
             if order.type == MARKET or order.triggered:
                 self.take_at_once(order, time)
             elif order.type == LIMIT:

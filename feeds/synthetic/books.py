@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from feeds.synthetic.market import NS, POINT_S, Columns, Leg, Path, half_spread
-from feeds.synthetic.processes import Floats, heavy_sizes
+from feeds.synthetic.processes import Floats, Ints, heavy_sizes
 
 LEVELS = 5  # of each side
 DEPTH = 8  # scale of a level's size, in typical trades
@@ -21,7 +21,7 @@ def snapshots(
     The best levels are the prices at which buys and sells of that second print; the others follow at half a spread
     each, at least a tick. In a panic levels are thinner, to an eleventh of their size at its height.
     """
-    seconds = np.union1d(np.arange(0, len(fair), POINT_S), (trades["ts"] - start_ns) // NS)
+    seconds: Ints = np.union1d(np.arange(0, len(fair), POINT_S), (trades["ts"] - start_ns) // NS).astype(np.int64)
     price = fair[seconds]
     spread = half_spread(path, price, seconds)
     unit = 10.0**leg.price_decimals

@@ -48,6 +48,7 @@ class House:
     accrues = False  # funding is that of the mean quantity of the interval
     stays = Fraction(0)  # share of notional that stays as equity when money leaves
     lends_profit = False  # what is available may leave, open profit included
+    self_trade = "allow"  # | "taker" | "maker": what ends when a taker would meet a resting order of its account
     has_sessions = False  # profit leaves only after the settlement of its day
 
     def __init__(self, taker):

@@ -62,6 +62,7 @@ class Okx(WithFee):
     """OKX, one coin (okx.md sections 3, 7 and 9): the rate of a tier of contracts, and the fee at the mark."""
 
     buy_markup = sell_markup = Fraction(0)
+    self_trade = "maker"
     loss_in = "none"
     funding_is_capped = True
     time_limit = None
@@ -134,6 +135,7 @@ class Deribit(House):
     """Deribit, inverse contracts (deribit.md sections 2, 4, 6 and 8): both rates grow with the position in coins."""
 
     buy_markup = sell_markup = Fraction(0)
+    self_trade = "taker"
     keeps_average = False
     refuses_above_bracket = False
     is_limited = False
@@ -168,6 +170,7 @@ class Hyperliquid(House):
     """Hyperliquid (hyperliquid.md: margin, liquidations): two stages, whole leverage, funding at the oracle."""
 
     buy_markup = sell_markup = Fraction(0)
+    self_trade = "maker"
     keeps_average = False
     whole_leverage = True
     forced_fee = "trading"
@@ -188,6 +191,7 @@ class Dydx(House):
     """dYdX Chain v4 (dydx_v4.md, margin, liquidation, fees): a subaccount that is closed in slices."""
 
     buy_markup = sell_markup = Fraction(0)
+    self_trade = "maker"
     keeps_average = False
     lends_profit = True
     is_sliced = True

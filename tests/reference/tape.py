@@ -3,6 +3,8 @@
 A market order fills whole at the next trade, its price moved by the slippage and rounded to the tick away from it.
 A limit that the touch reaches at arrival does the same, bounded by its limit. A resting limit fills at its limit when a
 trade goes through it, or when a trade at its price has a rest after the queue ahead; all share a trade, oldest first.
+A taker that would meet a resting limit of its own account, at a price through it or at it with no queue ahead, ends, or
+that one does, as the venue has it.
 """
 
 from fractions import Fraction
@@ -95,7 +97,7 @@ class Tape:
 
     def take(self, order, price):
         """Fill the whole rest of an order as a taker, unless the price has left its limit."""
-        if not self.cut(order):
+        if self.stops_at_own(order, price) or not self.cut(order):
             return
         moved = self.moved(price, order)
         if order.price:
@@ -112,6 +114,21 @@ class Tape:
         if order.status == "working":
             self.end(order, "canceled", "INSUFFICIENT_BALANCE")
 
+    def stops_at_own(self, order, price):
+        """End what the venue ends of a taker and the own orders that it would meet; returns whether it is the taker."""
+        rule = order.account.house.self_trade
+        if rule == "allow" or order.forced:
+            return False
+        for other in [o for o in self.orders if o.account is order.account and o.side == -order.side]:
+            beyond = order.side * (price - other.price)
+            if other.kind != "limit" or other.takes or beyond < 0 or (beyond == 0 and other.queue > 0):
+                continue
+            if rule == "taker":
+                self.end(order, "canceled", "SELF_TRADE")
+                return True
+            self.end(other, "canceled", "SELF_TRADE")
+        return False
+
     def on_trade(self, price, quantity, side):
         """Meet a trade."""
         units = quantity / self.run.quantity_steps[self.contract.address]
@@ -123,6 +140,8 @@ class Tape:
         self.last, self.side, self.last_time = price, side, self.run.now
         left = quantity
         for order in list(self.orders):
+            if order.status != "working":
+                continue
             if order.kind == "market" or order.takes:
                 self.take(order, price)
             elif order.kind == "limit":

@@ -47,6 +47,13 @@ _FACES: Final = {"BTC": 0.01, "ETH": 0.1, "SUSHI": 1.0}
 _LAST_INITIAL_RATE: Final = 0.5  # the documents give the step from tier to tier, not the number of tiers
 
 
+_FEES: Final = (
+    Fact(Fees(0.0002, 0.0005), "none", is_unverified=True),
+    Fact(Fees(0.0002, 0.0005), "rows", "2023-01-01"),
+)
+_SELF_TRADE: Final = (Fact("allow", "stp"), Fact("cancel_maker", "stp", "2024-03-14T10:00"))
+
+
 def facts() -> VenueFacts:
     """Return all records of OKX."""
     return VenueFacts(
@@ -54,14 +61,9 @@ def facts() -> VenueFacts:
         title="OKX perpetuals",
         contracts=("inverse", "linear"),
         sources=_SOURCES,
-        self_trade=(Fact("allow", "stp"), Fact("cancel_maker", "stp", "2024-03-14T10:00")),
+        self_trade=_SELF_TRADE,
         describe=_describe,
-        fees={
-            ("regular", ""): (
-                Fact(Fees(0.0002, 0.0005), "none", is_unverified=True),
-                Fact(Fees(0.0002, 0.0005), "rows", "2023-01-01"),
-            ),
-        },
+        fees={("regular", ""): _FEES},
         tiers=_tiers(),
         rounding=(Fact(RoundingRules(), "none", is_unverified=True),),
         margin=(
