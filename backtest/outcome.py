@@ -187,8 +187,10 @@ def _account_rows(assembly: Assembly, venue: "Venue", suffix: str, add: Any) -> 
         f"fills{suffix}",
         "; ".join(_fills(venue)[kind] for kind in sorted(kinds)),
         "",
-        venue.fills not in ("auto", "next_trade", "bar"),
+        venue.fills not in ("auto", "next_trade", "bar") or venue.matching != "default",
     )
+    if venue.self_trade != "default":
+        add(f"own orders that meet{suffix}", venue.self_trade.replace("_", " "), "", True)
     order, response, feed = venue.latency_ns
     text = (
         "zero"

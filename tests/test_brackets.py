@@ -252,6 +252,33 @@ def test_on_a_tape_an_own_order_that_nothing_stands_ahead_of_is_met(policy, want
     assert reasons(result)[1] == want
 
 
+def test_an_order_that_another_one_ends_fills_no_more_and_those_after_it_are_still_met():
+    """The sale of 00:02 takes at 100 and ends the own bid at 101, next in line; the sale at 100 behind it fills."""
+    data = tape(("00:00", 102, 5, -1), ("00:03", 100, 50, 1), ("00:04", 100, 50, 1))
+    script = Script(
+        ("00:01", sell(5)),
+        ("00:01:10", buy(5, limit=101)),
+        ("00:01:20", sell(5, limit=103)),
+        ("00:01:30", buy(2, limit=100.0)),
+    )
+    result = run(data, script, coin(self_trade="cancel_maker"))
+    assert filled(result) == [(1, 100, 5)]
+    assert reasons(result) == ["filled", "canceled SELF_TRADE", "working", "canceled SELF_TRADE"]
+    late = Script(
+        ("00:01", sell(5)),
+        ("00:01:10", buy(5, limit=101)),
+        ("00:01:20", lambda s: s.submit(USER_COIN, side="sell", quantity=5, stop=101, trigger="last")),
+    )
+    result = run(data, late, coin(self_trade="cancel_maker"))
+    assert filled(result) == [(1, 100, 5), (3, 100, 5)]
+    assert reasons(result) == ["filled", "canceled SELF_TRADE", "filled"]
+
+
+def test_the_first_screen_says_which_rule_was_chosen():
+    assert "own orders that meet" in str(run(tape(*RISE), Script(), coin(self_trade="cancel_both")))
+    assert "own orders that meet" not in str(run(tape(*RISE), Script(), coin()))
+
+
 def test_each_venue_has_its_default_and_its_source():
     rules = {name: venues.get(name) for name in ("okx", "hyperliquid", "bybit", "deribit", "binance_usdm")}
     found = {name: book.facts.self_trade[-1] for name, book in rules.items()}
