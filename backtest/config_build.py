@@ -142,12 +142,12 @@ def account(row: VenueTable, place: str, tables: Tables, problems: Problems, fol
     for name in ("fees", "latency"):
         if isinstance(arguments.get(name), list):
             arguments[name] = tuple(arguments[name])
-    for name, table, made in (("latency", row.latency, Latency), ("impact", row.impact, Impact)):
+    for name, table, kind in (("latency", row.latency, Latency), ("impact", row.impact, Impact)):
         if isinstance(table, LatencyTable | ImpactTable):
             keys = table.given()
             if isinstance(keys.get("record"), str):
                 keys["record"] = folder / keys["record"]
-            arguments[name] = problems.construct(f"{place}.{name}", made, {}, keys)
+            arguments[name] = problems.construct(f"{place}.{name}", kind, {}, keys)
     return problems.construct(place, Venue, {"rules": rules, "balances": row.balances}, arguments)
 
 

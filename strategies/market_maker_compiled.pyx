@@ -3,7 +3,7 @@
 **Earns** half the spread on every fill of a resting order. **Is killed by** whoever knows more, by its place in the
 queue, and by leverage; `market_maker.py` says how, and what the parameters do.
 
-A `cdef class` with C hooks: the run holds no GIL but for its timer. The file compiles with
+A `cdef class` with C hooks: the run holds no GIL. The file compiles with
 ``cythonize -3 -i market_maker_compiled.pyx``; `backtest/templates` explains the form line by line.
 """
 
