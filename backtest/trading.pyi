@@ -58,6 +58,7 @@ class Trading(EarlyOrders):
         until: Any,
         tag: Any,
         position: Any,
+        show: Any = None,
         early: OrderView | None = None,
     ) -> Any: ...
     def _leg(self, account: int, position: Any) -> Any: ...
