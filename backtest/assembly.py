@@ -361,6 +361,7 @@ class Assembly(VenueFigures):
             start_balances=balances,
             suspended=self._suspended,
             failures=self.failures,
+            gated=[venue.book.facts.gates_withdrawals for venue in self.venues],
         )
         for number, venue in enumerate(self.venues):
             for row, atoms in balances[number].items():

@@ -40,6 +40,8 @@ cdef class Verbs:
     suspended : callable
         (venue id, ns) -> whether transfers are suspended there.
     failures : VenueFailures
+    gated : list of bool
+        By account: its venue lets no money out while an account of the collateral pool is below zero.
     """
 
     cdef Exchange exchange
@@ -52,9 +54,10 @@ cdef class Verbs:
     cdef readonly list refusals          # (ns, text)
     cdef object suspended                # callable: (venue id, ns) -> bool
     cdef VenueFailures failures
+    cdef list gated
 
     def __init__(self, Exchange exchange, Context context, *, delays, dict fees, dict minimums,
-                 list start_balances, suspended, VenueFailures failures):
+                 list start_balances, suspended, VenueFailures failures, list gated):
         self.exchange = exchange
         self.context = context
         self.delays = delays
@@ -63,6 +66,7 @@ cdef class Verbs:
         self.start_balances = start_balances
         self.suspended = suspended
         self.failures = failures
+        self.gated = gated
         self.moving = []
         self.refusals = []
 
@@ -111,6 +115,9 @@ cdef class Verbs:
 
     cdef bint has_failed(self, int number) except -1:
         return self.failures.has_failed((<Account> self.exchange.account_list[number]).venue)
+
+    cdef bint is_gated(self, int number) except -1:
+        return self.gated[number] and self.exchange.is_gated(number)
 
     def answer(self, verb, int reason, int64_t time, allowed=""):
         """Note a refusal: the strategy's log and the run's warnings carry it."""
@@ -229,6 +236,8 @@ cdef class Verbs:
         cdef PostingContext context = self.posting(time, 0)
         if atoms > most or atoms <= 0:
             return INSUFFICIENT_BALANCE
+        if self.is_gated(number):
+            return VENUE_UNAVAILABLE
         account.post(&context, self.exchange.ledger.outside, asset, WITHDRAWAL, -atoms, NULL)
         account.message(STATE_ONLY, time, NULL, asset)
         self.examine_all(account, time)
@@ -304,7 +313,7 @@ cdef class Verbs:
             fee = self.atoms(asset, float(self.fees.get(name, 0.0)))
         atoms = most if amount == "all" else self.atoms(asset, float(amount))
         if (self.exchange.outage_until[account.venue] > time or self.has_failed(target)
-                or self.suspended(venues[0], time) or self.suspended(venues[1], time)):
+                or self.suspended(venues[0], time) or self.suspended(venues[1], time) or self.is_gated(source)):
             reason = VENUE_UNAVAILABLE
         elif atoms > most or atoms <= fee:
             reason = INSUFFICIENT_BALANCE

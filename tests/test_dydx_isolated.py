@@ -146,6 +146,27 @@ def test_the_other_subaccount_is_left_alone():
     assert result.orders["status"].tolist().count("working") == 1
 
 
+def test_withdrawals_are_gated_while_an_account_of_the_pool_is_below_zero():
+    """One subaccount of the common pool is at -100 until a minute without a buyer is over; the isolated one is free."""
+    paths = both([100, 100, 89, 89, 89, 89], [100] * 6, coin=[100, 100, None, None, None, None])
+    main, alone = owners()
+    other = account(rules(), {"USDC": 1_000}, account="other", leverage=20)
+    steps = [
+        buy(100, COIN, DYDX),
+        buy(1),
+        ("00:02:20", lambda s: s.withdraw(f"{DYDX}/other", "USDC", 10)),
+        ("00:02:20", lambda s: s.transfer("USDC", 10, source=f"{DYDX}/other", target=SUB)),
+        ("00:02:20", lambda s: s.withdraw(SUB, "USDC", 10)),
+        ("00:04:20", lambda s: s.withdraw(f"{DYDX}/other", "USDC", 20)),
+    ]
+    result = audited(paths, Script(*steps), main, alone, other, on_ruin="continue")
+    assert amounts(result, "withdrawal", name=SUB) == [-10]
+    assert amounts(result, "withdrawal", name=f"{DYDX}/other") == [-20]
+    assert result.transfers[["status", "reason"]].values.tolist() == [["refused", "VENUE_UNAVAILABLE"]]
+    (refused,) = [text for text in result.warnings if "refused" in text]
+    assert "withdraw('USDC', 10) at dydx/other refused: VENUE_UNAVAILABLE" in refused
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -380,6 +380,8 @@ class VenueFacts:
     discounts_profit : bool
         In multi-assets mode the ratio of an asset is that of its balance and of the profit in it together, not of the
         balance alone. Needs a course of liquidation "down_tiers".
+    gates_withdrawals : bool
+        No money leaves accounts, nor moves between them, while one of their collateral pool is below zero.
     may_refuse_loans : bool
         An account may be set to take no loan for its orders (`Venue(auto_borrow=False)`).
     ranks_adl : bool
@@ -471,6 +473,7 @@ class VenueFacts:
     loans: Mapping[str, Dated[tuple[Tier, ...]]] = field(default_factory=dict)
     discounts_profit: bool = False
     may_refuse_loans: bool = False
+    gates_withdrawals: bool = False
 
     def unverified(self) -> Iterator[tuple[str, int]]:
         """Yield the name and first ns of every fact that no source seen confirms."""

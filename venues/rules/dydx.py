@@ -2,8 +2,9 @@
 
 An account is one subaccount: a cross pool of its own. Which markets are isolated is not among the facts: give such a
 one by `with_instrument(Instrument(..., is_alone=True))`; its tier, its default funding and an insurance fund of its own
-follow. Resting orders hold margin by netting, as at other venues (U: the chain checks each of them alone). Not built:
-the gate on withdrawals while an account is below zero, MegaVault, affiliate and staking discounts.
+follow. Resting orders hold margin by netting, as at other venues (U: the chain checks each of them alone). Withdrawals
+are gated while another account of the run is below zero, not while other people's are. Not built: MegaVault, affiliate
+and staking discounts.
 """
 
 from typing import Final, NamedTuple
@@ -120,6 +121,7 @@ def facts() -> VenueFacts:
         liquidation=_liquidation(),
         clearance_fees={"": (Fact(0.015, "genesis"),)},
         index_is_mark=True,
+        gates_withdrawals=True,
         margin_modes=("cross",),
         position_modes=("one_way",),
     )
