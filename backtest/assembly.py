@@ -14,6 +14,7 @@ from venues.impact import DAY_NS, Impact
 from venues.latency import Latency
 
 if TYPE_CHECKING:
+    from backtest.script import Script
     from backtest.strategy import Strategy
     from venues.account import Account
     from venues.book import Book
@@ -45,6 +46,7 @@ class Assembly(VenueFigures):
     boxes: list[Any] = field(default_factory=list)
     priced: list[int] = field(default_factory=list)
     strategies: list[Any] = field(default_factory=list)
+    script: "Script | None" = None  # what strategies ask for is noted there
     suspensions: list[tuple[str, int, int]] = field(default_factory=list)
 
     def build(self, strategies: "Sequence[Strategy]") -> None:
@@ -56,6 +58,8 @@ class Assembly(VenueFigures):
         self._context(local, states)
         self._money()
         self.context.begin(self.first, self.settings.warmup > 0)
+        if self.script is not None:
+            self.context.note_in(self.script)
         self.strategies = list(strategies)
         for number, strategy in enumerate(self.strategies):
             strategy.bind(self.context, number, strategy_name(self.strategies, number))

@@ -1,5 +1,6 @@
 """The run as a user sees it: data, strategy, accounts; `run()` gives a Result."""
 
+import copy
 import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +18,9 @@ from venues.config import Transfers, Venue
 
 if TYPE_CHECKING:
     from backtest.result import Result
+    from backtest.script import Script
     from backtest.strategy import Strategy
+    from backtest.survival import Survival
     from backtest.what_if import WhatIf
 
 MINUTE_NS = 60_000_000_000
@@ -195,23 +198,26 @@ class Backtest:
         FeedError
             If the data cannot price an open position.
         """
+        if params and len(self.strategies) != 1:
+            raise ConfigError("run(**params) sets parameters of one strategy; this run has several")
+        return self.carry_out([strategy.fresh_copy(params) for strategy in self.strategies])
+
+    def carry_out(self, strategies: "list[Strategy]", script: "Script | None" = None) -> "Result":
+        """Run strategies as they are, not copies of them; what they ask for is noted in a script if one is given."""
         from backtest.outcome import outcome
         from backtest.wiring import check_hooks
 
-        if params and len(self.strategies) != 1:
-            raise ConfigError("run(**params) sets parameters of one strategy; this run has several")
-        copies = [strategy.fresh_copy(params) for strategy in self.strategies]
-        assembly = Assembly(self.data.between(self._first(), self.settings.end), self.venues, self.settings)
-        assembly.decide()
-        assembly.build(copies)
-        check_hooks(assembly, copies)
+        assembly = self.decided()
+        assembly.script = script
+        assembly.build(strategies)
+        check_hooks(assembly, strategies)
         self.was_stopped = False
         self._loop = assembly.loop
         try:
             assembly.loop.run()
         finally:
             self._loop = None
-        for strategy in copies:
+        for strategy in strategies:
             if hasattr(strategy, "on_stop"):
                 strategy.on_stop()
         totals = assembly.exchange.ledger.totals()
@@ -219,7 +225,22 @@ class Backtest:
             raise InvariantError(
                 f"money is not conserved: the sums over all accounts are {totals} atoms of {assembly.assets}"
             )
-        return outcome(assembly, config=self._config(copies), cash_rate=self.cash_rate)
+        if script is not None:
+            script.close(assembly.exchange.store, assembly.context.verbs, assembly.context.tags)
+        return outcome(assembly, config=self._config(strategies), cash_rate=self.cash_rate)
+
+    def decided(self) -> Assembly:
+        """Return what follows from data, accounts and settings, before anything is built."""
+        assembly = Assembly(self.data.between(self._first(), self.settings.end), self.venues, self.settings)
+        assembly.decide()
+        return assembly
+
+    def changed(self, *, data: Dataset | None = None, venues: Sequence[Venue] | None = None) -> "Backtest":
+        """Return the same run on other data or with other accounts."""
+        made = copy.copy(self)
+        made.data = self.data if data is None else data
+        made.venues = list(self.venues) if venues is None else list(venues)
+        return made
 
     def what_if(self) -> "WhatIf":
         """Run it as it is, and again with other fees, slippage, latency, funding and volume of bars.
@@ -232,6 +253,26 @@ class Backtest:
         from backtest.what_if import what_if
 
         return what_if(self)
+
+    def survival(self, factors: Sequence[float] | None = None) -> "Survival":
+        """Run it, and its trades again with half to five times the leverage: how much more it would have survived.
+
+        The same orders at the same moments, in accounts with less or more capital, through the same engine; see
+        `survival.survival`.
+
+        Parameters
+        ----------
+        factors : sequence of float, optional
+            What leverage is multiplied with; 0.5, 1, 1.5, 2, 3, 4, 5.
+
+        Returns
+        -------
+        Survival
+            A result for each factor, and a `table` of them all; for `Result.tear_sheet(path, survival=...)` too.
+        """
+        from backtest.survival import FACTORS, survival
+
+        return survival(self, FACTORS if factors is None else factors)
 
     def stop(self) -> None:
         """End the run that goes on in another thread, or in this one below a signal handler, after its present instant.

@@ -33,8 +33,7 @@ cdef class Brackets(Trading):
         first = self.submit(symbol, limit=limit, post_only=post_only, tif=tif, **shared)
         second = self.submit(symbol, limit=stop_limit, stop=stop, trigger=trigger,
                              tif="GTC" if tif != "GTD" else tif, **shared)
-        self.context.store.by_id(first.order.id).group = first.order.id
-        self.context.store.by_id(second.order.id).group = first.order.id
+        self.context.pair(self.context.store.by_id(first.order.id), self.context.store.by_id(second.order.id))
         return first, second
 
     def bracket(self, symbol, *, side, quantity=None, value=None, notional=None, delta=None, leverage=None, limit=None,

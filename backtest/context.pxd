@@ -1,6 +1,7 @@
 """The strategy's side of a run: what has been delivered so far, what may be asked for. No strategy reads a venue."""
 
 from backtest.agenda cimport Agenda
+from backtest.script cimport Script
 from backtest.views cimport InstrumentInfo, OrderView
 from cpython.ref cimport PyObject
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
@@ -28,6 +29,7 @@ cdef struct TimerRow:
 
 cdef class Context:
     cdef readonly int64_t now                # ns, strategy clock
+    cdef int64_t round                       # of deliveries
     cdef readonly bint warming               # trading verbs are refused
     cdef World world                         # prices on this clock
     cdef readonly list states                # AccountState of each account on this clock
@@ -73,6 +75,7 @@ cdef class Context:
     cdef Py_ssize_t timer_room
     cdef readonly list alerts                # [strategy, instrument, distance, ratio, raised]
     cdef int64_t next_transfer
+    cdef Script script                       # what is asked for is noted here; None = it is not
 
     cdef AccountState state(self, int32_t account)
     cdef int32_t tag(self, object text)
@@ -88,6 +91,7 @@ cdef class Context:
                      double requested) except NULL nogil
     # An exit of a bracket, which travels with its entry and waits at the venue
     cdef Order *attach(self, Order *entry, int type, int64_t price, int64_t trigger, int source) except NULL nogil
+    cdef int pair(self, Order *first, Order *second) except -1   # the two latest: of which one cancels the other
     cdef int send_cancel(self, Order *order) except -1 nogil
     cdef int add_verb(self, int32_t account, tuple verb) except -1
     cdef int apply(self, const Message *message) except -1 nogil    # a message arrives

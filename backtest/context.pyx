@@ -4,6 +4,7 @@ from cpython.ref cimport PyObject
 from libc.math cimport NAN, fabs, floor, rint
 from libc.stdlib cimport calloc, free, realloc
 from backtest.agenda cimport CANCEL_ARRIVES, ORDER_ARRIVES, TIMER, VERB_ARRIVES
+from backtest.script cimport A_CANCEL, A_VERB, Script
 from venues.book cimport Book
 from venues.delay cimport Delay
 from venues.orders cimport GTC, REDUCE_ONLY, Order
@@ -112,6 +113,10 @@ cdef class Context:
         free(self.funding)
         free(self.timer_rows)
 
+    def note_in(self, Script script):
+        """Have all that is asked for from now on noted in a script."""
+        self.script = script
+
     cdef AccountState state(self, int32_t account):
         return <AccountState> self.states[account]
 
@@ -200,6 +205,7 @@ cdef class Context:
                      int64_t price, int64_t trigger, int64_t trail, int flags, int tif, int leg, int32_t tag,
                      double requested) except NULL nogil:
         cdef Order *order = self.store.new()
+        cdef Slot *slot
         order.account = account
         order.instrument = instrument
         order.strategy = strategy
@@ -218,6 +224,9 @@ cdef class Context:
         order.submitted = self.now
         order.decision_price = self.decision_price(instrument)
         self.venue_agenda.push((<Delay> self.delay_rows[account]).arrival(self.now), ORDER_ARRIVES, order.row)
+        if self.script is not None:
+            slot = (<AccountState> self.state_rows[account]).find(instrument, order.leg)
+            (<Script> self.script).note_order(order, self.round, 0 if slot == NULL else slot.position.quantity)
         return order
 
     cdef Order *attach(self, Order *entry, int type, int64_t price, int64_t trigger, int source) except NULL nogil:
@@ -241,15 +250,28 @@ cdef class Context:
         order.decision_price = price if price != 0 else trigger
         order.parent = entry.id
         entry.children += 1
+        if self.script is not None:
+            (<Script> self.script).note_order(order, self.round, 0)
         return order
+
+    cdef int pair(self, Order *first, Order *second) except -1:
+        first.group = first.id
+        second.group = first.id
+        if self.script is not None:
+            self.script.note_pair(first.id)
+        return 0
 
     cdef int send_cancel(self, Order *order) except -1 nogil:
         order.canceling = 1
+        if self.script is not None:
+            (<Script> self.script).note(A_CANCEL, self.now, self.round, order.id, 0)
         return self.venue_agenda.push(
             (<Delay> self.delay_rows[order.account]).arrival(self.now), CANCEL_ARRIVES, order.id)
 
     cdef int add_verb(self, int32_t account, tuple verb) except -1:
         self.verbs.append(verb)
+        if self.script is not None:
+            (<Script> self.script).note(A_VERB, self.now, self.round, len(self.verbs) - 1, 0)
         return self.venue_agenda.push(
             (<Delay> self.delay_rows[account]).arrival(self.now), VERB_ARRIVES, len(self.verbs) - 1)
 

@@ -67,6 +67,7 @@ cdef class LoopState:
     cdef PyObject **strategy
     cdef int32_t n_streams
     cdef int32_t n_strategies
+    cdef bint repeats                    # the only strategy is a Repeat
     cdef int32_t n_instruments
     cdef Tournament venue                # next event of each stream on the venue's clock
     cdef Tournament local                # next delivery of each stream on the strategy's clock

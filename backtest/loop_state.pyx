@@ -2,6 +2,7 @@
 
 from backtest.context cimport Context
 from backtest.hooks cimport Hooks
+from backtest.repeat cimport Repeat
 from backtest.strategy cimport Strategy
 from backtest.tournament cimport Tournament
 from cpython.ref cimport PyObject
@@ -47,6 +48,7 @@ cdef class LoopState:
         self.gap_seen = {}
         self.n_streams = n
         self.n_strategies = len(strategies)
+        self.repeats = self.n_strategies == 1 and isinstance(strategies[0], Repeat)
         self.cursor = <PyObject **> calloc(n + 1, sizeof(PyObject *))
         self.strategy = <PyObject **> calloc(self.n_strategies + 1, sizeof(PyObject *))
         self.venue = Tournament(n)

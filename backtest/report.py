@@ -12,20 +12,27 @@ from backtest import report_trading as trading
 from backtest import statistics
 from backtest.report_axes import cap_of
 from backtest.report_charts import Line, chart
+from backtest.report_columns import Column, columns
 from backtest.report_html import Html, document, element, join, section, table
 from backtest.report_series import cumulative, marks, pools
 from backtest.result_text import against_equity, decimals_of, money, percent
+from backtest.survival import HEADS as SURVIVAL_HEADS
+from backtest.survival import cells as survival_cells
+from backtest.survival import said as survival_said
 from backtest.what_if import HEADS, cells, said
 
 if TYPE_CHECKING:
     from backtest.result import Result
+    from backtest.survival import Survival
     from backtest.what_if import WhatIf
 
 
 FRAME_HEIGHT = 900  # pixels in a notebook
 
 
-def write(result: "Result", path: str | Path, *, what_if: "WhatIf | None" = None) -> Path:
+def write(
+    result: "Result", path: str | Path, *, what_if: "WhatIf | None" = None, survival: "Survival | None" = None
+) -> Path:
     """Write the tear sheet of a result.
 
     Parameters
@@ -35,6 +42,8 @@ def write(result: "Result", path: str | Path, *, what_if: "WhatIf | None" = None
         Of the HTML file; its folder is made when missing.
     what_if : WhatIf, optional
         The same run with other costs.
+    survival : Survival, optional
+        The same trades at other leverages.
 
     Returns
     -------
@@ -42,7 +51,7 @@ def write(result: "Result", path: str | Path, *, what_if: "WhatIf | None" = None
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page(result, what_if), encoding="utf-8")
+    target.write_text(page(result, what_if, survival), encoding="utf-8")
     return target
 
 
@@ -52,13 +61,14 @@ def framed(result: "Result") -> str:
     return element("iframe", srcdoc=_document(result, short), width="100%", height=str(FRAME_HEIGHT), frameborder="0")
 
 
-def page(result: "Result", what_if: "WhatIf | None" = None) -> str:
+def page(result: "Result", what_if: "WhatIf | None" = None, survival: "Survival | None" = None) -> str:
     """Return the tear sheet as one HTML document; everything that came from the run is escaped."""
     sections = [
         overview.assumptions(result),
         overview.headline(result),
         overview.attribution(result),
         None if what_if is None else _what_if(what_if),
+        None if survival is None else _survival(survival),
         _curves(result),
         _leverage(result),
         trading.liquidations(result),
@@ -121,6 +131,25 @@ def _what_if(found: "WhatIf") -> Html:
     notes = [element("p", text, class_="note") for text in said(found)]
     return section(
         "What if", table(HEADS, cells(found)), *notes, note="The same run with other costs, each carried out anew."
+    )
+
+
+def _survival(found: "Survival") -> Html:
+    """Return the same trades at other leverages."""
+    notes = [element("p", text, class_="note") for text in survival_said(found)]
+    bars = [
+        Column(
+            f"{factor:g}x", result.summary["return"], f"{factor:g}x: {percent(result.summary['return'], 1)}",
+            bool(result.summary["liquidations"]),
+        )
+        for factor, result in found.results.items()
+    ]  # fmt: skip
+    return section(
+        "Survival",
+        columns("Return by leverage", bars, form=lambda value: percent(value, 0), said=["red: closed by force"]),
+        table(SURVIVAL_HEADS, survival_cells(found), text=(0,)),
+        *notes,
+        note="The same orders in accounts with less or more capital, each carried out anew.",
     )
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from plotly.graph_objects import Figure
 
+    from backtest.survival import Survival
     from backtest.what_if import WhatIf
 
 
@@ -73,14 +74,17 @@ class Result:
         """
         return save(self.store, path)
 
-    def tear_sheet(self, path: str | Path, *, what_if: "WhatIf | None" = None) -> Path:
+    def tear_sheet(
+        self, path: str | Path, *, what_if: "WhatIf | None" = None, survival: "Survival | None" = None
+    ) -> Path:
         """Write the report as one HTML file that needs nothing else, and return its path.
 
-        `what_if` is what `Backtest.what_if()` found of the same run; its table becomes a section.
+        `what_if` and `survival` are what `Backtest.what_if()` and `Backtest.survival()` found of the same run; each
+        becomes a section.
         """
         from backtest.report import write
 
-        return write(self, path, what_if=what_if)
+        return write(self, path, what_if=what_if, survival=survival)
 
     # What is known about the run
 

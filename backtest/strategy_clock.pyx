@@ -10,6 +10,7 @@ from backtest.strategy_core cimport (
     HOOK_QUOTE, HOOK_TIMER, HOOK_TRADE, MARKET_HOOK_BITS,
 )
 from backtest.loop_state cimport Aggregator
+from backtest.repeat cimport Repeat
 from backtest.venue_clock cimport VenueClock
 from backtest.views cimport InstrumentInfo, market_event
 from cpython.ref cimport PyObject
@@ -115,6 +116,7 @@ cdef class StrategyClock(VenueClock):
         cdef int64_t *grown
         cdef int64_t frame
         self.context.now = time
+        self.context.round += 1
         if (self.local.best_time == time < self.local.second_time and self.local_agenda.next_time > time
                 and self.n_aggregators == 0):
             # One market event and nothing else at this instant: most of a run.
@@ -171,7 +173,10 @@ cdef class StrategyClock(VenueClock):
         for i in range(self.n_pending):
             self.dispatch(&self.pending[i], self.pending_timeframe[i])
         self.after_hooks(time)
-        return self.timers(time)
+        self.timers(time)
+        if self.repeats:
+            (<Repeat> self.strategy[0]).play(time)
+        return 0
 
     cdef bint heard_in_c(self, const Message *m) except -1 nogil:
         """Tell a strategy of an order that only its C side knows; False when Python must hear of it."""

@@ -1,7 +1,6 @@
 """The same run with other costs, each carried out by the engine: how much of a result hangs on what was assumed."""
 
-import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +104,7 @@ def what_if(backtest: "Backtest") -> WhatIf:
 
 def with_fees(backtest: "Backtest", factor: float) -> "Backtest | None":
     """Return the run with all trading fees multiplied, those of every level, date and instrument."""
-    return _changed(backtest, venues=[_with_fees(venue, factor) for venue in backtest.venues])
+    return backtest.changed(venues=[_with_fees(venue, factor) for venue in backtest.venues])
 
 
 def with_slippage(backtest: "Backtest", factor: float) -> "Backtest | None":
@@ -113,8 +112,8 @@ def with_slippage(backtest: "Backtest", factor: float) -> "Backtest | None":
     bps = [DEFAULT_SLIPPAGE_BPS if venue.slippage == "default" else float(venue.slippage) for venue in backtest.venues]
     if not any(bps):
         return None
-    return _changed(
-        backtest, venues=[replace(v, slippage=factor * each) for v, each in zip(backtest.venues, bps, strict=True)]
+    return backtest.changed(
+        venues=[replace(v, slippage=factor * each) for v, each in zip(backtest.venues, bps, strict=True)]
     )
 
 
@@ -122,8 +121,7 @@ def with_latency(backtest: "Backtest", factor: int) -> "Backtest | None":
     """Return the run with every latency multiplied; None where all are zero."""
     if not any(any(venue.latency_ns) for venue in backtest.venues):
         return None
-    return _changed(
-        backtest,
+    return backtest.changed(
         venues=[
             replace(
                 venue,
@@ -190,13 +188,6 @@ CHANGES: dict[str, tuple[Change, str]] = {
 }
 
 
-def _changed(backtest: "Backtest", *, data: Dataset | None = None, venues: Sequence[Venue] | None = None) -> "Backtest":
-    made = copy.copy(backtest)
-    made.data = backtest.data if data is None else data
-    made.venues = list(backtest.venues) if venues is None else list(venues)
-    return made
-
-
 def _with_fees(venue: Venue, factor: float) -> Venue:
     given = venue.fees
     fees = given if isinstance(given, str) else (factor * float(given[0]), factor * float(given[1]))
@@ -253,7 +244,6 @@ def _with_streams(backtest: "Backtest", kind: str, column: str, change: Callable
         return None
     data = backtest.data
     streams = [moved(stream) if stream.kind == kind and stream.rows else stream for stream in data.streams]
-    return _changed(
-        backtest,
+    return backtest.changed(
         data=Dataset(streams, instruments=data.instruments, tiers=data.tiers, venue_events=data.venue_events),
     )

@@ -3,7 +3,7 @@
 import sys
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from backtest.commands.watching import watched
 if TYPE_CHECKING:
     from backtest.backtest import Backtest
     from backtest.result import Result
+    from backtest.survival import Survival
     from backtest.what_if import WhatIf
 
 
@@ -25,6 +26,9 @@ def run(
     ] = None,
     what_if: Annotated[
         bool, typer.Option("--what-if", help="Run it again with other fees, slippage, latency, funding, volume.")
+    ] = False,
+    survival: Annotated[
+        bool, typer.Option("--survival", help="Run its trades again at 0.5 to 5 times the leverage.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print figures and assumptions as JSON.")] = False,
     example: Annotated[
@@ -44,6 +48,7 @@ def run(
     Examples:
       levdyn run --example > my.toml
       levdyn run my.toml --out result
+      levdyn run my.toml --what-if --survival --out result
       levdyn run my.toml --set venue.leverage=5 --set run.seed=1 --json
     """
     if example:
@@ -58,19 +63,21 @@ def run(
         prepared = load(config, settings=settings if settings is not None else ())
     target = out if out is not None else prepared.out
     check_folder(target)
-    found = None
-    if what_if:
-        found = _what_if(prepared.backtest)
-        result = found.result
+    costs = _what_if(prepared.backtest) if what_if else None
+    leverages = _survival(prepared.backtest) if survival else None
+    if costs is not None:
+        result = costs.result
+    elif leverages is not None:
+        result = leverages.result
     else:
         with watched(prepared.backtest):
             result = prepared.backtest.run()
     with output.working("writing"):
-        written = save(result, target, prepared.tear_sheet, found)
+        written = save(result, target, prepared.tear_sheet, costs, leverages)
     if as_json:
-        _print_json(result, written, prepared.attribution, found)
+        _print_json(result, written, prepared.attribution, costs, leverages)
     else:
-        _print(result, written, prepared.attribution, found)
+        _print(result, written, prepared.attribution, costs, leverages)
     raise typer.Exit(output.FINDINGS if result.findings else output.DONE)
 
 
@@ -89,8 +96,28 @@ def _what_if(backtest: "Backtest") -> "WhatIf":
     return WhatIf(results, left_out)
 
 
-def _print_json(result: "Result", written: list[Path], attribution: tuple[str, ...], found: "WhatIf | None") -> None:
-    more = {} if found is None else {"what_if": found.table.to_dict("index"), "what_if_left_out": found.left_out}
+def _survival(backtest: "Backtest") -> "Survival":
+    """Run a backtest, and its trades at other leverages; Ctrl-C ends it with what there is."""
+    from backtest.survival import survival
+
+    return survival(backtest, watch=watched)
+
+
+def _print_json(
+    result: "Result",
+    written: list[Path],
+    attribution: tuple[str, ...],
+    costs: "WhatIf | None",
+    leverages: "Survival | None",
+) -> None:
+    more: dict[str, Any] = {}
+    if costs is not None:
+        more |= {"what_if": costs.table.to_dict("index"), "what_if_left_out": costs.left_out}
+    if leverages is not None:
+        more |= {
+            "survival": {f"{factor:g}": row for factor, row in leverages.table.to_dict("index").items()},
+            "survival_notes": leverages.notes,
+        }
     output.print_json(
         {
             "summary": result.summary,
@@ -108,16 +135,27 @@ def _print_json(result: "Result", written: list[Path], attribution: tuple[str, .
     )
 
 
-def _print(result: "Result", written: list[Path], attribution: tuple[str, ...], found: "WhatIf | None") -> None:
-    from backtest.what_if import HEADS, cells, said
+def _print(
+    result: "Result",
+    written: list[Path],
+    attribution: tuple[str, ...],
+    costs: "WhatIf | None",
+    leverages: "Survival | None",
+) -> None:
+    from backtest import survival, what_if
 
     output.result(result)
     for by in attribution:
         output.attribution(result, by)
-    if found is not None:
+    if costs is not None:
         output.heading("WHAT IF (the same run with other costs, each carried out anew)")
-        output.table(HEADS, cells(found), right=HEADS[1:])
-        for text in said(found):
+        output.table(what_if.HEADS, what_if.cells(costs), right=what_if.HEADS[1:])
+        for text in what_if.said(costs):
+            output.lines(f"  {text}")
+    if leverages is not None:
+        output.heading("SURVIVAL (the same trades with other leverage, each carried out anew)")
+        output.table(survival.HEADS, survival.cells(leverages), right=survival.HEADS[1:])
+        for text in survival.said(leverages):
             output.lines(f"  {text}")
     output.line()
     for path in written:

@@ -7,6 +7,7 @@ from backtest.errors import ConfigError
 
 if TYPE_CHECKING:
     from backtest.result import Result
+    from backtest.survival import Survival
     from backtest.what_if import WhatIf
 
 SHEET = "tear_sheet.html"
@@ -18,7 +19,13 @@ def check_folder(out: Path | None) -> None:
         raise ConfigError(f"{out} exists and is not a result of levdyn; give another --out, or remove it")
 
 
-def save(result: "Result", out: Path | None, sheet: Path | None, what_if: "WhatIf | None" = None) -> list[Path]:
+def save(
+    result: "Result",
+    out: Path | None,
+    sheet: Path | None,
+    what_if: "WhatIf | None" = None,
+    survival: "Survival | None" = None,
+) -> list[Path]:
     """Save a result and its tear sheet and return what was written.
 
     Parameters
@@ -30,7 +37,9 @@ def save(result: "Result", out: Path | None, sheet: Path | None, what_if: "WhatI
         HTML file; None: beside the tables in `out`, if that is given.
     what_if : WhatIf or None
         The same run with other costs, for the tear sheet.
+    survival : Survival or None
+        The same trades at other leverages, for the tear sheet.
     """
     written = [] if out is None else [result.save(out)]
     target = sheet if sheet is not None or out is None else out / SHEET
-    return written if target is None else [*written, result.tear_sheet(target, what_if=what_if)]
+    return written if target is None else [*written, result.tear_sheet(target, what_if=what_if, survival=survival)]
