@@ -208,6 +208,7 @@ cdef class BarStretches(Stretches):
         cdef int64_t price
         cdef Event event
         self.context.now = time
+        self.context.round += 1
         for i in range(self.n_lanes):
             lane = &self.lanes[i]
             price = lane.columns.d[lane.row - 1] * lane.columns.times_d

@@ -96,6 +96,7 @@ cdef class Repeat(Strategy):
         order.trail_rate = then.trail_rate
         order.activation = then.activation
         order.requested_price = then.requested_price
+        order.decision_price = then.decision_price   # the market was the same
         order.reason = then.reason
         self.ids[then.id] = order.id
         if then.group != 0:

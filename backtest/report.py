@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backtest import report_overview as overview
+from backtest import report_risk as risk
 from backtest import report_trading as trading
 from backtest import statistics
 from backtest.report_axes import cap_of
 from backtest.report_charts import Line, chart
-from backtest.report_columns import Column, columns
 from backtest.report_html import Html, document, element, join, section, table
 from backtest.report_series import cumulative, marks, pools
 from backtest.result_text import against_equity, decimals_of, money, percent
-from backtest.survival import HEADS as SURVIVAL_HEADS
-from backtest.survival import cells as survival_cells
-from backtest.survival import said as survival_said
 from backtest.what_if import HEADS, cells, said
 
 if TYPE_CHECKING:
@@ -31,7 +28,13 @@ FRAME_HEIGHT = 900  # pixels in a notebook
 
 
 def write(
-    result: "Result", path: str | Path, *, what_if: "WhatIf | None" = None, survival: "Survival | None" = None
+    result: "Result",
+    path: str | Path,
+    *,
+    what_if: "WhatIf | None" = None,
+    survival: "Survival | None" = None,
+    trials: int | None = None,
+    variance: float | None = None,
 ) -> Path:
     """Write the tear sheet of a result.
 
@@ -44,6 +47,11 @@ def write(
         The same run with other costs.
     survival : Survival, optional
         The same trades at other leverages.
+    trials : int, optional
+        Configurations that were tried before this one was chosen, 1 = none: with it the page says what the Sharpe ratio
+        is worth.
+    variance : float, optional
+        Of the Sharpe ratios (per day) of the trials; needed with several.
 
     Returns
     -------
@@ -51,7 +59,7 @@ def write(
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page(result, what_if, survival), encoding="utf-8")
+    target.write_text(page(result, what_if, survival, trials=trials, variance=variance), encoding="utf-8")
     return target
 
 
@@ -61,14 +69,21 @@ def framed(result: "Result") -> str:
     return element("iframe", srcdoc=_document(result, short), width="100%", height=str(FRAME_HEIGHT), frameborder="0")
 
 
-def page(result: "Result", what_if: "WhatIf | None" = None, survival: "Survival | None" = None) -> str:
+def page(
+    result: "Result",
+    what_if: "WhatIf | None" = None,
+    survival: "Survival | None" = None,
+    *,
+    trials: int | None = None,
+    variance: float | None = None,
+) -> str:
     """Return the tear sheet as one HTML document; everything that came from the run is escaped."""
     sections = [
         overview.assumptions(result),
         overview.headline(result),
         overview.attribution(result),
         None if what_if is None else _what_if(what_if),
-        None if survival is None else _survival(survival),
+        None if survival is None else risk.survival(survival),
         _curves(result),
         _leverage(result),
         trading.liquidations(result),
@@ -77,6 +92,8 @@ def page(result: "Result", what_if: "WhatIf | None" = None, survival: "Survival 
         trading.orders(result),
         overview.months(result),
         overview.figures(result),
+        risk.resampled(result),
+        None if trials is None else risk.track_record(result, trials, variance),
         trading.records(result, result.store),
         overview.provenance(result),
     ]
@@ -134,25 +151,6 @@ def _what_if(found: "WhatIf") -> Html:
     )
 
 
-def _survival(found: "Survival") -> Html:
-    """Return the same trades at other leverages."""
-    notes = [element("p", text, class_="note") for text in survival_said(found)]
-    bars = [
-        Column(
-            f"{factor:g}x", result.summary["return"], f"{factor:g}x: {percent(result.summary['return'], 1)}",
-            bool(result.summary["liquidations"]),
-        )
-        for factor, result in found.results.items()
-    ]  # fmt: skip
-    return section(
-        "Survival",
-        columns("Return by leverage", bars, form=lambda value: percent(value, 0), said=["red: closed by force"]),
-        table(SURVIVAL_HEADS, survival_cells(found), text=(0,)),
-        *notes,
-        note="The same orders in accounts with less or more capital, each carried out anew.",
-    )
-
-
 def _leverage(result: "Result") -> Html:
     """Return leverage, margin ratio and distance to liquidation of each margin pool."""
     meta = result.meta
@@ -188,6 +186,7 @@ def _leverage(result: "Result") -> Html:
             marks=happened,
             **span,
         ),
+        *risk.leverage_figures(result),
         _bounds(meta),
         note="One line per margin pool; gaps are times without a position, or without a liquidation price.",
     )

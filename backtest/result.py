@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from plotly.graph_objects import Figure
 
+    from backtest.resampled import Resampled
     from backtest.survival import Survival
     from backtest.what_if import WhatIf
 
@@ -75,16 +76,28 @@ class Result:
         return save(self.store, path)
 
     def tear_sheet(
-        self, path: str | Path, *, what_if: "WhatIf | None" = None, survival: "Survival | None" = None
+        self,
+        path: str | Path,
+        *,
+        what_if: "WhatIf | None" = None,
+        survival: "Survival | None" = None,
+        trials: int | None = None,
+        variance: float | None = None,
     ) -> Path:
         """Write the report as one HTML file that needs nothing else, and return its path.
 
-        `what_if` and `survival` are what `Backtest.what_if()` and `Backtest.survival()` found of the same run; each
-        becomes a section.
+        Parameters
+        ----------
+        path : path
+        what_if, survival : optional
+            What `Backtest.what_if()` and `Backtest.survival()` found of the same run; each becomes a section.
+        trials, variance : optional
+            As in `track_record`: with `trials` (1 = this was the only one) the page says what the Sharpe ratio is
+            worth.
         """
         from backtest.report import write
 
-        return write(self, path, what_if=what_if, survival=survival)
+        return write(self, path, what_if=what_if, survival=survival, trials=trials, variance=variance)
 
     # What is known about the run
 
@@ -288,6 +301,21 @@ class Result:
         cash = statistics.daily_cash(float(self.meta["cash_rate"]))
         excess = np.asarray(self.returns("1D") - cash, dtype=np.float64)
         return track_record(excess, trials=trials, variance=variance, benchmark=benchmark, confidence=confidence)
+
+    def resampled(self, *, paths: int = 1000, mean_block: float | None = None, seed: int = 0) -> "Resampled":
+        """Return how deep the drawdown might have been had the run's periods come in other orders.
+
+        By the stationary bootstrap; a path that touches the liquidation price stays at its residual equity. Parameters
+        and fields are those of `resampled.resample` and `resampled.Resampled`.
+
+        Raises
+        ------
+        ConfigError
+            For a run that is too short, or whose equity never changes.
+        """
+        from backtest.resampled import resample
+
+        return resample(self._store, self.curve, paths=paths, mean_block=mean_block, seed=seed)
 
     def explained(self, by: str = "symbol") -> Attribution:
         """Return the attribution in exact fractions."""

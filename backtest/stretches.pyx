@@ -102,6 +102,7 @@ cdef class Stretches(StrategyClock):
                     return row + 1 - first
             row += 1
             self.context.now = t
+            self.context.round += 1
             self.local_world.set_last(instrument, event.a, t)
             if not self.any_market_hook:
                 continue

@@ -1,4 +1,4 @@
-"""The same trades at other leverages: repeated exactly at 1x, with the same profit until something is closed by force."""
+"""The same trades at other leverages: repeated exactly at 1x, the same profit until something is closed by force."""
 
 import book_tape
 import numpy as np
