@@ -9,8 +9,9 @@ import numpy as np
 
 from backtest import statistics
 from backtest.report import day
-from backtest.report_charts import Line, Mark, chart
+from backtest.report_charts import Line, Mark
 from backtest.report_html import Html, document, element, section, table
+from backtest.report_live import Draw, live, scripts, still
 from backtest.report_series import worst
 from backtest.result_text import money, percent
 
@@ -40,11 +41,11 @@ ROWS: dict[str, tuple[str, Callable[[Any], str]]] = {
 }
 
 
-def write(comparison: "Comparison", path: str | Path) -> Path:
+def write(comparison: "Comparison", path: str | Path, *, interactive: bool = True) -> Path:
     """Write the page of a comparison; the folder is made when missing."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page(comparison), encoding="utf-8")
+    target.write_text(page(comparison, interactive=interactive), encoding="utf-8")
     return target
 
 
@@ -54,7 +55,7 @@ def cells(comparison: "Comparison") -> list[tuple[str, ...]]:
     return [(name, *(form(value) for value in frame[key])) for key, (name, form) in ROWS.items()]
 
 
-def page(comparison: "Comparison") -> str:
+def page(comparison: "Comparison", *, interactive: bool = True) -> str:
     """Return the page as one HTML document; everything that came from the runs is escaped."""
     first = next(iter(comparison.results.values())).meta
     name = ", ".join(first["strategies"]) or "Strategy"
@@ -62,13 +63,14 @@ def page(comparison: "Comparison") -> str:
     labels = list(comparison.results)
     sections = [
         section("Side by side", table(("", *labels), cells(comparison))),
-        _pictures(comparison),
+        _pictures(comparison, live if interactive else still),
         _notes(comparison),
     ]
-    return document(f"{name}, compared", f"{span} · {', '.join(labels)}", sections)
+    subtitle = f"{span} · {', '.join(labels)}"
+    return document(f"{name}, compared", subtitle, sections, scripts=scripts(interactive=interactive))
 
 
-def _pictures(comparison: "Comparison") -> Html:
+def _pictures(comparison: "Comparison", draw: Draw) -> Html:
     metas = [result.meta for result in comparison.results.values()]
     span = {"start": min(meta["start_ns"] for meta in metas), "end": max(meta["end_ns"] for meta in metas)}
     closes = _closes(comparison)
@@ -80,19 +82,22 @@ def _pictures(comparison: "Comparison") -> Html:
         if len(margin["time"]):
             pool = worst(margin, label, span["start"], span["end"])
             nearest.append(Line(label, pool.times, np.where(np.isfinite(pool.distance), pool.distance, np.nan)))
+    fraction = {"form": lambda x: percent(x, 1), "hover": "%{y:.2%}", "has_zero": True}
     return section(
         "Pictures",
-        chart(
-            "Worth of one unit, deposits taken out", wealth, form=lambda x: f"{x:,.3f}", has_zero=True, marks=closes,
+        draw(
+            "Worth of one unit, deposits taken out",
+            wealth,
+            form=lambda x: f"{x:,.3f}",
+            hover="%{y:,.4f}",
+            has_zero=True,
+            marks=closes,
             **span,
         ),
-        chart("Drawdown", falls, form=lambda x: percent(x, 1), has_zero=True, height=110, **span),
-        chart(
-            "Distance to liquidation, of the mark", nearest, form=lambda x: percent(x, 1), has_zero=True, cap=1.0,
-            marks=closes, **span,
-        ),
+        draw("Drawdown", falls, height=110, **fraction, **span),
+        draw("Distance to liquidation, of the mark", nearest, cap=1.0, marks=closes, **fraction, **span),
         note="Vertical lines are forced closes; one line per account, the nearest of its pools.",
-    )  # fmt: skip
+    )
 
 
 def _closes(comparison: "Comparison") -> list[Mark]:

@@ -12,8 +12,10 @@ from backtest import report_risk as risk
 from backtest import report_trading as trading
 from backtest import statistics
 from backtest.report_axes import cap_of
-from backtest.report_charts import Line, chart
+from backtest.report_charts import Line
 from backtest.report_html import Html, document, element, join, section, table
+from backtest.report_live import Draw, live, scripts, still
+from backtest.report_price import prices
 from backtest.report_series import cumulative, marks, pools
 from backtest.result_text import against_equity, decimals_of, money, percent
 from backtest.what_if import HEADS, cells, said
@@ -35,6 +37,7 @@ def write(
     survival: "Survival | None" = None,
     trials: int | None = None,
     variance: float | None = None,
+    interactive: bool = True,
 ) -> Path:
     """Write the tear sheet of a result.
 
@@ -52,6 +55,8 @@ def write(
         is worth.
     variance : float, optional
         Of the Sharpe ratios (per day) of the trials; needed with several.
+    interactive : bool
+        With charts that zoom and tell values, which take 2 MB; without them the page has pictures only.
 
     Returns
     -------
@@ -59,14 +64,26 @@ def write(
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page(result, what_if, survival, trials=trials, variance=variance), encoding="utf-8")
+    made = page(result, what_if, survival, trials=trials, variance=variance, interactive=interactive)
+    target.write_text(made, encoding="utf-8")
     return target
 
 
 def framed(result: "Result") -> str:
     """Return the first sections of the tear sheet as an HTML element that keeps its style to itself."""
-    short = [overview.assumptions(result), overview.headline(result), overview.attribution(result), _curves(result)]
-    return element("iframe", srcdoc=_document(result, short), width="100%", height=str(FRAME_HEIGHT), frameborder="0")
+    short = [
+        overview.assumptions(result),
+        overview.headline(result),
+        overview.attribution(result),
+        _curves(result, still),
+    ]
+    return element(
+        "iframe",
+        srcdoc=_document(result, short, interactive=False),
+        width="100%",
+        height=str(FRAME_HEIGHT),
+        frameborder="0",
+    )
 
 
 def page(
@@ -76,16 +93,19 @@ def page(
     *,
     trials: int | None = None,
     variance: float | None = None,
+    interactive: bool = True,
 ) -> str:
     """Return the tear sheet as one HTML document; everything that came from the run is escaped."""
+    draw: Draw = live if interactive else still
     sections = [
         overview.assumptions(result),
         overview.headline(result),
         overview.attribution(result),
         None if what_if is None else _what_if(what_if),
         None if survival is None else risk.survival(survival),
-        _curves(result),
-        _leverage(result),
+        _curves(result, draw),
+        prices(result, marks(result.store, result.curve), draw),
+        _leverage(result, draw),
         trading.liquidations(result),
         trading.funding(result),
         trading.trades(result),
@@ -94,21 +114,22 @@ def page(
         overview.figures(result),
         risk.resampled(result),
         None if trials is None else risk.track_record(result, trials, variance),
-        trading.records(result, result.store),
+        trading.records(result, result.store, draw),
         overview.provenance(result),
     ]
-    return _document(result, sections)
+    return _document(result, sections, interactive=interactive)
 
 
-def _document(result: "Result", sections: Sequence[Html | None]) -> str:
+def _document(result: "Result", sections: Sequence[Html | None], *, interactive: bool) -> str:
     meta = result.meta
     name = ", ".join(meta["strategies"]) or "Run"
     span = f"{day(meta['start_ns'])} to {day(meta['end_ns'])}"
     venues = sorted({row["venue"] for row in meta["accounts"] if row["role"] == "user"})
-    return document(name, f"{span} UTC · {', '.join(venues)} · in {meta['reporting']}", sections)
+    subtitle = f"{span} UTC · {', '.join(venues)} · in {meta['reporting']}"
+    return document(name, subtitle, sections, scripts=scripts(interactive=interactive))
 
 
-def _curves(result: "Result") -> Html:
+def _curves(result: "Result", draw: Draw) -> Html:
     """Return equity, drawdown and what came from where over time."""
     run, meta = result.curve, result.meta
     asset = meta["reporting"]
@@ -123,19 +144,28 @@ def _curves(result: "Result") -> Html:
     happened = marks(result.store, run)
     return section(
         "Equity",
-        chart(f"Equity, {asset}", [Line("equity", run.times, run.equity)], form=amount, marks=happened, **span),
-        chart(
+        draw(
+            f"Equity, {asset}",
+            [Line("equity", run.times, run.equity)],
+            form=amount,
+            hover=f"%{{y:,.2f}} {asset}",
+            marks=happened,
+            **span,
+        ),
+        draw(
             "Drawdown",
             [Line("drawdown", run.times, statistics.drawdowns(run.worth), is_filled=True)],
             form=lambda value: percent(value, 1),
+            hover="%{y:.2%}",
             has_zero=True,
             height=110,
             **span,
         ),
-        chart(
+        draw(
             f"Where it came from so far, {asset}",
             cumulative(result.store, run),
             form=amount,
+            hover=f"%{{y:,.2f}} {asset}",
             has_zero=True,
             **span,
         ),
@@ -151,7 +181,7 @@ def _what_if(found: "WhatIf") -> Html:
     )
 
 
-def _leverage(result: "Result") -> Html:
+def _leverage(result: "Result", draw: Draw) -> Html:
     """Return leverage, margin ratio and distance to liquidation of each margin pool."""
     meta = result.meta
     span = {"start": meta["start_ns"], "end": meta["end_ns"]}
@@ -159,28 +189,31 @@ def _leverage(result: "Result") -> Html:
     happened = [mark for mark in marks(result.store, result.curve) if mark.kind != "flow"]
     return section(
         "Leverage",
-        chart(
+        draw(
             "Leverage",
             [Line(pool.name, pool.times, pool.leverage) for pool in found],
             form=lambda value: f"{value:,.4g}x",
+            hover="%{y:,.4~g}x",
             has_zero=True,
             cap=cap_of([pool.leverage for pool in found]),
             marks=happened,
             **span,
         ),
-        chart(
+        draw(
             "Margin ratio: maintenance / equity",
             [Line(pool.name, pool.times, pool.ratio) for pool in found],
             form=lambda value: percent(value, 1),
+            hover="%{y:.2%}",
             has_zero=True,
             references=((1.0, "liquidation"),),
             marks=happened,
             **span,
         ),
-        chart(
+        draw(
             "Distance to liquidation, of the mark",
             [Line(pool.name, pool.times, pool.distance) for pool in found],
             form=lambda value: percent(value, 1),
+            hover="%{y:.2%}",
             has_zero=True,
             cap=1.0,
             marks=happened,

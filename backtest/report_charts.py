@@ -37,6 +37,9 @@ class Line:
     values: NDArray[np.float64]
     is_filled: bool = False
     is_step: bool = False
+    points: str | None = None
+    texts: Sequence[str] = ()
+    ink: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +130,28 @@ def chart(
         )
         for value, text in shown
     ]
-    paths = [path for number, line in enumerate(lines) for path in _paths(line, number, start, end, low, high, height)]
+    paths = [
+        path
+        for number, line in enumerate(lines)
+        if line.points is None
+        for path in _paths(line, number, start, end, low, high, height)
+    ]
+    single = [
+        point for line in lines if line.points is not None for point in _points(line, start, end, low, high, height)
+    ]
     plot = element(
         "svg", *paths, x="0", y="0", width="100%", height=str(height), viewBox=f"0 0 {WIDTH} {height}",
         preserveAspectRatio="none", class_="plot",
     )  # fmt: skip
-    drawn = [*grid, *_time_axis(start, end, height), *levels, plot, *labels, *_marks(marks, start, end, height)]
+    drawn = [
+        *grid,
+        *_time_axis(start, end, height),
+        *levels,
+        plot,
+        *single,
+        *labels,
+        *_marks(marks, start, end, height),
+    ]
     said = f"{title}: from {form(float(seen.min()))} to {form(float(seen.max()))}"
     return element(
         "figure",
@@ -142,12 +161,23 @@ def chart(
     )
 
 
+def colour_of(line: Line, number: int) -> str:
+    """Return the class of a line's colour: its own, else that of its number."""
+    return line.ink if line.ink is not None else f"c{number % 8}"
+
+
 def _legend(lines: Sequence[Line], form: Callable[[float], str]) -> list[Html]:
     out = []
     for number, line in enumerate(lines):
-        last = f" {form(float(line.values[-1]))}" if len(line.values) else ""
+        if line.points is not None:
+            out.append(element("span", element("i", class_=f"point {line.points}"), line.name))
+            continue
+        is_known = len(line.values) > 0 and not math.isnan(line.values[-1])
+        last = f" {form(float(line.values[-1]))}" if is_known else ""
         name = line.name if len(lines) > 1 else ""
-        out.append(element("span", element("i", class_=f"c{number % 8}"), f"{name}{last}" if name else last.strip()))
+        out.append(
+            element("span", element("i", class_=colour_of(line, number)), f"{name}{last}" if name else last.strip())
+        )
     return out
 
 
@@ -161,7 +191,7 @@ def _paths(line: Line, number: int, start: int, end: int, low: float, high: floa
     finite = np.isfinite(y)
     pieces = np.split(np.arange(len(x)), np.flatnonzero(np.diff(finite.astype(np.int8))) + 1) if len(x) else []
     runs = [piece for piece in pieces if len(piece) and finite[piece[0]]]
-    colour = f"c{number % 8}"
+    colour = colour_of(line, number)
     drawn, area = [], []
     base = min(max(0.0, high / (high - low) * height), float(height))
     for piece in runs:
@@ -187,23 +217,45 @@ def _time_axis(start: int, end: int, height: int) -> list[Html]:
     return out
 
 
-def _marks(marks: Sequence[Mark], start: int, end: int, height: int) -> list[Html]:
-    """Draw marks; those of one kind that fall into one part of the axis become one with a count."""
+def merged(marks: Sequence[Mark], start: int, end: int) -> list[Mark]:
+    """Return marks, those of one kind that fall into one part of the axis as one with a count, the gravest last."""
     groups: dict[tuple[int, str], list[Mark]] = {}
     for mark in marks:
         groups.setdefault(((mark.time - start) * MARKS // (end - start), mark.kind), []).append(mark)
+    return [
+        group[0] if len(group) == 1 else replace(group[0], text=f"{group[0].text} (and {len(group) - 1} more)")
+        for _, group in sorted(groups.items(), key=lambda item: KINDS.index(item[0][1]))
+    ]
+
+
+def _marks(marks: Sequence[Mark], start: int, end: int, height: int) -> list[Html]:
     out = []
     # The gravest last, so that nothing hides it.
-    for (_, kind), group in sorted(groups.items(), key=lambda item: KINDS.index(item[0][1])):
-        at = f"{100 * (group[0].time - start) / (end - start):.2f}%"
-        text = group[0].text if len(group) == 1 else f"{group[0].text} (and {len(group) - 1} more)"
+    for mark in merged(marks, start, end):
+        at = f"{100 * (mark.time - start) / (end - start):.2f}%"
         out.append(
             element(
                 "g",
-                element("title", text),
+                element("title", mark.text),
                 element("line", x1=at, x2=at, y1="0", y2=str(height)),
                 element("circle", cx=at, cy="4", r="4"),
-                class_=f"mark {kind}",
+                class_=f"mark {mark.kind}",
             )
         )
     return out
+
+
+def _points(line: Line, start: int, end: int, low: float, high: float, height: int) -> list[Html]:
+    """Draw single points; the many of a long run lie on each other."""
+    return [
+        element(
+            "circle",
+            element("title", text),
+            cx=f"{100 * (time - start) / (end - start):.2f}%",
+            cy=f"{(high - value) / (high - low) * height:.1f}",
+            r="2" if line.points == "funding" else "3.5",
+            class_=f"point {line.points}",
+        )
+        for time, value, text in zip(line.times.tolist(), line.values.tolist(), line.texts, strict=True)
+        if math.isfinite(value)
+    ]

@@ -4,14 +4,17 @@ import html
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 
-# Nothing may be fetched and nothing run: the file is what it is.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+# Nothing may be fetched, and nothing run but the scripts that are named; pictures are made in the page itself.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:"
 
 
 class Html(str):
     """Text that is already HTML."""
 
     __slots__ = ()
+
+
+NONE = (Html(), "")  # no scripts
 
 
 def join(parts: Iterable[str]) -> Html:
@@ -42,18 +45,28 @@ def element(name: str, *children: str, **attributes: str | None) -> Html:
     return Html(f"<{name}{written}>{join(children)}</{name}>")
 
 
-def document(title: str, subtitle: str, sections: Iterable[Html | None]) -> str:
-    """Return one HTML document that needs nothing else."""
+def document(title: str, subtitle: str, sections: Iterable[Html | None], *, scripts: tuple[Html, str] = NONE) -> str:
+    """Return one HTML document that needs nothing else.
+
+    Parameters
+    ----------
+    title, subtitle : str
+    sections : iterable of Html or None
+    scripts : (Html, str)
+        Elements at the end of the page, and what its policy allows to run: from `report_live.scripts`.
+    """
     style = (files("backtest") / "templates" / "report.css").read_text(encoding="utf-8")
     body = element(
         "body",
         element("header", element("h1", title), element("p", subtitle)),
         element("main", *(part for part in sections if part is not None)),
         element("footer", element("p", "levdyn: a simulation of the past, not a promise.")),
+        scripts[0],
     )
+    policy = f"{POLICY}; script-src {scripts[1]}" if scripts[1] else POLICY
     head = (
         '<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta name="color-scheme" content="light dark"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        f'<meta name="color-scheme" content="light dark"><meta http-equiv="Content-Security-Policy" content="{policy}">'
         f"{element('title', f'{title} – levdyn')}<style>{style}</style></head>"
     )
     return f'<!DOCTYPE html>\n<html lang="en">{head}{body}</html>\n'

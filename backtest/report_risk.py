@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -111,14 +112,17 @@ def leverage_figures(result: "Result") -> list[Html]:
     held = (weights > 0) & (margin["maintenance"] > 0)
     shown: list[tuple[str, Array, Callable[[float], str], bool]] = [
         ("leverage", margin["leverage"], lambda value: f"{value:,.3g}x", True),
-        ("margin ratio", margin["ratio"], lambda value: percent(value, 1), True),
-        ("distance to liquidation", margin["distance"], lambda value: percent(value, 1), False),
+        ("margin ratio", margin["ratio"], percent, True),
+        ("distance to liquidation", margin["distance"], percent, False),
     ]
     rows, charts = [], []
     for name, values, form, is_worst_above in shown:
         finite = np.isfinite(values) & held
         if not finite.any():
             continue
+        if form is percent:  # with the decimals that tell one column from the next
+            decimals = _decimals(values[finite])
+            form = partial(percent, decimals=decimals)
         quantiles = _quantiles(values[finite], weights[finite])
         rows.append((name, *(form(float(value)) for value in (quantiles if is_worst_above else quantiles[::-1]))))
         # What stands far beyond the rest would press all of it into one column.
@@ -135,6 +139,12 @@ def leverage_figures(result: "Result") -> list[Html]:
     if best is not None:
         parts.append(element("p", best, class_="note"))
     return parts
+
+
+def _decimals(values: Array) -> int:
+    """Return how many decimals of a per cent the columns of a histogram differ by."""
+    width = float(np.quantile(values, 0.995) - values.min()) / 6
+    return 1 if width <= 0.0 else min(4, max(1, math.ceil(-math.log10(100.0 * width))))
 
 
 def growth_optimal(result: "Result") -> str | None:

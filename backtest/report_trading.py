@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from backtest.report_charts import chart
 from backtest.report_html import Html, element, section, table
+from backtest.report_live import Draw
 from backtest.report_overview import number
 from backtest.report_series import recorded
 from backtest.result_text import decimals_of, money, percent
@@ -136,7 +136,7 @@ def orders(result: "Result") -> Html:
     return section("Orders", table(("final state", "reason", "orders", "share"), rows, text=(0, 1)))
 
 
-def records(result: "Result", store: "Store") -> Html | None:
+def records(result: "Result", store: "Store", draw: Draw) -> Html | None:
     """Return charts of the recorded series and the last lines of the log; None when there are neither."""
     lines = recorded(store)
     written = result.log
@@ -144,7 +144,7 @@ def records(result: "Result", store: "Store") -> Html | None:
         return None
     start, end = result.meta["start_ns"], result.meta["end_ns"]
     parts = [
-        chart(line.name, [line], form=lambda value: f"{value:,.4g}", start=start, end=end, height=110)
+        draw(line.name, [line], form=lambda value: f"{value:,.4g}", start=start, end=end, height=110)
         for line in lines[:MAX_SERIES]
     ]
     if len(lines) > MAX_SERIES:

@@ -83,6 +83,7 @@ class Result:
         survival: "Survival | None" = None,
         trials: int | None = None,
         variance: float | None = None,
+        interactive: bool = True,
     ) -> Path:
         """Write the report as one HTML file that needs nothing else, and return its path.
 
@@ -94,10 +95,14 @@ class Result:
         trials, variance : optional
             As in `track_record`: with `trials` (1 = this was the only one) the page says what the Sharpe ratio is
             worth.
+        interactive : bool
+            With charts that zoom and tell values, which take 2 MB; without them the page has pictures only.
         """
         from backtest.report import write
 
-        return write(self, path, what_if=what_if, survival=survival, trials=trials, variance=variance)
+        return write(
+            self, path, what_if=what_if, survival=survival, trials=trials, variance=variance, interactive=interactive
+        )
 
     # What is known about the run
 

@@ -1,5 +1,8 @@
 """The tear sheet: whole, escaped, self-contained, with the numbers of the run; charts that keep the extremes."""
 
+import base64
+import gzip
+import hashlib
 import importlib.util
 import json
 import re
@@ -30,7 +33,7 @@ _spec.loader.exec_module(g)
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 SECTIONS = [
     "assumptions", "headline", "where-it-came-from", "equity", "leverage", "liquidations", "funding", "trades",
-    "orders", "months", "statistics", "provenance",
+    "orders", "months", "statistics", "other-orders-of-the-same-days", "provenance",
 ]  # fmt: skip
 
 
@@ -57,7 +60,7 @@ class Reader(HTMLParser):
         self.open.pop()
 
     def handle_data(self, data):
-        if data.strip() and self.open[-1] not in ("style", "title"):
+        if data.strip() and self.open[-1] not in ("style", "title", "script"):
             self.text.append(data.strip())
 
 
@@ -92,15 +95,51 @@ def test_the_assumptions_come_before_any_number(long_page):
     assert any("Mark gap of 12 minutes" in part for part in text[first : text.index("return")])
 
 
-def test_nothing_is_fetched_and_nothing_runs(long_page):
+def test_nothing_is_fetched_and_nothing_runs_but_the_two_scripts_of_the_page(long_page):
     reader = Reader(long_page)
-    assert not {"script", "link", "iframe", "img", "object", "embed", "form"} & set(reader.tags)
+    assert not {"link", "iframe", "img", "object", "embed", "form"} & set(reader.tags)
     assert not [value for key, value in reader.attributes if key in ("src", "href", "xlink:href", "action")]
     assert not [key for key, _ in reader.attributes if key.startswith("on")]
-    assert "http" not in long_page.replace("http-equiv", "")
-    assert "url(" not in long_page
-    assert "@import" not in long_page
-    assert "default-src 'none'; style-src 'unsafe-inline'" in [value for _, value in reader.attributes]
+    scripts = re.findall(r"<script([^>]*)>(.*?)</script>", long_page, re.DOTALL)
+    assert [attributes for attributes, _ in scripts] == [' type="text/plain" id="library"', ""]
+    bare = re.sub(r"<script.*?</script>|data-live=\"[^\"]*\"", "", long_page, flags=re.DOTALL)
+    assert "http" not in bare.replace("http-equiv", "")
+    assert "url(" not in bare
+    assert "@import" not in bare
+    plotly = gzip.decompress(base64.b64decode(scripts[0][1])).decode()
+    assert "Licensed under the MIT license" in plotly[:300]
+    allowed = " ".join(f"'sha256-{digest(text)}'" for text in (scripts[1][1], plotly))
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; script-src {allowed}"
+    assert policy in [value for _, value in reader.attributes]
+
+
+def digest(text):
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def test_a_page_of_pictures_only_has_no_library(long_result):
+    made = page(long_result, interactive=False)
+    assert "library" not in Reader(made).ids
+    assert "data-live=" not in made
+    assert len(made) < 300_000
+
+
+def test_the_data_of_a_chart_are_those_of_its_line(long_result, long_page):
+    """Extremes kept, seven digits, times in ms since the beginning."""
+    data = [
+        json.loads(gzip.decompress(base64.b64decode(text))) for text in re.findall('data-live="([^"]*)"', long_page)
+    ]
+    equity = next(each for each in data if each["title"] == "Equity, USDT")
+    (line,) = equity["lines"]
+    run = long_result.curve
+    assert (equity["start"], equity["end"]) == (
+        long_result.meta["start_ns"] // 10**6,
+        long_result.meta["end_ns"] // 10**6,
+    )
+    assert (max(line["y"]), min(line["y"])) == pytest.approx((run.equity.max(), run.equity.min()), rel=1e-6)
+    assert (line["x"][0], line["x"][-1]) == (0, (run.times[-1] - long_result.meta["start_ns"]) // 10**6)
+    assert equity["hover"] == "%{y:,.2f} USDT"
+    assert any(kind == "liquidation" for _, kind, _ in equity["marks"])
 
 
 def test_text_of_the_run_is_escaped():
@@ -118,7 +157,7 @@ def test_text_of_the_run_is_escaped():
     }  # fmt: skip
     made = page(run.finish())
     reader = Reader(made)
-    assert "script" not in reader.tags
+    assert reader.tags.count("script") == 2  # those of the page
     assert sum(nasty in part for part in reader.text) >= 14
 
 
@@ -227,7 +266,9 @@ def test_a_page_of_many_samples_stays_small():
     for minute in range(20_000):
         run.at(2 * g.HOUR + minute * g.HOUR // 60).marks[g.LINEAR] = 6_000_000 + int(rng.integers(-9_999, 9_999))
         run.sample()
-    assert len(page(run.finish())) < 400_000
+    result = run.finish()
+    assert len(page(result, interactive=False)) < 400_000
+    assert len(page(result)) < 3_000_000
 
 
 # Lines

@@ -1,4 +1,4 @@
-"""Other orders of a run's periods: the run's own order is the run; paths that lost more are liquidated where it was not.
+"""Other orders of a run: its own is the run; paths that lost more are liquidated where it was not.
 
 The expected drawdown of driftless profit is that of leverage_lab.md 10.2, LL-40.
 """
@@ -59,7 +59,7 @@ def test_the_own_order_is_the_run(three):
 def test_in_its_own_order_a_liquidated_run_is_liquidated_when_it_was():
     result = held(5)
     assert result.summary["liquidations"] == 1
-    found, worth, closed = own_order(result)
+    _, worth, closed = own_order(result)
     assert closed
     when = int(result.liquidations["time"].iloc[0].value)
     last = int(np.flatnonzero(np.diff(worth))[-1])
