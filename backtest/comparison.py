@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from backtest.attribution_moments import asset_prices
 from backtest.backtest import Backtest
 from backtest.errors import ConfigError
-from backtest.result_storage import Store
+from backtest.result_summary import committed
 from backtest.stand_ins import Readdressed, StandIn, base_of, readdress, renamed
 from feeds.dataset import Dataset
 from feeds.errors import LevdynError
@@ -204,26 +201,6 @@ def figures(result: "Result") -> dict[str, Any]:
         "efficiency": summary["change"] / capital if capital > 0.0 else float("nan"),
     }
     return {name: own[name] if name in own else summary[name] for name in COLUMNS}
-
-
-def committed(store: Store) -> float:
-    """Return the largest initial margin that all pools of a run needed together, reporting asset."""
-    margin = store.columns("margin")
-    order = np.argsort(margin["time"], kind="stable")
-    times, assets = margin["time"][order], margin["asset"][order]
-    held = margin["initial"][order].copy()
-    named = assets >= 0  # of all assets together the row is in the reporting asset
-    held[named] *= asset_prices(store).at(assets[named], times[named])
-    keys = np.stack([margin[name][order] for name in ("account", "asset", "instrument")], axis=1)
-    _, pool = np.unique(keys, axis=0, return_inverse=True)
-    by_pool = np.argsort(pool, kind="stable")
-    begins = np.diff(pool[by_pool], prepend=-1) != 0
-    before = np.where(begins, 0.0, np.roll(held[by_pool], 1))
-    change = np.empty_like(held)
-    change[by_pool] = held[by_pool] - before
-    totals = np.cumsum(change)
-    last = np.flatnonzero(np.r_[times[1:] != times[:-1], True]) if len(times) else np.zeros(0, dtype=np.int64)
-    return float(totals[last].max(initial=0.0))
 
 
 def _run(

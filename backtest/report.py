@@ -12,6 +12,8 @@ from backtest import report_risk as risk
 from backtest import report_trading as trading
 from backtest import statistics
 from backtest.report_axes import cap_of
+from backtest.report_capital import capital as about_capital
+from backtest.report_capital import exposure
 from backtest.report_charts import Line
 from backtest.report_html import Html, document, element, join, section, table
 from backtest.report_live import Draw, live, scripts, still
@@ -100,12 +102,14 @@ def page(
     sections = [
         overview.assumptions(result),
         overview.headline(result),
+        about_capital(result),
         overview.attribution(result),
         None if what_if is None else _what_if(what_if),
         None if survival is None else risk.survival(survival),
         _curves(result, draw),
         prices(result, marks(result.store, result.curve), draw),
         _leverage(result, draw),
+        exposure(result, draw),
         trading.liquidations(result),
         trading.funding(result),
         trading.trades(result),

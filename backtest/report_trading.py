@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from backtest.report_capital import funding_by
 from backtest.report_html import Html, element, section, table
 from backtest.report_live import Draw
 from backtest.report_overview import number
@@ -99,6 +100,7 @@ def funding(result: "Result") -> Html:
         "Funding",
         table(headings, rows[:MAX_ROWS], text=(0, 1, 7, 8)),
         _more(len(rows)),
+        *funding_by(result),
         note="A positive rate is paid by longs. The mean is over the payments of the position held.",
     )
 

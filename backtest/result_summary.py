@@ -1,6 +1,7 @@
 """The curve of a run and its headline figures."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -189,6 +190,35 @@ def summary(store: Store, run: Curve, attribution: Attribution, time_in_market: 
         "longest_drawdown_days": statistics.longest_drawdown(run.times, run.worth),
     }
     return {key: values[key] for key in KEYS}
+
+
+def committed(store: Store) -> float:
+    """Return the largest initial margin that all pools of a run needed together, reporting asset."""
+    margin = store.columns("margin")
+    order = np.argsort(margin["time"], kind="stable")
+    times, assets = margin["time"][order], margin["asset"][order]
+    held = margin["initial"][order].copy()
+    named = assets >= 0  # of all assets together the row is in the reporting asset
+    held[named] *= asset_prices(store).at(assets[named], times[named])
+    keys = np.stack([margin[name][order] for name in ("account", "asset", "instrument")], axis=1)
+    _, pool = np.unique(keys, axis=0, return_inverse=True)
+    by_pool = np.argsort(pool, kind="stable")
+    begins = np.diff(pool[by_pool], prepend=-1) != 0
+    before = np.where(begins, 0.0, np.roll(held[by_pool], 1))
+    change = np.empty_like(held)
+    change[by_pool] = held[by_pool] - before
+    totals = np.cumsum(change)
+    last = np.flatnonzero(np.r_[times[1:] != times[:-1], True]) if len(times) else np.zeros(0, dtype=np.int64)
+    return float(totals[last].max(initial=0.0))
+
+
+def break_even_fee(summary: Mapping[str, float]) -> float:
+    """Return the fee on turnover, as a fraction, at which a run would have ended where it began; nan without a trade.
+
+    On paper, from its turnover: what it earned before fees over what it traded.
+    """
+    turnover = float(summary["turnover"])
+    return float("nan") if turnover == 0.0 else (float(summary["change"]) - float(summary["fees"])) / turnover
 
 
 def _bound(store: Store) -> float:

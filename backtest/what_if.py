@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backtest.result_summary import break_even_fee
 from backtest.result_text import money, percent
 from backtest.run_decisions import DEFAULT_SLIPPAGE_BPS
 from feeds.dataset import Dataset
@@ -77,11 +78,9 @@ class WhatIf:
     def break_even_fee(self) -> float:
         """Return the fee on turnover, as a fraction, at which the run as it is would have ended where it began.
 
-        On paper, from its turnover: what it earned before fees over what it traded; nan without a trade.
+        See `result_summary.break_even_fee`.
         """
-        summary = self.result.summary
-        turnover = float(summary["turnover"])
-        return float("nan") if turnover == 0.0 else (float(summary["change"]) - float(summary["fees"])) / turnover
+        return break_even_fee(self.result.summary)
 
 
 def variants(backtest: "Backtest") -> "tuple[dict[str, Backtest], dict[str, str]]":

@@ -13,9 +13,9 @@ from backtest.result_text import money, percent
 
 BTC = "BTC/USDT:USDT"
 SECTIONS = [
-    "assumptions", "headline", "where-it-came-from", "what-if", "survival", "equity", "price", "leverage",
-    "liquidations", "funding", "trades", "orders", "months", "statistics", "other-orders-of-the-same-days",
-    "track-record", "recorded-by-the-strategy", "provenance",
+    "assumptions", "headline", "capital", "where-it-came-from", "what-if", "survival", "equity", "price", "leverage",
+    "exposure", "liquidations", "funding", "trades", "orders", "months", "statistics",
+    "other-orders-of-the-same-days", "track-record", "recorded-by-the-strategy", "provenance",
 ]  # fmt: skip
 RANGES = """[...document.querySelectorAll('.live')].map((place) =>
     place._fullLayout.xaxis.range.map((end) => Date.parse(end.replace(' ', 'T') + 'Z')))"""

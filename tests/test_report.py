@@ -121,7 +121,7 @@ def test_a_page_of_pictures_only_has_no_library(long_result):
     made = page(long_result, interactive=False)
     assert "library" not in Reader(made).ids
     assert "data-live=" not in made
-    assert len(made) < 300_000
+    assert len(made) < 800_000
 
 
 def test_the_data_of_a_chart_are_those_of_its_line(long_result, long_page):
