@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 BY = ("symbol", "venue", "tag", "month", "strategy", "account", "asset")
 NONE = "(none)"
+_MATERIAL = "attribution"
 _ZERO = Fraction(0)
 
 
@@ -109,7 +110,7 @@ def attribute(store: Store, by: str = "symbol") -> Attribution:
     """
     if by not in BY or by == "asset":
         raise ConfigError(f"attribution(by={by!r}): allowed are {', '.join(repr(name) for name in BY)}")
-    material = _material(store, months=by == "month")
+    material = _material(store)
     moments = material.moments
     labels = _Labels(store, moments, by)
     groups: dict[str, dict[str, Fraction]] = {}
@@ -127,6 +128,11 @@ def attribute(store: Store, by: str = "symbol") -> Attribution:
             f"attribution by {by} explains {float(explained)} of a change of equity of {float(made.end - made.start)}"
         )
     return made
+
+
+def forget(store: Store) -> None:
+    """Drop what attributions are made of, which is larger than they are; it is made anew when another is asked for."""
+    store.memo.pop(_MATERIAL, None)
 
 
 def asset_table(store: Store) -> "pd.DataFrame":
@@ -181,16 +187,19 @@ class _Material:
     counted: dict[int, Fraction]  # the same in atoms
 
 
-def _material(store: Store, *, months: bool) -> _Material:
-    """Return the entries of an attribution, made once for each result."""
-    name = f"attribution, months={months}"
-    if name not in store.memo:
-        moments, prices = snapshots(store, months=months), asset_prices(store)
+def _material(store: Store) -> _Material:
+    """Return the entries of an attribution by pieces of a month, made once for each result.
+
+    What is explained over the whole run is the sum over its months, to the last digit: between two of them each
+    balance and each unrealised profit is taken off at the price at which it was added.
+    """
+    if _MATERIAL not in store.memo:
+        moments, prices = snapshots(store, months=True), asset_prices(store)
         owners = Owners(store)
         postings = posting_entries(store, moments, prices, owners)
         costs, unknown = fill_entries(store, moments, prices, owners)
         keys = _balance_key(store, moments, postings.account.astype(np.int64), postings.asset, postings.interval)
-        store.memo[name] = _Material(
+        store.memo[_MATERIAL] = _Material(
             moments,
             postings,
             unrealized_entries(store, moments, prices).joined(costs),
@@ -198,7 +207,7 @@ def _material(store: Store, *, months: bool) -> _Material:
             exact_sums(postings.amount, postings.price, keys),
             exact_sums(postings.amount, np.ones(len(keys)), keys),
         )
-    made: _Material = store.memo[name]
+    made: _Material = store.memo[_MATERIAL]
     return made
 
 

@@ -11,6 +11,7 @@ from backtest import report_overview as overview
 from backtest import report_risk as risk
 from backtest import report_trading as trading
 from backtest import statistics
+from backtest.attribution import forget
 from backtest.report_axes import cap_of
 from backtest.report_capital import capital as about_capital
 from backtest.report_capital import exposure
@@ -99,6 +100,9 @@ def page(
 ) -> str:
     """Return the tear sheet as one HTML document; everything that came from the run is escaped."""
     draw: Draw = live if interactive else still
+    for by in (*overview.GROUPS, "month"):
+        result.explained(by)
+    forget(result.store)
     sections = [
         overview.assumptions(result),
         overview.headline(result),

@@ -11,6 +11,7 @@ from backtest.report_charts import Line
 from backtest.report_html import Html, definitions, element, section, table
 from backtest.report_live import Draw
 from backtest.result_frames import scaled
+from backtest.result_storage import grouped
 from backtest.result_summary import break_even_fee, committed
 from backtest.result_text import decimals_of, money, percent
 
@@ -137,10 +138,10 @@ def exposure(result: "Result", draw: Draw) -> Html | None:
     if len(held["time"]) == 0:
         return None
     times = np.unique(held["time"].astype(np.int64))
-    keys, which = np.unique(np.stack([held["account"], held["instrument"]]), axis=1, return_inverse=True)
+    keys, which = grouped(held["account"], held["instrument"])
     place = np.searchsorted(times, held["time"])
     grid = np.zeros((keys.shape[1], len(times)))
-    np.add.at(grid, (which.ravel(), place), held["notional"])
+    np.add.at(grid, (which, place), held["notional"])
     order = np.argsort(-np.abs(grid).sum(axis=1), kind="stable")
     several = len(set(keys[0].tolist())) > 1
 
@@ -201,8 +202,7 @@ def _time_held(result: "Result") -> dict[tuple[int, int], float]:
     store = result.store
     fills = store.columns("fills")
     out: dict[tuple[int, int], float] = {}
-    keys = np.unique(np.stack([fills["account"], fills["instrument"]]), axis=1).T.tolist()
-    for account, instrument in keys:
+    for account, instrument in grouped(fills["account"], fills["instrument"])[0].T.tolist():
         rows = np.flatnonzero((fills["account"] == account) & (fills["instrument"] == instrument))
         rows = rows[np.argsort(fills["time"][rows], kind="stable")]
         times = np.append(fills["time"][rows].astype(np.int64), int(store.meta["end_ns"]))

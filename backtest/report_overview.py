@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from backtest.result import Result
 
 FEW_DAYS = 30
+GROUPS = ("symbol", "venue", "strategy", "tag")
 MAX_GROUPS = 30
 STATISTICS = (
     ("cagr", "growth per year", percent),
@@ -121,7 +122,7 @@ def attribution(result: "Result") -> Html:
     if found.unknown_decisions:
         said = f"{found.unknown_decisions:,d} fills have no price at the decision; their slippage is in the price line."
         parts.append(element("p", said, class_="note"))
-    for by in ("symbol", "venue", "strategy", "tag"):
+    for by in GROUPS:
         other = result.explained(by)
         if len(other.groups) > 1:
             parts += [element("h3", f"By {by}"), _groups(other, decimals)]

@@ -10,7 +10,7 @@ from backtest.report_charts import Line, Mark
 from backtest.report_html import Html, element, section
 from backtest.report_live import Draw
 from backtest.result_frames import scaled
-from backtest.result_storage import Store
+from backtest.result_storage import Store, grouped
 from backtest.tables import FORCED, ORDER_STATUS, ORDER_TYPES
 
 if TYPE_CHECKING:
@@ -63,12 +63,12 @@ def most_traded(store: Store) -> list[tuple[int, int]]:
     fills = store.columns("fills")
     if len(fills["time"]) == 0:
         return []
-    keys, which = np.unique(np.stack([fills["account"], fills["instrument"]]), axis=1, return_inverse=True)
+    keys, which = grouped(fills["account"], fills["instrument"])
     rows = fills["instrument"]
     quantity = scaled(fills["quantity"], store.quantity_scales[rows]) * store.sizes[rows]
     price = scaled(fills["price"], store.price_scales[rows])
     inverse = np.array([kind == "inverse" for kind in store.contracts])[rows]
-    turnover = np.bincount(which.ravel(), np.where(inverse, quantity, quantity * price))
+    turnover = np.bincount(which, np.where(inverse, quantity, quantity * price))
     order = np.argsort(-turnover, kind="stable")
     return [(int(keys[0, number]), int(keys[1, number])) for number in order.tolist()]
 

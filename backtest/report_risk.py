@@ -12,6 +12,7 @@ from backtest.errors import ConfigError
 from backtest.report_columns import Column, columns, histogram
 from backtest.report_html import Html, definitions, element, section, table
 from backtest.resampled import risk_per_day
+from backtest.result_storage import grouped
 from backtest.result_text import percent
 from backtest.survival import HEADS, cells, said
 
@@ -166,10 +167,9 @@ def growth_optimal(result: "Result") -> str | None:
 def _held(result: "Result") -> Array:
     """Return how long each sample of a pool stood (ns); at most five times the usual distance between its samples."""
     margin = result.store.columns("margin")
-    keys = np.stack([margin["account"], margin["asset"], margin["instrument"]], axis=1)
-    _, pool = np.unique(keys, axis=0, return_inverse=True)
-    order = np.lexsort((margin["time"], pool.ravel()))
-    times, pools = margin["time"][order], pool.ravel()[order]
+    _, pool = grouped(margin["account"], margin["asset"], margin["instrument"])
+    order = np.lexsort((margin["time"], pool))
+    times, pools = margin["time"][order], pool[order]
     steps = np.zeros(len(order))
     same = pools[1:] == pools[:-1]
     steps[:-1][same] = np.diff(times)[same]

@@ -12,7 +12,7 @@ from backtest.attribution_entries import LINES, NAMES, fill_costs
 from backtest.attribution_moments import asset_prices
 from backtest.report_axes import BUCKETS
 from backtest.report_charts import Line, Mark
-from backtest.result_storage import Store
+from backtest.result_storage import Store, grouped
 from backtest.result_summary import Curve, valued
 from backtest.result_text import LINE_NAMES
 from backtest.tables import FORCED
@@ -73,13 +73,13 @@ def cumulative(store: Store, run: Curve) -> list[Line]:
 def pools(store: Store, start: int, end: int) -> list[Pool]:
     """Return each margin pool; more than `MAX_POOLS` become one, the worst of all at each time."""
     margin = store.columns("margin")
-    keys = np.stack([margin["account"], margin["asset"], margin["instrument"]], axis=1)
-    found = np.unique(keys, axis=0).tolist() if len(keys) else []
+    keys, which = grouped(margin["account"], margin["asset"], margin["instrument"])
+    found = keys.T.tolist()
     if len(found) > MAX_POOLS:
         return [worst(margin, f"worst of {len(found)} pools", start, end)]
     out = []
-    for account, asset, instrument in found:
-        rows = np.flatnonzero((keys == [account, asset, instrument]).all(axis=1))
+    for number, (account, asset, instrument) in enumerate(found):
+        rows = np.flatnonzero(which == number)
         rows = rows[np.argsort(margin["time"][rows], kind="stable")]
         what = store.symbols[instrument] if instrument >= 0 else store.assets[asset]
         name = str(store.accounts[account]) + (f" {what}" if what is not None else "")

@@ -3,12 +3,16 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from backtest.report_capital import funding_by
 from backtest.report_html import Html, element, section, table
 from backtest.report_live import Draw
 from backtest.report_overview import number
 from backtest.report_series import recorded
 from backtest.result_text import decimals_of, money, percent
+from backtest.tables import LEDGER_KINDS, ORDER_STATUS
+from venues.orders import REASONS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,10 +72,10 @@ def liquidations(result: "Result") -> Html:
 
 def _failures(result: "Result") -> list[Html]:
     """Return what accounts lost with venues that failed."""
+    if not (result.store.columns("ledger")["kind"] == LEDGER_KINDS.index("venue_failure")).any():
+        return []
     ledger = result.ledger
     lost = ledger[ledger["kind"] == "venue_failure"]
-    if lost.empty:
-        return []
     rows = [(f"{row.time:{TIME}}", row.account, _amount(-row.amount, row.asset)) for row in _rows(lost.head(MAX_ROWS))]
     return [
         element("h3", "Failed venues"), table(("time (UTC)", "account", "lost"), rows, text=(0, 1)), _more(len(lost)),
@@ -127,15 +131,21 @@ def trades(result: "Result") -> Html:
 
 def orders(result: "Result") -> Html:
     """Return how many orders ended in which state, and why."""
-    made = result.orders
-    if made.empty:
+    rows = result.store.final_orders()
+    if len(rows) == 0:
         return section("Orders", element("p", "No order was sent."))
-    counted: Any = made.groupby(["status", "reason"], sort=True).size().sort_values(ascending=False, kind="stable")
-    rows = [
-        (status, reason.replace("_", " ").lower() or "–", f"{count:,d}", percent(count / len(made), 1))
-        for (status, reason), count in counted.items()
+    stored = result.store.columns("orders")
+    ends = stored["status"][rows].astype(np.int64) * len(REASONS) + stored["reason"][rows]
+    found, counts = np.unique(ends, return_counts=True)
+    lines = sorted(
+        (-count, ORDER_STATUS[end // len(REASONS)], REASONS[end % len(REASONS)])
+        for end, count in zip(found.tolist(), counts.tolist(), strict=True)
+    )
+    cells = [
+        (status, reason.replace("_", " ").lower() or "–", f"{-count:,d}", percent(-count / len(rows), 1))
+        for count, status, reason in lines
     ]
-    return section("Orders", table(("final state", "reason", "orders", "share"), rows, text=(0, 1)))
+    return section("Orders", table(("final state", "reason", "orders", "share"), cells, text=(0, 1)))
 
 
 def records(result: "Result", store: "Store", draw: Draw) -> Html | None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from backtest.attribution_moments import asset_prices
 from backtest.errors import ConfigError
 from backtest.result_frames import scaled
-from backtest.result_storage import Store
+from backtest.result_storage import Store, grouped
 from backtest.result_summary import Curve
 from backtest.tables import LEDGER_KINDS
 
@@ -231,14 +231,15 @@ def _cross_pools(store: Store) -> list[tuple[int, int]]:
     Isolated positions hold the margin that they were given, whatever happened before.
     """
     margin = store.columns("margin")
-    isolated = {
-        (int(account), int(store.settle[instrument]))
-        for account, instrument in set(zip(margin["account"].tolist(), margin["instrument"].tolist(), strict=True))
-        if instrument >= 0
+    pools, which = grouped(margin["account"], margin["asset"], margin["instrument"])
+    charged = np.bincount(which, margin["maintenance"], minlength=pools.shape[1]) > 0.0
+    isolated = {(account, int(store.settle[row])) for account, _, row in pools.T.tolist() if row >= 0}
+    cross = {
+        (account, asset)
+        for (account, asset, row), is_charged in zip(pools.T.tolist(), charged.tolist(), strict=True)
+        if row < 0 and is_charged
     }
-    rows = (margin["instrument"] < 0) & (margin["maintenance"] > 0.0)
-    keys = set(zip(margin["account"][rows].tolist(), margin["asset"][rows].tolist(), strict=True))
-    return sorted(keys - isolated)
+    return sorted(cross - isolated)
 
 
 def _pool(store: Store, edges: NDArray[np.int64], account: int, asset: int) -> tuple[NDArray[np.float64], ...]:

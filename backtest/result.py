@@ -49,7 +49,7 @@ class Result:
 
     @classmethod
     def load(cls, path: str | Path) -> "Result":
-        """Open a saved result; its tables are mapped, not read.
+        """Open a saved result; its columns are read when they are first needed.
 
         Raises
         ------
@@ -240,7 +240,8 @@ class Result:
     def trades(self) -> "pd.DataFrame":
         """Return the closed round trips."""
         trips = self.positions
-        made = trips[~trips["is_open"]].drop(columns=["is_open", "held"]).reset_index(drop=True)
+        closed = trips.drop(columns=["is_open", "held"])
+        made = closed[~trips["is_open"]].reset_index(drop=True) if trips["is_open"].any() else closed
         made.attrs["units"] = {name: unit for name, unit in trips.attrs["units"].items() if name in made}
         return made
 
@@ -252,9 +253,7 @@ class Result:
 
     def _orders(self) -> "pd.DataFrame":
         stored = self._store.columns("orders")
-        # The last row of each order; np.unique gives the first of the reversed.
-        _, back = np.unique(stored["order"][::-1], return_index=True)
-        rows = len(stored["order"]) - 1 - back
+        rows = self._store.final_orders()
         made = frame(self.store, "orders", rows)
         filled = stored["filled"][rows]
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,64 @@ from backtest.tables import FORMAT, OWNED_ROLES, TABLES, VERSION, Table, empty_m
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Columns = dict[str, NDArray[Any]]
+Columns = Mapping[str, NDArray[Any]]
 BATCH_ROWS = 65_536  # fixed, so that the bytes do not depend on how the journal was cut into blocks
+
+
+class LazyColumns(Columns):
+    """The columns of a table, each made when it is first asked for and kept."""
+
+    __slots__ = ("_made", "_make", "_names")
+
+    def __init__(self, names: Sequence[str], make: Callable[[str], NDArray[Any]]) -> None:
+        self._names = tuple(names)
+        self._make = make
+        self._made: dict[str, NDArray[Any]] = {}
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """Return a column."""
+        if name not in self._made:
+            if name not in self._names:
+                raise KeyError(name)
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names."""
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        """Return the number of columns."""
+        return len(self._names)
+
+
+class Filed:
+    """A table in an Arrow IPC file that stays open: what replaces the file does not change what is read.
+
+    Attributes
+    ----------
+    column_names : list of str
+    num_rows : int
+    """
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow as pa
+
+        self._file = pa.OSFile(str(path))
+        reader = pa.ipc.open_file(self._file)
+        self.column_names: list[str] = reader.schema.names
+        # One column is enough to count the rows.
+        empty = pa.ipc.open_file(self._file, options=pa.ipc.IpcReadOptions(included_fields=[0]))
+        self.num_rows = sum(empty.get_batch(number).num_rows for number in range(empty.num_record_batches))
+
+    def column(self, name: str) -> "pa.ChunkedArray":
+        """Read one column."""
+        import pyarrow as pa
+
+        options = pa.ipc.IpcReadOptions(included_fields=[self.column_names.index(name)])
+        # Not Arrow's own pool, which keeps what is given back to it.
+        reader = pa.ipc.open_file(self._file, options=options, memory_pool=pa.system_memory_pool())
+        return reader.read_all().column(0)
 
 
 class Store:
@@ -27,7 +83,7 @@ class Store:
     ----------
     meta : mapping
         Keys of `backtest.tables.META_KEYS`; JSON values only. Missing keys get their neutral value.
-    tables : mapping of str to structured ndarray, sequence of structured ndarrays, or pyarrow.Table
+    tables : mapping of str to structured ndarray, sequence of structured ndarrays, pyarrow.Table, or Filed
         By the names of `backtest.tables.TABLES`; a missing one is empty.
     owner : object, optional
         Kept alive as long as the store, for arrays that look into its memory.
@@ -75,7 +131,24 @@ class Store:
 
     def rows(self, name: str) -> int:
         """Return the number of rows of a table."""
-        return len(next(iter(self.columns(name).values())))
+        columns = self.columns(name)
+        return len(columns[next(iter(columns))])
+
+    def final_orders(self) -> NDArray[np.int64]:
+        """Return the row of the orders table that holds the final state of each order, in order of their numbers."""
+        if "final orders" not in self.memo:
+            numbers = self.columns("orders")["order"]
+            highest = int(numbers.max(initial=0))
+            if highest <= 4 * len(numbers):
+                last = np.full(highest + 1, -1, dtype=np.int64)
+                last[numbers] = np.arange(len(numbers))  # of several rows the last one stays
+                self.memo["final orders"] = last[last >= 0]
+            else:
+                # The last row of each order; np.unique gives the first of the reversed.
+                _, back = np.unique(numbers[::-1], return_index=True)
+                self.memo["final orders"] = len(numbers) - 1 - back
+        rows: NDArray[np.int64] = self.memo["final orders"]
+        return rows
 
     def labels(self) -> list[str]:
         """Return a name for each instrument: its symbol, with the venue where two venues share it."""
@@ -84,6 +157,30 @@ class Store:
         return [
             row["symbol"] if symbols.count(row["symbol"]) == 1 else f"{row['symbol']}@{row['venue']}" for row in rows
         ]
+
+
+def grouped(*columns: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the combinations of values that occur, in order, and which of them each row has.
+
+    Much quicker than `numpy.unique` along an axis: the columns of a row, small whole numbers, become one number.
+
+    Returns
+    -------
+    keys : ndarray of int64, shape (columns, combinations)
+    which : ndarray of int64, shape (rows,)
+    """
+    packed = np.zeros(len(columns[0]), dtype=np.int64)
+    spans = []
+    for column in columns:
+        low, high = int(column.min(initial=0)), int(column.max(initial=0))
+        spans.append((low, high - low + 1))
+        packed = packed * (high - low + 1) + (column.astype(np.int64) - low)
+    found, which = np.unique(packed, return_inverse=True)
+    keys = []
+    for low, span in reversed(spans):
+        keys.append(found % span + low)
+        found = found // span
+    return np.array(keys[::-1], dtype=np.int64).reshape(len(columns), -1), which.ravel()
 
 
 def save(store: Store, path: str | Path) -> Path:
@@ -141,7 +238,7 @@ def save(store: Store, path: str | Path) -> Path:
 
 
 def load(path: str | Path) -> Store:
-    """Open a result directory; the tables are mapped, not read.
+    """Open a result directory; columns are read when they are first needed.
 
     Raises
     ------
@@ -164,7 +261,7 @@ def load(path: str | Path) -> Store:
             f"{source} was written in version {content['version'][0]} of the format; this levdyn reads up to "
             f"{VERSION[0]}: install a newer levdyn to read it"
         )
-    tables: dict[str, pa.Table] = {}
+    tables: dict[str, Filed] = {}
     for name, rows in content["tables"].items():
         if name not in TABLES:
             continue  # of a newer minor version
@@ -172,7 +269,7 @@ def load(path: str | Path) -> Store:
         if not file.is_file():
             raise ConfigError(f"{source} is not complete: {name}.arrow is missing")
         try:
-            tables[name] = pa.ipc.open_file(pa.memory_map(str(file))).read_all()
+            tables[name] = Filed(file)
         except pa.ArrowInvalid as error:
             raise ConfigError(f"{file} is damaged: {error}") from error
         if tables[name].num_rows != rows:
@@ -213,16 +310,17 @@ def _names_of(source: Any, definition: Table) -> Sequence[str]:
 def _columns_of(source: Any, definition: Table) -> Columns:
     if source is None:
         source = definition.empty()
+    types = {column.name: definition.dtype[column.name] for column in definition.columns}
     if isinstance(source, np.ndarray):
         source = [source]
-    types = {column.name: definition.dtype[column.name] for column in definition.columns}
     if isinstance(source, Sequence):
         blocks = source if len(source) else [definition.empty()]
-        return {
-            name: np.concatenate([block[name] for block in blocks]).astype(kind, copy=False)
-            for name, kind in types.items()
-        }
-    return {name: _from_arrow(source.column(name), kind) for name, kind in types.items()}
+
+        def joined(name: str) -> NDArray[Any]:
+            return np.concatenate([block[name] for block in blocks]).astype(types[name], copy=False)
+
+        return LazyColumns(definition.names, joined)
+    return LazyColumns(definition.names, lambda name: _from_arrow(source.column(name), types[name]))
 
 
 def _from_arrow(column: Any, kind: np.dtype[Any]) -> NDArray[Any]:

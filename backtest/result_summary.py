@@ -11,7 +11,7 @@ from backtest import statistics
 from backtest.attribution import Attribution
 from backtest.attribution_moments import asset_prices, snapshots
 from backtest.result_frames import scaled
-from backtest.result_storage import Store
+from backtest.result_storage import Store, grouped
 from backtest.tables import ACCOUNT_ROLES, FORCED, LEDGER_KINDS, ORDER_STATUS, PAID_BY
 
 KEYS = (
@@ -200,8 +200,7 @@ def committed(store: Store) -> float:
     held = margin["initial"][order].copy()
     named = assets >= 0  # of all assets together the row is in the reporting asset
     held[named] *= asset_prices(store).at(assets[named], times[named])
-    keys = np.stack([margin[name][order] for name in ("account", "asset", "instrument")], axis=1)
-    _, pool = np.unique(keys, axis=0, return_inverse=True)
+    _, pool = grouped(*(margin[name][order] for name in ("account", "asset", "instrument")))
     by_pool = np.argsort(pool, kind="stable")
     begins = np.diff(pool[by_pool], prepend=-1) != 0
     before = np.where(begins, 0.0, np.roll(held[by_pool], 1))
@@ -266,9 +265,9 @@ def _unfunded(store: Store) -> float:
 
 def _orders(store: Store) -> tuple[int, int]:
     """Return how many orders there were and how many the venue refused."""
-    orders = store.columns("orders")
-    refused = orders["order"][orders["status"] == ORDER_STATUS.index("rejected")]
-    return len(np.unique(orders["order"])), len(np.unique(refused))
+    rows = store.final_orders()
+    refused = store.columns("orders")["status"][rows] == ORDER_STATUS.index("rejected")
+    return len(rows), int(np.count_nonzero(refused))
 
 
 def _turnover(store: Store) -> float:
