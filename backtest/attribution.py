@@ -22,7 +22,7 @@ from backtest.attribution_moments import Snapshots, asset_prices, snapshots
 from backtest.attribution_owners import Owners
 from backtest.attribution_sums import exact_sums
 from backtest.errors import ConfigError, InvariantError
-from backtest.result_storage import Store
+from backtest.result_storage import Columns, Store
 from backtest.tables import LEDGER_KINDS
 
 if TYPE_CHECKING:
@@ -293,7 +293,7 @@ def _revaluations(
 
 
 def _exact(
-    amounts: NDArray[np.int64], chosen: NDArray[np.bool_], ledger: dict[str, NDArray[np.int64]], store: Store
+    amounts: NDArray[np.int64], chosen: NDArray[np.bool_], ledger: Columns, store: Store
 ) -> int:
     """Return the sum of the owned sides of the chosen postings, in atoms."""
     sides = store.is_owned[ledger["account"]].astype(np.int64) - store.is_owned[ledger["contra"]]

@@ -354,6 +354,15 @@ class Result:
 
         return figure(self)
 
+    def picture(self, path: str | Path, *, width: float = 9.0, dpi: int = 144) -> Path:
+        """Write equity, drawdown, leverage and distance to liquidation as one PNG file, and return its path.
+
+        `width` is in inches. The file must end in ``.png``.
+        """
+        from backtest.result_picture import picture
+
+        return picture(self, path, width=width, dpi=dpi)
+
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the first sections of the tear sheet in a frame of their own."""
         from backtest.report import framed

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backtest.result_storage import Store
+from backtest.result_storage import Columns, Store
 from backtest.tables import BITS, CODES, LEGS, Column, table
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def frame(store: Store, name: str, rows: NDArray[Any] | None = None) -> "pd.Data
     return made
 
 
-def _decode(store: Store, column: Column, stored: dict[str, NDArray[Any]]) -> tuple[Any, str]:
+def _decode(store: Store, column: Column, stored: Columns) -> tuple[Any, str]:
     """Return the values of one column and its unit in words."""
     values, unit = stored[column.name], column.unit
     kind, _, argument = unit.partition(":")

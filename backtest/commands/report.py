@@ -12,6 +12,15 @@ def report(
     folder: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Folder of a saved result.")],
     out: Annotated[Path | None, typer.Option(help="HTML file; by default tear_sheet.html in the folder.")] = None,
     show: Annotated[bool, typer.Option("--show", help="Print the first screen of the result too.")] = False,
+    still: Annotated[bool, typer.Option("--still", help="Without scripts for zoom and values: a small file.")] = False,
+    picture: Annotated[Path | None, typer.Option(help="PNG file of the curves, written too.")] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(min=1, help="Configurations tried before this one: says what the Sharpe ratio is worth."),
+    ] = None,
+    variance: Annotated[
+        float | None, typer.Option(help="Of the daily Sharpe ratios of these trials; needed with several.")
+    ] = None,
 ) -> None:
     """Write the tear sheet of a saved result.
 
@@ -21,14 +30,25 @@ def report(
     Examples:
       levdyn report result
       levdyn report result --out sheet.html --show
+      levdyn report result --still --picture result.png
+      levdyn report result --trials 20 --variance 0.002
     """
     from backtest.commands.saving import SHEET
+    from backtest.errors import ConfigError
     from backtest.result import Result
 
+    if trials is not None and trials > 1 and variance is None:
+        raise ConfigError(f"--trials {trials} needs --variance, that of the daily Sharpe ratios of all trials")
+    if variance is not None and trials is None:
+        raise ConfigError("--variance has no effect without --trials")
     result = Result.load(folder)
     with output.working("tear sheet"):
-        written = result.tear_sheet(out if out is not None else folder / SHEET)
+        target = out if out is not None else folder / SHEET
+        written = [result.tear_sheet(target, trials=trials, variance=variance, interactive=not still)]
+        if picture is not None:
+            written.append(result.picture(picture))
     if show:
         output.result(result)
         output.line()
-    output.line(f"written: {written}")
+    for path in written:
+        output.line(f"written: {path}")
