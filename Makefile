@@ -23,7 +23,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 # Without the directory of the command on sys.path: tests import what is installed, never what happens to lie around.
 PYTEST = PYTHONSAFEPATH=1 $(BIN)/pytest -n auto --maxprocesses 8
 
-.PHONY: help setup build demo test test-all lint format wheel bench conformance docs trace clean
+.PHONY: help setup build demo test test-all lint format wheel bench conformance pictures docs trace clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -98,6 +98,9 @@ bench: build  ## the quick form of the benchmarks
 
 conformance: build  ## docs/conformance.md: worked cases of the venues, ours beside theirs
 	PYTHONPATH=tests $(BIN)/python tests/conformance.py
+
+pictures: build  ## docs/tear_sheet.png: the tear sheet of the demo in a headless Chromium
+	PYTHONPATH=tests $(BIN)/python tests/pictures.py
 
 # By name: installing the package once more, for an extra, would compile all of it.
 EXTRA = import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")

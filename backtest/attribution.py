@@ -292,9 +292,7 @@ def _revaluations(
             yield labels.of_balance(account, asset, interval), worth_after - worth - received
 
 
-def _exact(
-    amounts: NDArray[np.int64], chosen: NDArray[np.bool_], ledger: Columns, store: Store
-) -> int:
+def _exact(amounts: NDArray[np.int64], chosen: NDArray[np.bool_], ledger: Columns, store: Store) -> int:
     """Return the sum of the owned sides of the chosen postings, in atoms."""
     sides = store.is_owned[ledger["account"]].astype(np.int64) - store.is_owned[ledger["contra"]]
     rows = np.flatnonzero(chosen & (sides != 0))

@@ -200,7 +200,7 @@ def _leverage(result: "Result", draw: Draw) -> Html:
         draw(
             "Leverage",
             [Line(pool.name, pool.times, pool.leverage) for pool in found],
-            form=lambda value: f"{value:,.4g}x",
+            form=lambda value: f"{value:,.4g}x" if math.isfinite(value) else against_equity(value),
             hover="%{y:,.4~g}x",
             has_zero=True,
             cap=cap_of([pool.leverage for pool in found]),
@@ -210,7 +210,7 @@ def _leverage(result: "Result", draw: Draw) -> Html:
         draw(
             "Margin ratio: maintenance / equity",
             [Line(pool.name, pool.times, pool.ratio) for pool in found],
-            form=lambda value: percent(value, 1),
+            form=lambda value: against_equity(value, "%"),
             hover="%{y:.2%}",
             has_zero=True,
             references=((1.0, "liquidation"),),

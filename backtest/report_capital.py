@@ -106,8 +106,9 @@ def best_days(result: "Result") -> str:
     days, change = daily_profit(result), float(result.summary["change"])
     if len(days) == 0 or change <= 0:
         return "no profit"
-    best = float(np.sort(days)[-BEST:].sum())
-    return f"{percent(best / change, 0)} ({len(days):,d} days)"
+    share = float(np.sort(days)[-BEST:].sum()) / change
+    said = percent(share, 0) if share < 10 else f"{share:,.0f} times all of it"
+    return f"{said} ({len(days):,d} days)"
 
 
 def other_assets(result: "Result") -> list[tuple[str, ...]]:

@@ -10,6 +10,7 @@ from backtest.report_axes import value_axis
 from backtest.report_html import Html, element
 
 HEIGHT = 120
+FLAT = 0.005  # values that differ by less than this share of them have no distribution to speak of
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +112,13 @@ def histogram(
     kept, weight = values[finite], np.ones(len(values))[finite] if weights is None else weights[finite]
     if len(kept) == 0 or weight.sum() <= 0:
         return columns(title, [], form=form, said=said)
-    if kept.min() == kept.max():
-        said = [*said, f"always {form(float(kept[0]))}"]
-        bins = 1
+    if kept.max() - kept.min() <= FLAT * np.abs(kept).max():
+        return element(
+            "figure",
+            element("figcaption", element("b", title)),
+            element("p", f"All the time {form(float(np.median(kept)))}.", class_="note"),
+            class_="chart",
+        )
     counts, edges = np.histogram(kept, bins=bins, weights=weight)
     shares = counts / counts.sum()
     middles = (edges[1:] + edges[:-1]) / 2

@@ -147,3 +147,19 @@ def test_of_very_many_fills_the_largest_are_drawn():
     assert len(line.times) <= 400
     assert "largest of 1,000" in line.name
     assert any("bought 0.01 " in text for text in line.texts)
+
+
+def test_what_stays_the_same_has_no_histogram():
+    from backtest.report_columns import Column, columns, histogram
+
+    made = histogram("x", np.full(50, 3.0), form=lambda value: f"{value:g}x")
+    assert "All the time 3x." in made
+    assert "<svg" not in made
+    drawn = histogram("x", np.array([1.0, 1.0, 1.0, 2.0, np.nan]), form=lambda value: f"{value:g}", bins=2)
+    assert re.findall("<title>(.*?)</title>", drawn) == ["1 to 1.5: 75.0%", "1.5 to 2: 25.0%"]
+    weighted = histogram(
+        "x", np.array([1.0, 2.0]), np.array([1.0, 3.0]), form=lambda v: f"{v:g}", bins=2, bad_above=1.6
+    )
+    assert "1.5 to 2: 75.0%" in weighted
+    assert weighted.count('class="bad"') == 1
+    assert "Nothing to show" in columns("x", [Column("a", 0.0, "a")], form=str)
