@@ -45,6 +45,7 @@ $(VENV)/.installed: $(VENV)/.tools $(LEVDYN_WHEEL)
 build: $(VENV)/.installed
 else
 $(VENV)/.installed: $(VENV)/.tools pyproject.toml setup.py
+	@echo "dependencies and a first compilation: two to six minutes without a word"
 	$(BIN)/pip install -qq --no-compile --no-build-isolation --editable ".[test,lint]"
 	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # on every core, which pip does not; some are for Python 2
 	@touch $@

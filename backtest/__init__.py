@@ -9,7 +9,7 @@ require_siblings(_Path(__file__).parent)
 
 if TYPE_CHECKING:
     from backtest.backtest import Backtest
-    from backtest.comparison import compare
+    from backtest.comparison import compare, side_by_side
     from backtest.errors import ConfigError, InvariantError, OrderError
     from backtest.replay_export import replay
     from backtest.result import Result
@@ -26,6 +26,7 @@ __all__ = [
     "__version__",
     "compare",
     "replay",
+    "side_by_side",
 ]
 
 _PLACES = {
@@ -33,6 +34,7 @@ _PLACES = {
     "Result": "backtest.result",
     "Strategy": "backtest.strategy",
     "compare": "backtest.comparison",
+    "side_by_side": "backtest.comparison",
     "replay": "backtest.replay_export",
     "ConfigError": "backtest.errors",
     "InvariantError": "backtest.errors",

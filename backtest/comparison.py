@@ -44,7 +44,7 @@ COLUMNS = {
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What one strategy came to in each of several accounts.
+    """What runs came to, side by side: one strategy in several accounts, or results of any kind.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Comparison:
     stand_ins : mapping of str to tuple of StandIn
         By label: rows of one venue that stood in for those of another.
     base : str
-        Venue whose data stood in.
+        Venue whose data stood in; "" for results that were put side by side.
     """
 
     results: "Mapping[str, Result]"
@@ -68,7 +68,7 @@ class Comparison:
         made = pd.DataFrame.from_dict(
             {label: figures(result) for label, result in self.results.items()}, orient="index", columns=list(COLUMNS)
         )
-        made.index.name = "venue"
+        made.index.name = "venue" if self.base else "run"
         made.attrs["units"] = dict(COLUMNS)
         return made
 
@@ -100,8 +100,15 @@ class Comparison:
         return "\n".join([self.table.T.to_string(), "", *self.notes()])
 
     def notes(self) -> list[str]:
-        """Return a line for each venue that read rows of another, once for all its labels."""
+        """Return a line for each venue that read rows of another, once for all its labels, and what differs else."""
         out: dict[str, None] = {}
+        if not self.base:
+            differing = {
+                "data": {result.fingerprint for result in self.results.values()},
+                "spans": {(result.meta["start_ns"], result.meta["end_ns"]) for result in self.results.values()},
+                "currencies": {result.meta["reporting"] for result in self.results.values()},
+            }
+            out |= {f"The runs have different {what}.": None for what, values in differing.items() if len(values) > 1}
         for rows in self.stand_ins.values():
             by_symbol: dict[tuple[str, str, str], list[str]] = {}
             for row in rows:
@@ -109,6 +116,30 @@ class Comparison:
             for (venue, symbol, source), kinds in by_symbol.items():
                 out[f"{venue}: {symbol} reads {', '.join(kinds)} of {source}"] = None
         return list(out)
+
+
+def side_by_side(results: "Mapping[str, Result]") -> Comparison:
+    """Return results of any kind, of strategies, venues or leverages, to be looked at together.
+
+    Parameters
+    ----------
+    results : mapping of str to Result
+        By label, at least two.
+
+    Raises
+    ------
+    ConfigError
+        For fewer than two.
+
+    Examples
+    --------
+    >>> from backtest import Result, side_by_side
+    >>> found = side_by_side({"slow": Result.load("slow"), "fast": Result.load("fast")})  # doctest: +SKIP
+    >>> found.page("both.html")  # doctest: +SKIP
+    """
+    if len(results) < 2:
+        raise ConfigError(f"side_by_side takes at least two results, got {len(results)}")
+    return Comparison(dict(results), {}, "")
 
 
 def compare(

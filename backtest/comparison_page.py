@@ -57,9 +57,10 @@ def cells(comparison: "Comparison") -> list[tuple[str, ...]]:
 
 def page(comparison: "Comparison", *, interactive: bool = True) -> str:
     """Return the page as one HTML document; everything that came from the runs is escaped."""
-    first = next(iter(comparison.results.values())).meta
-    name = ", ".join(first["strategies"]) or "Strategy"
-    span = f"{day(first['start_ns'])} to {day(first['end_ns'])} UTC"
+    metas = [result.meta for result in comparison.results.values()]
+    names = list(dict.fromkeys(name for meta in metas for name in meta["strategies"]))
+    name = ", ".join(names) or "Strategy"
+    span = f"{day(min(meta['start_ns'] for meta in metas))} to {day(max(meta['end_ns'] for meta in metas))} UTC"
     labels = list(comparison.results)
     sections = [
         section("Side by side", table(("", *labels), cells(comparison))),
@@ -111,10 +112,13 @@ def _closes(comparison: "Comparison") -> list[Mark]:
 
 def _notes(comparison: "Comparison") -> Html:
     notes = [element("li", text) for text in comparison.notes()]
-    said = [element("ul", *notes)] if notes else [element("p", "Every venue has data of its own.", class_="note")]
+    own = "Every venue has data of its own." if comparison.base else "The runs have the same data, span and currency."
+    said = [element("ul", *notes)] if notes else [element("p", own, class_="note")]
     found = [element("li", text) for text in comparison.findings]
     if found:
         said.append(element("div", element("b", "Findings"), element("ul", *found), class_="findings"))
+    if not comparison.base:
+        return section("What to know", *said)
     return section(
         "What stood in for what",
         *said,

@@ -116,7 +116,7 @@ def other_assets(result: "Result") -> list[tuple[str, ...]]:
     store, meta, found = result.store, result.meta, result.summary
     held = store.columns("holdings")
     mine = np.unique(held["asset"][(held["instrument"] < 0) & (held["amount"] != 0)])
-    out = []
+    out: list[tuple[str, ...]] = []
     for asset in mine.tolist():
         name = store.assets[asset]
         if name == meta["reporting"]:

@@ -73,7 +73,8 @@ class Survival:
         rows = {}
         for factor, found in self.results.items():
             summary: dict[str, Any] = dict(found.summary)
-            summary["first_liquidation"] = pd.to_datetime(first_forced(found), unit="ns", utc=True)
+            first = first_forced(found)
+            summary["first_liquidation"] = pd.NaT if first is None else pd.Timestamp(first, unit="ns", tz="UTC")
             summary["refused"] = max(0, int(summary["rejected_orders"] - own))
             summary["changed"] = self.changed[factor]
             rows[factor] = {key: summary[key] for key in COLUMNS}

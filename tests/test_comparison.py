@@ -236,3 +236,32 @@ def test_everything_is_saved_and_the_results_come_back(tmp_path: Path):
     assert [path.name for path in folders] == ["-b-a", "b"]
     assert Result.load(folders[1]).summary == found.results["b"].summary
     assert str(found).endswith(found.notes()[-1])
+
+
+def test_results_of_any_kind_stand_side_by_side(levdyn, tmp_path):
+    from backtest import Backtest, side_by_side
+    from backtest.demo import BuyAndHold
+
+    def ran(leverage, days):
+        account = venues.Venue("binance_usdm", balances={"USDT": 10_000})
+        data = feeds.sample(symbols=["BTC/USDT:USDT"], days=days)
+        return Backtest(data, BuyAndHold(leverage=leverage), venues=account).run()
+
+    survival = {"1x": ran(1, 2), "3x": ran(3, 2), "longer": ran(1, 3)}
+    found = side_by_side({name: survival[name] for name in ("1x", "3x")})
+    assert found.table.index.to_list() == ["1x", "3x"]
+    assert found.notes() == []
+    assert side_by_side(survival).notes() == ["The runs have different data.", "The runs have different spans."]
+    with pytest.raises(ConfigError, match="at least two"):
+        side_by_side({"one": survival["1x"]})
+    for name, result in survival.items():
+        result.save(tmp_path / name)
+    done = levdyn("report", "1x", "3x", "longer", "--out", "all.html", "--still")
+    assert done.code == 0, done.err
+    page = (tmp_path / "all.html").read_text()
+    assert "The runs have different data." in page
+    for name, result in survival.items():
+        assert name in page
+        assert f"{result.summary['end_equity']:,.2f}" in page
+    assert "--out" in levdyn("report", "1x", "3x").err
+    assert "named twice" in levdyn("report", "1x", "1x", "--out", "x.html").err
