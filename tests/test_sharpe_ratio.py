@@ -1,4 +1,4 @@
-"""How much a Sharpe ratio is worth: published figures, limits, overfitting by hand."""
+"""How much a Sharpe ratio is worth: published figures (leverage_lab.md 10.2, LL-38 and LL-39), limits, overfitting."""
 
 import math
 
