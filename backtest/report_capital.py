@@ -1,6 +1,7 @@
 """Sections of the report about what the return is measured by: capital, coin, market, days; and about exposure."""
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -156,28 +157,6 @@ def exposure(result: "Result", draw: Draw) -> Html | None:
         lines.append(Line(f"{len(order) - MAX_LINES} more", times, grid[order[MAX_LINES:]].sum(axis=0), is_step=True))
     if len(order) > 1:
         lines.append(Line("net", times, grid.sum(axis=0), is_step=True, ink="warn"))
-    length = np.diff(np.append(times, max(int(meta["end_ns"]), int(times[-1])))).astype(np.float64)
-    length = np.minimum(length, 1.5 * HOUR_NS)  # samples are an hour apart; where there are none nothing was held
-    whole = max(1.0, float(meta["end_ns"] - meta["start_ns"]))
-    held_for = _time_held(result)
-    rows = []
-    for number in order[:30].tolist():
-        values = grid[number]
-        rows.append(
-            (
-                name(number),
-                *(
-                    money(value, 0)
-                    for value in (
-                        float((np.abs(values) * length).sum() / whole),
-                        float((values * length).sum() / whole),
-                        float(values.max()),
-                        float(values.min()),
-                    )
-                ),
-                percent(held_for.get((int(keys[0, number]), int(keys[1, number])), 0.0) / whole, 1),
-            )
-        )
     heads = ("position", "mean size", "mean, signed", "largest", "smallest", "time held")
     more = len(order) - 30
     note = f"Notional in {asset}, sampled every hour; below zero is short. Means are over the whole run."
@@ -192,10 +171,33 @@ def exposure(result: "Result", draw: Draw) -> Html | None:
             start=meta["start_ns"],
             end=meta["end_ns"],
         ),
-        table(heads, rows),
+        table(heads, _sizes(result, times, grid, keys, order[:30].tolist(), name)),
         element("p", f"{more:,d} more in the table of the result.", class_="note") if more > 0 else Html(),
         note=note,
     )
+
+
+def _sizes(
+    result: "Result",
+    times: NDArray[np.int64],
+    grid: NDArray[np.float64],
+    keys: NDArray[np.int64],
+    chosen: list[int],
+    name: Callable[[int], str],
+) -> list[tuple[str, ...]]:
+    """Return one row per position: mean sizes over the whole run, largest, smallest, and how long it was held."""
+    meta = result.meta
+    length = np.diff(np.append(times, max(int(meta["end_ns"]), int(times[-1])))).astype(np.float64)
+    length = np.minimum(length, 1.5 * HOUR_NS)  # samples are an hour apart; where there are none nothing was held
+    whole = max(1.0, float(meta["end_ns"] - meta["start_ns"]))
+    held_for = _time_held(result)
+    rows: list[tuple[str, ...]] = []
+    for number in chosen:
+        values = grid[number]
+        sizes = (np.abs(values) * length).sum() / whole, (values * length).sum() / whole, values.max(), values.min()
+        share = held_for.get((int(keys[0, number]), int(keys[1, number])), 0.0) / whole
+        rows.append((name(number), *(money(float(size), 0) for size in sizes), percent(share, 1)))
+    return rows
 
 
 def _time_held(result: "Result") -> dict[tuple[int, int], float]:

@@ -130,25 +130,11 @@ def chart(
         )
         for value, text in shown
     ]
-    paths = [
-        path
-        for number, line in enumerate(lines)
-        if line.points is None
-        for path in _paths(line, number, start, end, low, high, height)
-    ]
-    single = [
-        point for line in lines if line.points is not None for point in _points(line, start, end, low, high, height)
-    ]
-    plot = element(
-        "svg", *paths, x="0", y="0", width="100%", height=str(height), viewBox=f"0 0 {WIDTH} {height}",
-        preserveAspectRatio="none", class_="plot",
-    )  # fmt: skip
     drawn = [
         *grid,
         *_time_axis(start, end, height),
         *levels,
-        plot,
-        *single,
+        *_drawn(lines, start, end, low, high, height),
         *labels,
         *_marks(marks, start, end, height),
     ]
@@ -179,6 +165,22 @@ def _legend(lines: Sequence[Line], form: Callable[[float], str]) -> list[Html]:
             element("span", element("i", class_=colour_of(line, number)), f"{name}{last}" if name else last.strip())
         )
     return out
+
+
+def _drawn(lines: Sequence[Line], start: int, end: int, low: float, high: float, height: int) -> list[Html]:
+    """Return all lines in a plot of their own, which stretches to the page, and single points on top of it."""
+    paths = [
+        path
+        for number, line in enumerate(lines)
+        if line.points is None
+        for path in _paths(line, number, start, end, low, high, height)
+    ]
+    plot = element(
+        "svg", *paths, x="0", y="0", width="100%", height=str(height), viewBox=f"0 0 {WIDTH} {height}",
+        preserveAspectRatio="none", class_="plot",
+    )  # fmt: skip
+    single = [line for line in lines if line.points is not None]
+    return [plot, *(point for line in single for point in _points(line, start, end, low, high, height))]
 
 
 def _paths(line: Line, number: int, start: int, end: int, low: float, high: float, height: int) -> list[Html]:
