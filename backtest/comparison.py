@@ -103,7 +103,7 @@ class Comparison:
         """Return a line for each venue that read rows of another, once for all its labels, and what differs else."""
         out: dict[str, None] = {}
         if not self.base:
-            differing = {
+            differing: dict[str, set[Any]] = {
                 "data": {result.fingerprint for result in self.results.values()},
                 "spans": {(result.meta["start_ns"], result.meta["end_ns"]) for result in self.results.values()},
                 "currencies": {result.meta["reporting"] for result in self.results.values()},

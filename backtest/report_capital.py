@@ -41,6 +41,10 @@ def capital(result: "Result") -> Html:
     ]
     if start > 0 and not flows:
         pairs.append(("return without its funding (on paper)", percent((change - float(found["funding"])) / start)))
+    gross = abs(float(found["price_pnl"]))
+    if gross > 0:
+        shares = (percent(float(found[name]) / gross, 1) for name in ("funding", "fees", "slippage"))
+        pairs.append(("funding, fees, slippage / price profit or loss", ", ".join(shares)))
     beta = market_beta(result)
     if beta is not None:
         pairs.append((f"beta to {beta[1]}, hourly while held", f"{beta[0]:,.2f}"))

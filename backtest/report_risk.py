@@ -153,10 +153,12 @@ def growth_optimal(result: "Result") -> str | None:
     daily = result.returns("1D").to_numpy(dtype=float)
     if len(daily) < 30 or daily.var(ddof=1) == 0.0 or (daily <= -1.0).any():
         return None
-    factor = float(daily.mean() / daily.var(ddof=1))
+    from backtest.lab.growth import best_leverage, chance_of_ever
+
+    factor = best_leverage(float(daily.mean()), float(daily.std(ddof=1)))
     if factor <= 0.0:
         return "The mean of the daily returns is not positive: no leverage would have made it grow."
-    half = 0.5 ** (2.0 / (1.0 / factor) - 1.0) if factor > 0.5 else 1.0
+    half = chance_of_ever(0.5, 1.0 / factor)
     return (
         f"Growth would have been greatest at {factor:.2f} times this leverage (mean / variance of the daily returns, "
         f"a constant multiple of them); at this leverage the chance of ever being down to half is {percent(half, 1)} "

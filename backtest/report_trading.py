@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backtest.report_capital import funding_by
+from backtest.report_columns import histogram
 from backtest.report_html import Html, element, section, table
 from backtest.report_live import Draw
 from backtest.report_overview import number
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 100
 MAX_TRADES = 8
+FEW_TRADES = 5  # fewer are not drawn
 MAX_SERIES = 12
 MAX_LOG = 40
 TIME = "%Y-%m-%d %H:%M:%S"
@@ -119,6 +121,17 @@ def trades(result: "Result") -> Html:
     rows = [_summary(str(asset), group) for asset, group in closed.groupby("asset", sort=True)]
     headings = ("in", "trades", "won", "mean", "median", "best", "worst", "mean hours", "closed by force")
     parts = [table(headings, rows)]
+    moves = [
+        ("Trades by the worst move of the price against them", closed["mae"]),
+        ("Trades by the nearest distance to liquidation", closed["min_distance"]),
+    ]
+    drawn = [
+        histogram(title, values.to_numpy(dtype=float), form=lambda value: percent(value, 1), bins=24)
+        for title, values in moves
+        if len(closed) >= FEW_TRADES and np.isfinite(values).any()
+    ]
+    if drawn:
+        parts.append(element("div", *drawn, class_="pair"))
     ranked = closed.sort_values("pnl", kind="stable")
     half = min(MAX_TRADES, (len(ranked) + 1) // 2)
     for title, chosen in (("Largest losses", ranked.head(half)), ("Largest gains", ranked.tail(half).iloc[::-1])):

@@ -18,6 +18,7 @@ from backtest.errors import ConfigError
 from backtest.result_frames import scaled
 from backtest.result_storage import Store, grouped
 from backtest.result_summary import Curve
+from backtest.statistics import falls
 from backtest.tables import LEDGER_KINDS
 
 if TYPE_CHECKING:
@@ -193,15 +194,6 @@ def walk(
         equity = np.where(ended, equity, after)
         own += found.pool_pnl[:, row]
     return worth, closed
-
-
-def falls(worth: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the deepest drawdown of each path (-1 to 0), and the most periods in a row below an earlier peak."""
-    peak = np.maximum.accumulate(worth, axis=1)
-    deepest = (worth / peak - 1.0).min(axis=1)
-    number = np.arange(worth.shape[1])
-    last = np.maximum.accumulate(np.where(worth >= peak, number, 0), axis=1)
-    return deepest, (number - last).max(axis=1).astype(np.float64)
 
 
 def periods(store: Store, run: Curve) -> Periods:

@@ -135,6 +135,20 @@ def drawdowns(worth: NDArray[np.float64]) -> NDArray[np.float64]:
     return out
 
 
+def falls(worth: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the deepest drawdown of each path (-1 to 0), and the most periods in a row below an earlier peak.
+
+    Parameters
+    ----------
+    worth : ndarray of float64, shape (paths, moments)
+    """
+    peak = np.maximum.accumulate(worth, axis=1)
+    deepest = (worth / peak - 1.0).min(axis=1)
+    number = np.arange(worth.shape[1])
+    last = np.maximum.accumulate(np.where(worth >= peak, number, 0), axis=1)
+    return deepest, (number - last).max(axis=1).astype(np.float64)
+
+
 def longest_drawdown(times: NDArray[np.int64], worth: NDArray[np.float64]) -> float:
     """Return the longest time between a peak and its recovery (or the end), in days."""
     if len(worth) < 2:

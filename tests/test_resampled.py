@@ -12,7 +12,8 @@ import pytest
 import feeds
 import venues
 from backtest import Backtest, ConfigError, Strategy
-from backtest.resampled import HOUR_NS, Periods, falls, periods, risk_per_day, walk
+from backtest.resampled import HOUR_NS, Periods, periods, risk_per_day, walk
+from backtest.statistics import falls
 
 
 class Hold(Strategy):

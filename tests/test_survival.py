@@ -25,6 +25,7 @@ from backtest import Backtest, ConfigError, Strategy
 from backtest.survival import COLUMNS, FACTORS, cells, said
 from strategies.funding_carry import FundingCarry
 from strategies.market_maker import MarketMaker
+from strategies.trend_compiled import EmaCross
 
 TABLES = ("fills", "funding", "ledger", "liquidations", "orders", "transfers")
 
@@ -76,6 +77,7 @@ def runs():
     own = account(user_coin(tick_size=1, lot_size=1), balances={"USDT": 100_000}, latency=random, queue="log")
     return {
         "trailing stops with latency, isolated": backtest(Turns(), isolated),
+        "orders sent by C hooks": backtest(EmaCross(), usdm(latency="30ms")),
         "two accounts and transfers between them": backtest(FundingCarry(), *carry, symbols=(LINEAR, SPOT)),
         "quotes in the queues of a book, answers out of order": Backtest(
             book_tape.market(3, 900), maker, venues=[own], seed=5

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from backtest.errors import ConfigError
 from backtest.lab.given import Array, Estimate, array, column, count, mean_of, number
 from backtest.lab.resampling import stationary_rows
+from backtest.statistics import falls
 
 
 def best_leverage(drift: float, volatility: float) -> float:
@@ -83,10 +84,5 @@ def drawdown_distribution(
     equity = np.concatenate([np.ones((len(rows), 1)), 1.0 + lev * (price - 1.0)], axis=1)
     gone = np.maximum.accumulate(equity <= floor, axis=1)
     equity = np.where(gone, left, equity)
-    peak = np.maximum.accumulate(equity, axis=1)
-    is_under = equity < peak
-    place = np.arange(equity.shape[1])
-    since = place - np.maximum.accumulate(np.where(is_under, 0, place), axis=1)
-    return Drawdowns(
-        (1.0 - equity / peak).max(axis=1), since.max(axis=1).astype(np.float64), mean_of(gone[:, -1].astype(np.float64))
-    )
+    deepest, under_water = falls(equity)
+    return Drawdowns(-deepest, under_water, mean_of(gone[:, -1].astype(np.float64)))
