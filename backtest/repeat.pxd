@@ -14,6 +14,7 @@ cdef class Repeat(Strategy):
     cdef int64_t *ids                # of the orders here, by their ids there; 0 = not sent
 
     cdef int play(self, int64_t time) except -1 nogil
+    cdef int ask_round(self) except -1 nogil
     cdef int send_again(self, const Line *line) except -1 nogil
     cdef int cancel_again(self, int64_t id) except -1 nogil
     cdef int ask_again(self, int64_t number) except -1

@@ -48,23 +48,28 @@ cdef class Repeat(Strategy):
     def on_start(self):
         """Ask for what was asked for before the first event."""
         self.context.tags.update(self.script.tags)
-        self.timer = len(self.context.timers)
-        self.context.timers.append((self.number, 0, self.wake))
         if self.script.n_lines > 0 and self.script.lines[0].round == 0:
-            self.play(self.context.now)
-        elif self.script.n_lines > 0:
-            self.context.local_agenda.push(self.script.lines[0].time, TIMER, self.timer)
+            self.ask_round()
+        if self.next < self.script.n_lines:
+            self.timer = self.context.add_timer(self.number, self.script.lines[self.next].time, 0, "next request")
 
-    def wake(self):
-        """Have the clock stop at the next request; the loop calls `play` when all of the round has been heard."""
+    cdef int _on_timer(self, int64_t timer) except -1 nogil:
+        return 0                         # the loop calls `play` when all of the round has been heard
 
     cdef int play(self, int64_t time) except -1 nogil:
         """Ask for what was asked for in one round of deliveries up to a time."""
-        cdef Line *line
-        cdef int64_t round
         if self.next == self.script.n_lines or self.script.lines[self.next].time > time:
             return 0
-        round = self.script.lines[self.next].round
+        self.ask_round()
+        if self.next < self.script.n_lines:
+            # Another round of this instant comes after the venue's answers to this one.
+            self.context.local_agenda.push(max(time, self.script.lines[self.next].time), TIMER, self.timer)
+        return 0
+
+    cdef int ask_round(self) except -1 nogil:
+        """Ask for what was asked for in the next round."""
+        cdef Line *line
+        cdef int64_t round = self.script.lines[self.next].round
         while self.next < self.script.n_lines and self.script.lines[self.next].round == round:
             line = &self.script.lines[self.next]
             self.next += 1
@@ -75,9 +80,6 @@ cdef class Repeat(Strategy):
             else:
                 with gil:
                     self.ask_again(line.ref)
-        if self.next < self.script.n_lines:
-            # Another round of this instant comes after the venue's answers to this one.
-            self.context.local_agenda.push(max(time, self.script.lines[self.next].time), TIMER, self.timer)
         return 0
 
     cdef int send_again(self, const Line *line) except -1 nogil:

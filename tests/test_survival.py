@@ -1,5 +1,7 @@
 """The same trades at other leverages: repeated exactly at 1x, the same profit until something is closed by force."""
 
+import random
+
 import book_tape
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from engine_data import (
     USER_COIN,
     Script,
     account,
+    bars,
     book,
     marks,
     trades,
@@ -50,6 +53,46 @@ class Turns(Strategy):
             self.protect(self.symbol, trailing="6%")
 
 
+class Dice(Strategy):
+    """Orders of many kinds on minutes, often too large to survive."""
+
+    seed: int = 0
+
+    def on_start(self):
+        self._dice = random.Random(self.seed)
+
+    def on_bar(self, bar):
+        dice = self._dice
+        if dice.random() > 0.2:
+            return
+        way = dice.choice((self.buy, self.sell))
+        what, size = dice.randrange(5), dice.choice((20, 200))
+        if what < 2:
+            way(bar.symbol, quantity=size)
+        elif what == 2:
+            way(bar.symbol, quantity=size, limit=bar.close * (1 + dice.uniform(-0.004, 0.004)))
+        elif what == 3:
+            self.protect(bar.symbol, trailing=0.01 * bar.close)
+        else:
+            self.close(bar.symbol)
+
+    def on_fill(self, fill):
+        if self._dice.random() < 0.3:
+            self.cancel_all()
+
+
+def minutes(seed):
+    """Return bars of a price that wanders."""
+    close = 100 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0, 0.003, 600)))
+    first = np.r_[100.0, close[:-1]]
+    rows = zip(first, np.maximum(first, close) * 1.001, np.minimum(first, close) * 0.999, close, strict=True)
+    start = 1_735_689_600_000_000_000
+    return bars(
+        [(start + i * 60 * 10**9, *map(float, np.round(row, 3)), 5_000.0) for i, row in enumerate(rows)],
+        USER_COIN, timeframe="1m",
+    )  # fmt: skip
+
+
 def usdm(**more):
     return venues.Venue(USDM, balances={"USDT": 10_000}, **more)
 
@@ -75,7 +118,18 @@ def runs():
     maker = MarketMaker(symbol=USER_COIN, size=5, most=20, pause="1s")
     random = venues.Latency(order="15ms", response="10ms", sigma=0.7)
     own = account(user_coin(tick_size=1, lot_size=1), balances={"USDT": 100_000}, latency=random, queue="log")
+    risky = {"balances": {"USDT": 2_000}, "leverage": 20, "margin_call": 0.6}
     return {
+        "orders of all kinds on bars, through ruin": Backtest(
+            minutes(1), Dice(seed=1), venues=[account(user_coin(), **risky)], mark="last", on_ruin="refill"
+        ),
+        "the same a quarter of a second late, isolated": Backtest(
+            minutes(2),
+            Dice(seed=2),
+            mark="last",
+            on_ruin="refill",
+            venues=[account(user_coin(), **risky, latency="250ms", margin_mode="isolated")],
+        ),
         "trailing stops with latency, isolated": backtest(Turns(), isolated),
         "orders sent by C hooks": backtest(EmaCross(), usdm(latency="30ms")),
         "two accounts and transfers between them": backtest(FundingCarry(), *carry, symbols=(LINEAR, SPOT)),
