@@ -108,9 +108,10 @@ def survival(backtest: "Backtest", factors: Sequence[float] = FACTORS, *, watch:
 
     The orders of the run are sent again at their moments with their sizes and prices, by accounts that begin with their
     capital divided by the factor. Spot accounts keep theirs: their coins are bought, not leveraged. Deposits,
-    withdrawals, margin added and transfers between the other accounts are divided too; margin leverage that was set is
-    multiplied, up to the venue's largest. An order goes out as it was where the position is what it was in the run;
-    elsewhere (after a forced close, or where the venue refused an entry) it may only reduce, until both are flat again.
+    withdrawals, margin added and transfers between the other accounts are divided too, what is borrowed and repaid is
+    not; margin leverage that was set is multiplied, up to the venue's largest. An order goes out as it was where the
+    position is what it was in the run; elsewhere (after a forced close, or where the venue refused an entry) it may
+    only reduce, until both are flat again.
 
     Parameters
     ----------
