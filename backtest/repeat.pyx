@@ -87,6 +87,13 @@ cdef class Repeat(Strategy):
         cdef Slot *slot = (<AccountState> self.context.state_rows[then.account]).find(then.instrument, then.leg)
         cdef int flags = then.flags
         cdef Order *order
+        if then.parent != 0:
+            order = self.context.attach(
+                self.context.store.by_id(self.ids[then.parent]), then.sent_type, then.price, then.trigger,
+                then.trigger_source)
+            order.requested_price = then.requested_price
+            self.ids[then.id] = order.id
+            return 0
         if (self.context.world.contracts[then.instrument].kind != SPOT and not flags & REDUCE_ONLY
                 and (0 if slot == NULL else slot.position.quantity) != line.held):
             flags |= REDUCE_ONLY
@@ -100,6 +107,8 @@ cdef class Repeat(Strategy):
         order.requested_price = then.requested_price
         order.decision_price = then.decision_price   # the market was the same
         order.reason = then.reason
+        order.shown = then.shown
+        order.visible = then.shown
         self.ids[then.id] = order.id
         if then.group != 0:
             order.group = self.ids[then.group]

@@ -76,6 +76,7 @@ cdef class Script:
             sent.trail_rate = live.trail_rate
             sent.activation = live.activation
             sent.requested_price = live.requested_price
+            sent.shown = live.shown
             if sent.tif == GTD:
                 sent.expires = live.expires
             if live.status == REJECTED and (live.reason == OFF_LOT or live.reason == OFF_TICK):

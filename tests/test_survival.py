@@ -66,13 +66,18 @@ class Dice(Strategy):
         if dice.random() > 0.2:
             return
         way = dice.choice((self.buy, self.sell))
-        what, size = dice.randrange(5), dice.choice((20, 200))
+        what, size = dice.randrange(6), dice.choice((20, 200))
         if what < 2:
             way(bar.symbol, quantity=size)
         elif what == 2:
             way(bar.symbol, quantity=size, limit=bar.close * (1 + dice.uniform(-0.004, 0.004)))
         elif what == 3:
             self.protect(bar.symbol, trailing=0.01 * bar.close)
+        elif what == 4:
+            self.bracket(
+                bar.symbol, side="buy", quantity=size, limit=bar.close * 0.999, take=bar.close * 1.004,
+                stop=bar.close * 0.995,
+            )  # fmt: skip
         else:
             self.close(bar.symbol)
 
