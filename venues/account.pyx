@@ -65,7 +65,7 @@ cdef class Account(MarginWatch):
         cdef ExposureRow *row = <ExposureRow *> self.journal.exposure.append()
         row.time = time
         row.mark = self.world.prices[instrument].mark_value
-        row.account = self.index
+        row.account = self.label
         row.instrument = instrument
         return self.sample(pool, time, 2)
 
@@ -210,7 +210,7 @@ cdef class Account(MarginWatch):
                 dollars if dollars > 0.0 else 1.0)
         # A resident stop was decided at its trigger, whatever the price was when it was sent.
         row.decision_price = order.trigger if order.trigger != 0 else order.decision_price
-        row.account = self.index
+        row.account = self.label
         row.instrument = order.instrument
         row.strategy = order.strategy
         row.tag = order.tag
@@ -249,7 +249,7 @@ cdef class Account(MarginWatch):
             row.shortfall = -cost
             row.paid_by = INSURANCE_FUND
         row.ratio = pool.trigger_ratio
-        row.account = self.index
+        row.account = self.label
         row.instrument = slot.position.instrument
         row.step = pool.step
         row.asset = settle
@@ -356,7 +356,7 @@ cdef class Account(MarginWatch):
             row.mark = mark
             row.rate = rate
             row.amount = amount
-            row.account = self.index
+            row.account = self.label
             row.instrument = instrument
             row.asset = c.settle
             row.rate_scale = rate_scale

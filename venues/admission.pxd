@@ -3,6 +3,7 @@
 from cpython.ref cimport PyObject
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
 from venues.auto_exchange cimport AutoExchange
+from venues.crowd cimport Crowd
 from venues.ledger cimport Ledger
 from venues.liquidation cimport Liquidator
 from venues.matching cimport Market, Move
@@ -28,7 +29,8 @@ cdef class Admission:
     cdef AutoExchange auto_exchange
     cdef readonly list account_list
     cdef readonly list market_list
-    cdef PyObject **accounts
+    cdef readonly Crowd crowd            # other traders who live in the run; None = nobody
+    cdef PyObject **accounts             # users' accounts, then those in which members of the crowd act
     cdef PyObject **markets
     cdef readonly int32_t n_accounts
     cdef readonly int32_t n_markets

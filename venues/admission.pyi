@@ -3,6 +3,7 @@
 from typing import Any
 
 from venues.auto_exchange import AutoExchange
+from venues.crowd import Crowd
 from venues.ledger import Ledger
 from venues.liquidation import Liquidator
 from venues.orders import OrderStore
@@ -47,6 +48,9 @@ class Admission:
     def store(self) -> OrderStore: ...
     @property
     def liquidator(self) -> Liquidator: ...
+    def admit_crowd(self, crowd: Crowd) -> None: ...
+    @property
+    def crowd(self) -> Crowd | None: ...
     @property
     def account_list(self) -> list[Any]: ...
     @property

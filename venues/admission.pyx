@@ -5,6 +5,7 @@ from libc.stdlib cimport calloc, free
 from venues.account cimport Account
 from venues.auto_exchange cimport AutoExchange
 from venues.contract cimport SPOT, Contract, quote_notional
+from venues.crowd cimport Crowd
 from feeds.draws cimport OVERLOAD_REFUSAL, uniform
 from venues.ledger cimport Ledger
 from venues.liquidation cimport Liquidator
@@ -135,6 +136,29 @@ cdef class Admission:
         free(self.window)
         free(self.keeps_place)
         free(self.icebergs)
+
+    def admit_crowd(self, Crowd crowd not None):
+        """Let other traders live in the run."""
+        cdef int32_t i
+        cdef PyObject **accounts = <PyObject **> calloc(self.n_accounts + crowd.n_members + 1, sizeof(PyObject *))
+        if accounts == NULL:
+            raise MemoryError("exchange: no memory for a population")
+        for i in range(self.n_accounts):
+            accounts[i] = self.accounts[i]
+        free(self.accounts)
+        self.accounts = accounts
+        for i in range(self.n_markets):
+            (<Market> self.market_list[i]).accounts = accounts
+        self.auto_exchange.accounts = accounts
+        self.liquidator.accounts = accounts
+        self.liquidator.crowd = crowd
+        crowd.accounts = accounts
+        crowd.markets = self.markets
+        crowd.n_users = self.n_accounts
+        crowd.n_markets = self.n_markets
+        for i in range(self.ledger.n_venues):
+            crowd.taker_fees[i] = (<Account> accounts[crowd.templates[i]]).state.taker_fees
+        self.crowd = crowd
 
     def outage(self, int venue, int64_t until):
         """Answer orders and cancels of a venue with VENUE_UNAVAILABLE until a time, or an earlier one's later end."""

@@ -142,10 +142,6 @@ class Venue:
         choice(self.matching, f"{where}: matching", MATCHINGS)
         choice(self.self_trade, f"{where}: self_trade", ("default", *SELF_TRADES))
         choice(self.adl, f"{where}: adl", ("off", "recorded", "population"))
-        if self.adl == "population":
-            raise VenueError(
-                f"{where}: adl='population' is not built: other accounts are not simulated yet; use 'off' or 'recorded'"
-            )
         choice(self.forced_close, f"{where}: forced_close", ("matching", "mark_slippage"))
         self._read_leverage(where)
         self._read_costs(where, rules)

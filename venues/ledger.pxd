@@ -7,7 +7,8 @@ cdef enum PseudoAccount:     # kept per venue, behind the users' accounts
     VENUE_FEES = 0
     INSURANCE_FUND_ACCOUNT = 1
     COUNTERPARTIES = 2       # everybody else: trade profit, funding, settlement
-    PSEUDO_PER_VENUE = 3
+    POPULATION = 3           # all other traders who live in the run
+    PSEUDO_PER_VENUE = 4
 
 cdef struct PostingContext:  # what a posting belongs to
     int64_t time

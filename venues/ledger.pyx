@@ -14,8 +14,9 @@ cdef class Ledger:
     Parameters
     ----------
     n_users, n_venues, n_assets : int
-        Numbers of users' accounts, venues and assets. Behind the users' accounts stand three pseudo accounts per
-        venue (fees, insurance fund, counterparties) and three of the run (in transit, outside, unfunded losses).
+        Numbers of users' accounts, venues and assets. Behind the users' accounts stand four pseudo accounts per
+        venue (fees, insurance fund, counterparties, population) and three of the run (in transit, outside, unfunded
+        losses).
     own_funds : sequence of bool
         Of each instrument: it has an insurance fund of its own. Those stand last.
     """

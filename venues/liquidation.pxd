@@ -1,15 +1,14 @@
 """The venue's procedure when a margin pool falls below its requirement: cancel, close in steps, take over, insure."""
 
-from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from venues.account cimport Account
 from venues.auto_exchange cimport AutoExchange
-from venues.ledger cimport Ledger, PostingContext
+from venues.forced_closes cimport ForcedCloses
+from venues.ledger cimport PostingContext
 from venues.margin cimport Leg
-from venues.orders cimport Order, OrderStore
-from venues.records cimport Forced, Journal
+from venues.orders cimport Order
+from venues.records cimport Journal
 from venues.state cimport PoolState
-from venues.world cimport World
 
 cdef struct Course:                  # of a venue
     int64_t time_limit               # ns until what has not filled is taken over
@@ -29,21 +28,18 @@ cdef struct Course:                  # of a venue
     double part                      # of a larger one
     int32_t tiers_down               # an order moves a position down so many tiers, or all is taken over; 0 = not so
     int64_t pace                     # ns between two such orders
+    int64_t lag                      # ns from the trigger until the engine acts
     int64_t cooldown                 # ns after such an order in which the account's next ones are for whole positions
 
-cdef class Liquidator:
-    cdef World world
-    cdef Ledger ledger
-    cdef OrderStore store
+cdef class Liquidator(ForcedCloses):
     cdef Journal journal
     cdef AutoExchange auto_exchange
-    cdef PyObject **accounts         # borrowed arrays
-    cdef PyObject **markets
     cdef int32_t n_markets
     cdef int32_t episodes
     cdef Course *courses             # by venue
     cdef readonly int64_t next_deadline      # earliest of all pools; INT64_MAX = none
 
+    cdef bint waits(self, int32_t account, PoolState *pool, int64_t time) noexcept nogil
     cdef int proceed(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
     cdef int cancel_orders(self, int32_t account, PoolState *pool, uint8_t forced, int32_t only,
                            int64_t time) except -1 nogil
@@ -52,8 +48,6 @@ cdef class Liquidator:
     cdef int64_t quantity_to_close(self, int32_t account, PoolState *pool, int32_t leg) noexcept nogil
     cdef int begin(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
     cdef int step_or_take(self, int32_t account, PoolState *pool, int32_t leg, int64_t time) except -1 nogil
-    cdef Order *close_at(self, int32_t account, PoolState *pool, int32_t at, int64_t quantity, int64_t price,
-                         int64_t time, Forced what) except NULL nogil
     cdef int64_t part_to_close(self, int32_t account, PoolState *pool, int32_t leg, int64_t time) noexcept nogil
     cdef double worst_price(self, int32_t account, const Leg *leg) noexcept nogil
     cdef bint is_offered(self, int32_t account, PoolState *pool) noexcept nogil

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-class Liquidator:
+from venues.forced_closes import ForcedCloses
+
+class Liquidator(ForcedCloses):
     """Liquidation of all accounts of a run."""
     def __init__(self, *, courses: list[dict[str, int | float | bool]]) -> None: ...
     def set_course(self, venue: int, course: dict[str, int | float | bool]) -> Any: ...

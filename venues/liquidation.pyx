@@ -25,23 +25,24 @@ worth zero.
 from libc.math cimport ceil, fabs, rint
 from libc.stdint cimport INT64_MAX
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
 from venues.account cimport Account
 from venues.contract cimport SPOT
+from venues.forced_closes cimport ForcedCloses
 from venues.ledger cimport COUNTERPARTIES, PostingContext
 from venues.margin cimport (
     Leg, Risk, bankruptcy_price, joint_bankruptcy_price, joint_share, leg_maintenance, price_at_share,
 )
 from venues.matching cimport Market
 from venues.outbox cimport STATE_ONLY
-from venues.orders cimport BY_VENUE, FOK, FORCED_ORDER, GTC, MARKET, WORKING, Order
-from venues.position cimport FillEffect, Position, apply_fill
+from venues.orders cimport BY_VENUE, FOK, FORCED_ORDER, GTC, MARKET, Order
 from venues.reductions cimport part_of, reduction, step_down
-from venues.records cimport BY_TAKEOVER, INSURANCE, INSURANCE_FUND, UNFUNDED, UNFUNDED_LOSS, LiquidationRow
+from venues.records cimport (
+    ADL_COUNTERPARTIES, BY_TAKEOVER, INSURANCE, INSURANCE_FUND, UNFUNDED, UNFUNDED_LOSS, LiquidationRow,
+)
 from venues.state cimport NORMAL, PoolState, Slot
 
 
-cdef class Liquidator:
+cdef class Liquidator(ForcedCloses):
     """Liquidation of all accounts of a run.
 
     Parameters
@@ -73,6 +74,8 @@ cdef class Liquidator:
         cdef int32_t i, row, following
         cdef Slot *leg = NULL
         cdef Order *order
+        if (<Account> self.accounts[account]).working == 0:
+            return 0
         if pool.isolated >= 0:
             leg = (<Account> self.accounts[account]).state.slots[pool.isolated]
         for i in range(self.n_markets):
@@ -132,6 +135,18 @@ cdef class Liquidator:
         if not course.cancels_contract:
             self.cancel_orders(account, pool, False, -1, time)
         return 0
+
+    cdef bint waits(self, int32_t account, PoolState *pool, int64_t time) noexcept nogil:
+        """Whether the engine of the venue, which is late, has not come to this pool yet."""
+        cdef Course *course = &self.courses[(<Account> self.accounts[account]).venue]
+        if course.lag == 0 or pool.episode != 0:
+            return False
+        if pool.ready == 0:
+            pool.ready = time + course.lag
+        if time < pool.ready:
+            self.next_deadline = min(self.next_deadline, pool.ready)
+            return True
+        return False
 
     cdef int proceed(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
         cdef int32_t worst, guard = 0
@@ -197,24 +212,6 @@ cdef class Liquidator:
             return whole_units(leg)
         return min(whole_units(leg), <int64_t> ceil(needed / leg.contract.quantity_unit / lot - 1e-9) * lot)
 
-    cdef Order *close_at(self, int32_t account, PoolState *pool, int32_t at, int64_t quantity, int64_t price,
-                         int64_t time, Forced what) except NULL nogil:
-        """Close units of a leg at a price without a market."""
-        cdef Slot *slot = (<Account> self.accounts[account]).state.slots[pool.slots[at]]
-        cdef Order *order = self.store.new()
-        order.account = account
-        order.instrument = slot.position.instrument
-        order.strategy = -1
-        order.side = -1 if slot.position.quantity > 0 else 1
-        order.leg = slot.position.leg
-        order.flags = FORCED_ORDER
-        order.quantity = quantity
-        order.submitted = time
-        order.arrived = time
-        order.decision_price = self.world.prices[order.instrument].mark
-        (<Account> self.accounts[account]).fill(order, quantity, price, False, time, what)
-        return order
-
     cdef int step_or_take(self, int32_t account, PoolState *pool, int32_t at, int64_t time) except -1 nogil:
         """Offer the difference to a lower tier that suffices, once; else the position is taken over."""
         cdef Leg *leg = &pool.pool.legs[at]
@@ -237,19 +234,10 @@ cdef class Liquidator:
 
     cdef bint is_offered(self, int32_t account, PoolState *pool) noexcept nogil:
         """Whether a forced order of the pool is out."""
-        cdef int32_t i, leg, row
-        cdef Order *order
+        cdef int32_t leg
         for leg in range(pool.pool.count):
-            i = pool.pool.legs[leg].contract.index
-            if (<Market> self.markets[i]).active == 0:
-                continue
-            row = (<Market> self.markets[i]).head
-            while row >= 0:
-                order = self.store.at(row)
-                if (order.account == account and order.flags & FORCED_ORDER and order.status == WORKING
-                        and order.leg == pool.pool.legs[leg].side):
-                    return True
-                row = order.next
+            if (<Account> self.accounts[account]).state.slots[pool.slots[leg]].forced_orders > 0:
+                return True
         return False
 
     cdef int offer_all(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
@@ -309,16 +297,19 @@ cdef class Liquidator:
         return order
 
     cdef int take_over(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
-        """The fund takes every position at prices at which the pool is worth zero, and holds them at the mark."""
+        """The fund takes every position at prices at which the pool is worth zero, and holds them at the mark.
+
+        What a limited fund cannot pay for goes to the winners of the other side at that price, where the run has them.
+        """
         cdef int32_t i, asset, fund, unfunded
+        cdef int64_t ceded
         cdef Leg *leg
         cdef Order *order
         cdef Slot *slot
-        cdef Position held
-        cdef FillEffect effect
         cdef PostingContext context
         cdef double share
-        cdef int64_t price, quantity, mark
+        cdef int64_t price, quantity, mark, loss, had, kept
+        cdef Py_ssize_t at
         cdef LiquidationRow *row
         self.cancel_orders(account, pool, True, -1, time)
         share = joint_share(&pool.pool, &pool.risk)      # of its notional; every leg gives up the same
@@ -337,23 +328,29 @@ cdef class Liquidator:
             quantity = slot.position.quantity
             asset = leg.contract.settle
             order = self.close_at(account, pool, i, quantity if quantity > 0 else -quantity, price, time, BY_TAKEOVER)
+            at = (<Account> self.accounts[account]).journal.liquidations.rows - 1
             context.time = time
             context.ref = order.id
             context.instrument = order.instrument
             context.strategy = -1
             context.tag = -1
-            memset(&held, 0, sizeof(Position))
-            apply_fill(&held, self.world.contracts[order.instrument], quantity, price, &effect)
-            apply_fill(&held, self.world.contracts[order.instrument], -quantity, mark, &effect)
+            ceded = 0
+            if self.courses[(<Account> self.accounts[account]).venue].has_limited_fund:
+                ceded = self.cede((<Account> self.accounts[account]).venue, order.instrument, quantity, price, time)
+            had = max(<int64_t> 0, self.ledger.balance(fund, asset))
+            kept = self.loss_of(order.instrument, quantity - ceded, price, mark)
             self.ledger.post(
                 &context, fund, self.ledger.pseudo((<Account> self.accounts[account]).venue, COUNTERPARTIES),
-                asset, INSURANCE, effect.realized)
-            row = <LiquidationRow *> self.journal.liquidations.at(self.journal.liquidations.rows - 1)
-            row.bankruptcy = price
+                asset, INSURANCE, -kept)
             unfunded = self.cover(&context, (<Account> self.accounts[account]).venue, fund, asset)
-            if effect.realized < 0:
-                row.shortfall = -effect.realized
-                row.paid_by = UNFUNDED if unfunded else INSURANCE_FUND
+            row = <LiquidationRow *> (<Account> self.accounts[account]).journal.liquidations.at(at)
+            row.bankruptcy = price
+            loss = self.loss_of(order.instrument, quantity, price, mark)
+            if loss > 0:
+                row.shortfall = loss
+                # where winners took the rest, what the fund kept it could pay; a rest of rounding is not the shortfall
+                row.paid_by = (UNFUNDED if unfunded and (ceded == 0 or kept > had)
+                               else ADL_COUNTERPARTIES if ceded != 0 else INSURANCE_FUND)
         return self.settle(account, pool, time)
 
     cdef int settle(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
@@ -444,6 +441,7 @@ cdef class Liquidator:
         pool.condition = NORMAL
         pool.episode = 0
         pool.next_round = 0
+        pool.ready = 0
         (<Account> self.accounts[account]).examine(pool, time)
         (<Account> self.accounts[account]).sample(pool, time, 2)
         return self.tell(account, pool.asset, time)

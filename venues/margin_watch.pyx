@@ -75,7 +75,7 @@ cdef class MarginWatch(OrderMargin):
             call.time = time
             call.ratio = ratio
             call.distance = m.distance
-            call.account = self.index
+            call.account = self.label
             call.asset = pool.asset
             call.instrument = m.instrument
             call.strategy = -1
@@ -118,7 +118,7 @@ cdef class MarginWatch(OrderMargin):
         row.leverage = 0.0 if risk.notional <= 0.0 else INFINITY if risk.equity <= 0.0 else risk.notional / risk.equity
         # At or beyond the liquidation price nothing is left, however far the mark has leapt over it.
         row.distance = 0.0 if 0.0 < risk.maintenance and risk.equity <= risk.maintenance else distance
-        row.account = self.index
+        row.account = self.label
         row.asset = pool.asset
         row.instrument = -1 if pool.isolated < 0 else self.state.slots[pool.isolated].position.instrument
         row.flags = flags

@@ -22,6 +22,7 @@ cdef class OrderList:
     cdef void link(self, Order *order) noexcept nogil
     # Walks along the list read `next` first, and pass over what is no longer WORKING: one order can end others.
     cdef void unlink(self, Order *order) noexcept nogil
+    cdef void count(self, const Order *order, int by) noexcept nogil
     cdef int cancel(self, Order *order, Reason reason, int64_t time) except -1 nogil
     cdef int64_t reducible(self, Order *order) noexcept nogil
     cdef int finish(self, Order *order, int64_t quantity, int64_t price, bint is_maker, int64_t time) except -1 nogil

@@ -31,6 +31,16 @@ cdef class OrderList:
             self.store.at(self.tail).next = order.row
         self.tail = order.row
         self.active += 1
+        self.count(order, 1)
+
+    cdef void count(self, const Order *order, int by) noexcept nogil:
+        """Count a working order with its account, and a forced one with its position."""
+        cdef Slot *slot
+        (<Account> self.accounts[order.account]).working = (<Account> self.accounts[order.account]).working + by
+        if order.flags & FORCED_ORDER:
+            slot = (<Account> self.accounts[order.account]).state.find(order.instrument, order.leg)
+            if slot != NULL:
+                slot.forced_orders += by
 
     cdef void unlink(self, Order *order) noexcept nogil:
         cdef int32_t row = self.held if order.held else self.head, before = -1
@@ -53,6 +63,7 @@ cdef class OrderList:
         if self.tail == order.row:
             self.tail = before
         self.active -= 1                 # its `next` stays: who walks along the list goes on from there
+        self.count(order, -1)
 
     cdef int cancel(self, Order *order, Reason reason, int64_t time) except -1 nogil:
         self.unlink(order)

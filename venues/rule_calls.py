@@ -237,22 +237,31 @@ def adl_ranks(side: Sequence[int], figures: Mapping[str, Sequence[float]], *, sc
         not x > 0.0 for name, values in figures.items() if name not in free for x in values
     ):
         raise VenueError(f"side must hold +1 or -1, {', '.join(n for n in figures if n not in free)} must be above 0")
-    rows = [dict(zip(figures, values, strict=True)) for values in zip(*figures.values(), strict=True)]
-    if score == "price_on_leverage":
-        scores = [
-            (row["mark"] / row["entry_price"]) ** s * row["notional"] / row["account_value"]
-            for s, row in zip(side, rows, strict=True)
-        ]
-    else:
-        returns = [row["unrealized_pnl"] / row["collateral"] for row in rows]
-        power = [-1 if score == "gain_or_loss_on_margin" and one < 0.0 else 1 for one in returns]
-        scores = [one * row["margin_ratio"] ** up for one, row, up in zip(returns, rows, power, strict=True)]
+    scores = adl_scores(side, figures, score=score).tolist()
     ranks = [0] * len(scores)
     for one in (1, -1):
         queue = sorted((row for row, s in enumerate(side) if s == one), key=lambda row: -scores[row])
         for place, row in enumerate(queue):
             ranks[row] = place
     return tuple(ranks)
+
+
+def adl_scores(
+    side: Sequence[int] | NDArray[np.int64], figures: Mapping[str, Sequence[float] | NDArray[np.float64]], *, score: str
+) -> NDArray[np.float64]:
+    """Return the score of each position by which `adl_ranks` orders them; figures are not checked."""
+    sign = np.asarray(side, dtype=np.float64)
+    row = {name: np.asarray(values, dtype=np.float64) for name, values in figures.items()}
+    if score == "price_on_leverage":
+        moved = np.where(sign > 0.0, row["mark"] / row["entry_price"], row["entry_price"] / row["mark"])
+        made: NDArray[np.float64] = moved * row["notional"] / row["account_value"]
+        return made
+    earned = row["unrealized_pnl"] / row["collateral"]
+    if score == "gain_or_loss_on_margin":
+        # a loss on no requirement at all is the last of all
+        ratio = np.where(row["margin_ratio"] > 0.0, row["margin_ratio"], 1e-290)
+        return np.where(earned < 0.0, earned / ratio, earned * row["margin_ratio"])
+    return earned * row["margin_ratio"]
 
 
 def effective_score(box: ContractBox, quantity: float, *, entry: float, mark: float, bankruptcy: float) -> float:

@@ -61,6 +61,8 @@ cdef class SlicedLiquidator(TierLiquidator):
     cdef int proceed(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil:
         cdef int32_t at, guard = 0
         cdef int64_t units
+        if self.waits(account, pool, time):
+            return 0
         if pool.asset < 0 and pool.episode == 0 and self.repays[(<Account> self.accounts[account]).venue]:
             self.auto_exchange.repay_to(
                 account, pool, self.repay_targets[(<Account> self.accounts[account]).venue], time)
@@ -220,7 +222,8 @@ cdef class SlicedLiquidator(TierLiquidator):
         pool.has_stepped = True
         size *= leg.contract.multiplier
         (<Account> self.accounts[account]).fill(order, order.quantity, order.price, False, time, BY_TAKEOVER)
-        row = <LiquidationRow *> self.journal.liquidations.at(self.journal.liquidations.rows - 1)
+        row = <LiquidationRow *> (<Account> self.accounts[account]).journal.liquidations.at(
+            (<Account> self.accounts[account]).journal.liquidations.rows - 1)
         row.bankruptcy = order.price
         row.shortfall = max(<int64_t> 0, <int64_t> rint(
             -order.side * (self.world.price_value(order.instrument, order.price) - mark) * size

@@ -43,6 +43,7 @@ cdef struct PoolState:
     double block_closed      # of the present block of a liquidation in slices: notional closed ...
     double block_loss        # ... and paid by the insurance fund
     int64_t deadline         # ns at which what has not filled is taken over
+    int64_t ready            # ns from which a late engine acts on the present trigger; 0 = not asked yet
     int64_t next_round       # ns before which no further part is offered; 0 = no rounds
     double trigger_ratio     # when it began
     uint8_t is_overdrawn     # equity is below the margin of positions and orders: the orders go
@@ -53,6 +54,7 @@ cdef struct Slot:            # where a position stands
     int32_t pool             # -1 = not in any
     int32_t leg
     int32_t open_orders      # that hold margin
+    int32_t forced_orders    # of the venue, that work
     double bids
     double asks
     double open_loss

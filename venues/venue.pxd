@@ -7,6 +7,7 @@ from venues.orders cimport Order
 from venues.state cimport PoolState
 
 cdef class Exchange(Admission):
+    cdef int crowd_moved(self, int64_t time) except -1 nogil
     cdef int trade(self, int32_t instrument, int64_t price, int64_t quantity, int8_t side, int64_t time) except -1 nogil
     cdef int book_changed(self, int32_t instrument, int64_t time) except -1 nogil
     cdef int mark(self, int32_t instrument, int64_t price, int64_t time) except -1 nogil

@@ -7,13 +7,13 @@ from venues.admission cimport Admission
 from venues.contract cimport notional
 from venues.matching cimport Market, Move
 from venues.orders cimport (
-    BY_USER, BY_VENUE, CLOSE_POSITION, FORCED_ORDER, GTD, NO_ENTRY, NO_REASON, POSITION_CLOSED, REDUCE_ONLY, REJECTED,
+    BY_USER, BY_VENUE, CLOSE_POSITION, GTD, NO_ENTRY, NO_REASON, POSITION_CLOSED, REDUCE_ONLY, REJECTED,
     SENT, SIBLING_MET, TIME_OVER, WORKING, Order,
 )
 from venues.ledger cimport COUNTERPARTIES, PostingContext
 from venues.outbox cimport SETTLED, STATE_ONLY, Message
 from venues.position cimport unrealized
-from venues.records cimport BY_ADL, BY_SETTLEMENT, INTEREST, Forced
+from venues.records cimport BY_SETTLEMENT, INTEREST, Forced
 from venues.state cimport LIQUIDATING, PoolState, Slot
 from venues.world cimport INDEX_PRICE, LAST_PRICE, MARK_PRICE, PriceSource, World
 
@@ -66,6 +66,8 @@ cdef class Exchange(Admission):
             for j in range(self.n_markets):
                 if self.venue_of[j] == venue:
                     (<Account> self.accounts[i]).pay_profit(j, time)
+        if self.crowd is not None:
+            self.crowd.pay_out(venue, time)
         self.attend(time)
 
     def debt(self, int account, int asset):
@@ -143,12 +145,18 @@ cdef class Exchange(Admission):
 
     cdef int mark(self, int32_t instrument, int64_t price, int64_t time) except -1 nogil:
         cdef int32_t i
+        cdef int64_t fed = price
+        if self.crowd is not None:
+            price = self.crowd.note_mark(instrument, price, time)
         if (<Market> self.markets[instrument]).moves_mark:
-            (<Market> self.markets[instrument]).feed_mark = price
+            (<Market> self.markets[instrument]).feed_mark = fed
             price = (<Market> self.markets[instrument]).displaced(price, time)
         self.world.set_price(instrument, MARK_PRICE, price, time)
         for i in range(self.n_accounts):
             (<Account> self.accounts[i]).mark_moved(instrument)
+        if self.crowd is not None:
+            self.crowd.host_marks_moved(instrument)
+            self.crowd.mark_moved(instrument, time)
         if (<Market> self.markets[instrument]).active:
             (<Market> self.markets[instrument]).on_price(MARK_PRICE, price, time)
         return 0
@@ -161,6 +169,9 @@ cdef class Exchange(Admission):
         if self.world.contracts[instrument].margin_at_index:
             for i in range(self.n_accounts):
                 (<Account> self.accounts[i]).mark_moved(instrument)
+            if self.crowd is not None:
+                self.crowd.host_marks_moved(instrument)
+                self.crowd.mark_moved(instrument, time)
         if (<Market> self.markets[instrument]).active:
             (<Market> self.markets[instrument]).on_price(INDEX_PRICE, price, time)
         return 0
@@ -184,6 +195,8 @@ cdef class Exchange(Admission):
         cdef int32_t i
         for i in range(self.n_accounts):
             (<Account> self.accounts[i]).pay_funding(instrument, mark, rate, rate_scale, interval, time)
+        if self.crowd is not None:
+            self.crowd.funding(instrument, mark, rate, rate_scale, interval, time)
         return 0
 
     cdef int64_t walked(self, int32_t instrument, int64_t price, int64_t time) noexcept nogil:
@@ -244,6 +257,18 @@ cdef class Exchange(Admission):
                                 and (<Market> self.markets[closed]).reducible(order) == 0):
                             (<Market> self.markets[closed]).cancel(order, POSITION_CLOSED, time)
                         row = following
+            if self.crowd is not None:
+                self.crowd_moved(time)
+        return 0
+
+    cdef int crowd_moved(self, int64_t time) except -1 nogil:
+        """Look after the population, and move the marks that its forced sales have moved."""
+        cdef int32_t i
+        self.crowd.attend(time)
+        for i in range(self.n_markets):
+            if self.crowd.shifts[i].changed:
+                self.crowd.shifts[i].changed = False
+                self.mark(i, self.crowd.shifts[i].raw, time)
         return 0
 
     cdef int deadlines(self, int64_t time) except -1 nogil:
@@ -255,12 +280,17 @@ cdef class Exchange(Admission):
             for j in range((<Account> self.accounts[i]).state.n_pools):
                 pool = (<Account> self.accounts[i]).state.pools[j]
                 if (pool.condition == LIQUIDATING and pool.episode > 0
-                        and (pool.deadline <= time or 0 < pool.next_round <= time)):
+                        and (pool.deadline <= time or 0 < pool.next_round <= time)
+                        or pool.condition == LIQUIDATING and 0 < pool.ready <= time and pool.episode == 0):
                     self.liquidator.proceed(i, pool, time)
                 if pool.condition == LIQUIDATING:
                     earliest = min(earliest, pool.deadline)
                     if pool.next_round > time:
                         earliest = min(earliest, pool.next_round)
+                    if pool.ready > time:
+                        earliest = min(earliest, pool.ready)
+        if self.crowd is not None:
+            earliest = min(earliest, self.crowd.deadlines(time))
         self.liquidator.next_deadline = earliest
         return self.attend(time)
 
@@ -362,14 +392,14 @@ cdef class Exchange(Admission):
                     m = (<Account> self.accounts[i]).message(
                         SETTLED, time, slot, self.world.contracts[instrument].settle)
                     m.row = self.journal.fills.rows - 1
+        if self.crowd is not None:
+            self.crowd.settle(instrument, price, time)
         (<Market> self.markets[instrument]).closed = True
         return self.attend(time)
 
     cdef int deleverage(self, int32_t account, int32_t instrument, int64_t quantity, int64_t price,
                         int64_t time) except -1 nogil:
         cdef int leg
-        cdef int32_t row
-        cdef Order *order
         cdef Slot *slot
         for leg in range(-1, 2):
             slot = (<Account> self.accounts[account]).state.find(instrument, <int8_t> leg)
@@ -378,15 +408,7 @@ cdef class Exchange(Admission):
                     quantity = min(quantity, slot.position.quantity)
                 else:
                     quantity = max(quantity, slot.position.quantity)
-                # Binance FAQ 360033525471: no fee, and the counterparty's open orders are cancelled.
-                row = (<Market> self.markets[instrument]).head
-                while row >= 0:
-                    order = self.store.at(row)
-                    row = order.next
-                    if order.account == account and not order.flags & FORCED_ORDER:
-                        (<Market> self.markets[instrument]).cancel(order, BY_VENUE, time)
-                self.forced(account, instrument, <int8_t> leg, quantity, price, self.world.prices[instrument].mark,
-                            time, BY_ADL)
+                self.liquidator.deleverage(account, slot, quantity if quantity > 0 else -quantity, price, time)
                 return self.attend(time)
         return 0
 
@@ -403,6 +425,8 @@ cdef class Exchange(Admission):
             price = moves[i].start + <int64_t> rint(progress * <double> (moves[i].end - moves[i].start))
             if moves[i].source == LAST_PRICE:
                 (<Market> self.markets[moves[i].instrument]).override = price
+            elif moves[i].source == MARK_PRICE and self.crowd is not None:
+                price = self.crowd.note_mark(moves[i].instrument, price, time)
             self.world.set_price(moves[i].instrument, <PriceSource> moves[i].source, price, time)
 
     cdef int32_t alone_in(self, int32_t account) noexcept nogil:
@@ -442,7 +466,7 @@ cdef class Exchange(Admission):
         return worst
 
     cdef bint breached(self) noexcept nogil:
-        return self.worst_ratio() >= 1.0
+        return self.worst_ratio() >= 1.0 or (self.crowd is not None and self.crowd.is_any_met())
 
     cdef int flag_all(self) except -1 nogil:
         cdef int32_t i, j
@@ -452,6 +476,8 @@ cdef class Exchange(Admission):
                     (<Account> self.accounts[i]).state.pools[j].stale = 2
                     (<Account> self.accounts[i]).flagged = True
                     self.world.attention = True
+        if self.crowd is not None:
+            self.crowd.move_all()
         return 0
 
     cdef int jump(self, const Move *moves, int32_t n, int64_t time) except -1 nogil:

@@ -11,6 +11,9 @@ from venues.world cimport World
 
 cdef class Wallet:
     cdef readonly int32_t index
+    cdef readonly int32_t label          # what its records call it: its index, or a member of a population
+    cdef int32_t books                   # its row in the ledger: its index, or the one account of a population
+    cdef readonly int32_t working        # orders that work in the markets, forced ones included
     cdef readonly int32_t venue
     cdef readonly AccountState state
     cdef World world
@@ -46,6 +49,7 @@ cdef class Wallet:
     cdef uint8_t fill_rule               # FillRule of matching.pxd
     cdef int32_t closed_instrument       # a position went flat or turned: reduce-only orders need a look; -1 = none
 
+    cdef void act_as(self, Wallet template, int32_t label, int64_t part_closed) noexcept nogil
     cdef int post(self, const PostingContext *context, int32_t contra, int32_t asset, PostingKind kind,
                   int64_t amount, Slot *isolated) except -1 nogil
     cdef int earmark(self, Slot *slot, int64_t atoms) except -1 nogil       # from cross to the isolated wallet

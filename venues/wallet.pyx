@@ -42,6 +42,8 @@ cdef class Wallet:
                   list fees, double margin_call, bint limits, bint fee_in_received, double slippage, int fill_rule):
         cdef int32_t i, n = state.world.n_instruments
         self.index = index
+        self.label = index
+        self.books = index
         self.venue = venue
         self.state = state
         self.world = state.world
@@ -116,10 +118,37 @@ cdef class Wallet:
         """Fill forced orders at the mark and its slippage instead of on the market."""
         self.forced_at_mark = True
 
+    def stand_for_others(self, int books):
+        """Be an account of a population, whose money is one row of the ledger; its owner is never warned."""
+        self.books = books
+        self.margin_call = 2.0
+
+    cdef void act_as(self, Wallet template, int32_t label, int64_t part_closed) noexcept nogil:
+        """Take the rules in force from another account of the venue, and what records call it."""
+        cdef int32_t i
+        for i in range(self.world.n_instruments):
+            self.maker_fees[i] = template.maker_fees[i]
+            self.state.taker_fees[i] = template.state.taker_fees[i]
+        self.market_buy_factor = template.market_buy_factor
+        self.market_sell_factor = template.market_sell_factor
+        self.slippage = template.slippage
+        self.book_slippage = template.book_slippage
+        self.queue_model = template.queue_model
+        self.queue_power = template.queue_power
+        self.fill_rule = template.fill_rule
+        self.forced_at_mark = template.forced_at_mark
+        self.fee_on_forced = template.fee_on_forced
+        self.fee_on_takeover = template.fee_on_takeover
+        self.penalty_cap = template.penalty_cap
+        self.trigger = template.trigger
+        self.label = label
+        self.part_closed = part_closed
+
     cdef int post(self, const PostingContext *context, int32_t contra, int32_t asset, PostingKind kind,
                   int64_t amount, Slot *isolated) except -1 nogil:
-        self.ledger.post(context, self.index, contra, asset, kind, amount)
-        self.state.balances[asset] = self.ledger.balance(self.index, asset)
+        self.ledger.post(context, self.books, contra, asset, kind, amount)
+        # a row of the ledger may be of many accounts; its own balance cannot overflow where that did not
+        self.state.balances[asset] = self.state.balances[asset] + amount
         if self.state.has_sessions and (kind == TRADE_PROFIT or kind == FUNDING_PAYMENT):
             self.state.session_profit[asset] = self.state.session_profit[asset] + amount
         if isolated != NULL and isolated.position.margin_mode == 1:

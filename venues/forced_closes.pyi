@@ -1,0 +1,6 @@
+"""Closing positions without a market: at a takeover, at a settlement, by deleveraging."""
+
+class ForcedCloses:
+    """Closes at a price that is given, and what of a bankrupt position winners take over."""
+    def __init__(self, *, courses: list[dict[str, int | float | bool]]) -> None: ...
+    def deleverage_others(self, venue: int) -> None: ...
