@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from backtest.backtest import Backtest
     from backtest.comparison import compare, side_by_side
     from backtest.errors import ConfigError, InvariantError, OrderError
+    from backtest.population import Crowd
     from backtest.replay_export import replay
     from backtest.result import Result
     from backtest.strategy import Strategy
@@ -19,6 +20,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Backtest",
     "ConfigError",
+    "Crowd",
     "InvariantError",
     "OrderError",
     "Result",
@@ -30,6 +32,7 @@ __all__ = [
 ]
 
 _PLACES = {
+    "Crowd": "backtest.population",
     "Backtest": "backtest.backtest",
     "Result": "backtest.result",
     "Strategy": "backtest.strategy",

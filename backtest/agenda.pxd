@@ -8,11 +8,12 @@ cdef enum EntryKind:
     CANCEL_ARRIVES = 1       # a = id of the order
     VERB_ARRIVES = 2         # a = number of the verb
     TRANSFER_ARRIVES = 3     # a = number of the transfer
-    ORDER_EXPIRES = 7        # a = id of the order
+    ORDER_EXPIRES = 8        # a = id of the order
     # strategy clock, in the order of ties
     ANSWER = 4               # a = place in the message pool
-    BAR_CLOSES = 5           # a = number of the aggregator
-    TIMER = 6                # a = number of the timer
+    FORCED_SALE = 5          # a = row of the fills of the population
+    BAR_CLOSES = 6           # a = number of the aggregator
+    TIMER = 7                # a = number of the timer
 
 cdef struct Entry:
     int64_t time             # ns

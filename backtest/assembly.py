@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from backtest.errors import ConfigError
+from backtest.population_build import build_crowd, check_deleveraging
 from backtest.run_instruments import RunInstrument, box, fee_units
 from backtest.run_rules import VenueFigures
-from backtest.run_streams import cursors, mark_age, plans
+from backtest.run_streams import LIQUIDATION, cursors, mark_age, plans
 from venues.checks import Number
 from venues.config import Venue
 from venues.impact import DAY_NS, Impact
@@ -48,11 +49,14 @@ class Assembly(VenueFigures):
     strategies: list[Any] = field(default_factory=list)
     script: "Script | None" = None  # what strategies ask for is noted there
     suspensions: list[tuple[str, int, int]] = field(default_factory=list)
+    crowd_left_out: int = 0
+    crowd_spill: Any = None
 
     def build(self, strategies: "Sequence[Strategy]") -> None:
         """Make the engine's objects and call `on_start`."""
         from backtest.hooks import Hooks
 
+        check_deleveraging(self)
         world, local = self._worlds()
         states = self._venues(world, local)
         self._context(local, states)
@@ -67,6 +71,7 @@ class Assembly(VenueFigures):
         for strategy in self.strategies:
             strategy.start()
         self._loop(self.first)
+        self._crowd_in_loop()
 
     def _worlds(self) -> "tuple[World, World]":
         """Return contracts and prices, once for each clock."""
@@ -140,6 +145,11 @@ class Assembly(VenueFigures):
         self.failures = VenueFailures(self.exchange)
         for index, mark in self.marks.items():
             self.exchange.mark_source(index, mark)
+        if self.settings.population is not None:
+            crowd = build_crowd(self, self.settings.population)
+            # its forced closes are read at the end, the rest may go to disk
+            rest = [each for each in crowd.journal.tables() if each is not crowd.journal.liquidations]
+            self.crowd_spill = Spill(rest, self.settings.journal_limit)
         return [self._state(venue, local) for venue in self.venues]
 
     def _market(self, world: "World", store: "OrderStore", run: RunInstrument) -> "Market":
@@ -231,13 +241,20 @@ class Assembly(VenueFigures):
         """Return maker and taker rate of each instrument, 1e-10; zero at other venues."""
         return [fee_units(venue, run, self.first) if run.venue == venue.name else (0, 0) for run in self.instruments]
 
-    def _account(self, number: int, state: "AccountState", **books: Any) -> "Account":
+    def host(self, number: int, index: int, **books: Any) -> "Account":
+        """Return an account in which members of a population act, with the settings of a user's account."""
+        from venues.engine import MarginEngine
+        from venues.state import AccountState
+
+        return self._account(number, AccountState(self.exchange.world, MarginEngine()), index=index, **books)
+
+    def _account(self, number: int, state: "AccountState", *, index: int | None = None, **books: Any) -> "Account":
         from venues.account import Account
         from venues.queue import code_of
 
         venue = self.venues[number]
         account = Account(
-            index=number,
+            index=number if index is None else index,
             venue=self.venue_names.index(venue.name),
             state=state,
             **books,
@@ -453,6 +470,19 @@ class Assembly(VenueFigures):
         self.loop.connect(bound, bars_due=wants_bars)
         for made in aggregators(self, found):
             self.loop.add_aggregator(*made)
+
+    def _crowd_in_loop(self) -> None:
+        """Let strategies hear of a population's forced orders, and unfold all bars where its sales move marks."""
+        from backtest.wiring import hooks_by_kind, wanted_kinds
+
+        crowd = self.exchange.crowd
+        if crowd is None:
+            return
+        self.loop.unfolds_all = crowd.moves_marks
+        bound = [hooks_by_kind(strategy) for strategy in self.strategies]
+        if LIQUIDATION in wanted_kinds(self.strategies, bound):
+            feed = {venue.name: venue.latency_ns[2] for venue in reversed(self.venues)}
+            self.loop.hear_sales([feed[run.venue] for run in self.instruments])
 
 
 def footprint(model: Impact, *, moves_mark: bool) -> "Footprint":

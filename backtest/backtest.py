@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from backtest.assembly import ON_GAP, ON_RUIN, PATHS, Assembly
 from backtest.errors import ConfigError, InvariantError
 from backtest.run_decisions import Settings
+from backtest.scenario import Step, carried_out, steps
+from backtest.scenarios import LagEngine
 from backtest.timers import duration_ns
 from feeds.dataset import Dataset
 from feeds.times import iso, time_ns
@@ -17,6 +19,7 @@ from venues.checks import suggesting
 from venues.config import Transfers, Venue
 
 if TYPE_CHECKING:
+    from backtest.population import Crowd
     from backtest.result import Result
     from backtest.script import Script
     from backtest.strategy import Strategy
@@ -88,6 +91,10 @@ class Backtest:
         Yearly rate that the Sharpe ratio is measured against.
     limits : bool
         Enforce the venue's tick, lot, minimum, maximum and price band.
+    population : Crowd, optional
+        Accounts of other traders that live in the run.
+    scenario : Step or sequence of Step, optional
+        What is done to the data, or happens at venues (`backtest.scenarios`), in that order.
 
     Raises
     ------
@@ -126,16 +133,33 @@ class Backtest:
         on_ruin: str = "stop",
         cash_rate: float = 0.0,
         limits: bool = True,
+        population: "Crowd | None" = None,
+        scenario: "Step | Sequence[Step] | None" = None,
     ) -> None:
-        self.data = _dataset(data)
+        self.scenario = steps(scenario)
+        self.data = carried_out(self.scenario, _dataset(data))
         self.strategies = _strategies(strategy)
         self.venues = _venues(venues)
         self.cash_rate = float(cash_rate)
         self._loop: Any = None
         self.was_stopped = False
         self.settings = self._settings(
-            start, end, warmup, reporting, prices, mark, bar_path, seed, transfers, on_gap, on_ruin, limits
+            start,
+            end,
+            warmup,
+            reporting,
+            prices,
+            mark,
+            bar_path,
+            seed,
+            transfers,
+            on_gap,
+            on_ruin,
+            limits,
+            population,
         )
+        self.settings.scenario = self.scenario
+        self.settings.engine_lag = _engine_lags(self.scenario, self.venues)
 
     def _settings(
         self,
@@ -151,7 +175,12 @@ class Backtest:
         on_gap: str,
         on_ruin: str,
         limits: bool,
+        population: "Crowd | None",
     ) -> Settings:
+        from backtest.population import Crowd
+
+        if population is not None and not isinstance(population, Crowd):
+            raise ConfigError(f"population must be a backtest.Crowd, got {type(population).__name__}")
         _choice("bar_path", bar_path, PATHS)
         _choice("on_gap", on_gap, ON_GAP)
         _choice("on_ruin", on_ruin, ON_RUIN)
@@ -184,6 +213,7 @@ class Backtest:
             on_gap=on_gap,
             on_ruin=on_ruin,
             limits=bool(limits),
+            population=population,
         )
 
     def run(self, **params: Any) -> "Result":
@@ -310,6 +340,8 @@ class Backtest:
             "on_ruin": settings.on_ruin,
             "limits": settings.limits,
             "cash_rate": self.cash_rate,
+            "scenario": [step.arguments() for step in self.scenario],
+            "population": None if settings.population is None else crowd_config(settings.population),
             "strategies": [
                 {"class": type(s).__name__, "parameters": {k: _plain(v) for k, v in s.parameter_values().items()}}
                 for s in strategies
@@ -347,6 +379,27 @@ class Backtest:
                 for v in self.venues
             ],
         }
+
+
+def _engine_lags(given: "Sequence[Step]", accounts: Sequence[Venue]) -> dict[str, int]:
+    """Return by how much liquidation engines are late, ns by venue."""
+    found: dict[str, int] = {}
+    for step in given:
+        if isinstance(step, LagEngine):
+            if step.venue not in {each.name for each in accounts}:
+                raise ConfigError(f"lag_engine: {step.venue} is no venue of the run")
+            found[step.venue] = found.get(step.venue, 0) + duration_ns(step.delay)
+    return found
+
+
+def crowd_config(crowd: "Crowd") -> dict[str, Any]:
+    """Return a population as JSON would hold it; its positions by their digest."""
+    return {
+        "accounts": len(crowd.positions),
+        "positions": crowd.positions.digest,
+        "mark_depth": dict(crowd.mark_depth),
+        "refill": crowd.refill,
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -87,6 +87,8 @@ cdef class BarStretches(Stretches):
         cdef Watch *grown
         self.n_watches = 0
         self.has_pairs = False
+        if self.exchange.crowd is not None and self.exchange.crowd.n_active > 0:
+            return False
         for i in range(self.exchange.n_accounts):
             for j in range((<Account> self.exchange.accounts[i]).state.n_pools):
                 pool = (<Account> self.exchange.accounts[i]).state.pools[j]
@@ -180,6 +182,9 @@ cdef class BarStretches(Stretches):
                 lane.high = <double> (
                     max(columns.a[lane.row], columns.b[lane.row], columns.d[lane.row]) * columns.times_b) / lane.divisor
                 lane.close = <double> (columns.d[lane.row] * columns.times_d) / lane.divisor
+                if (self.exchange.crowd is not None
+                        and self.exchange.crowd.is_met(lane.instrument, lane.low, lane.high)):
+                    return False
         for i in range(self.n_watches):
             watch = &self.watches[i]
             if watch.pool != pool:

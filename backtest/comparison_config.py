@@ -8,6 +8,7 @@ from backtest.config_build import Prepared, account
 from backtest.config_problems import Problems
 from backtest.config_tables import VenueTable
 from backtest.errors import ConfigError
+from backtest.scenarios import LagEngine
 from backtest.stand_ins import counterpart, renamed
 from feeds.symbols import parse_symbol
 from venues.rulebook import get
@@ -89,6 +90,23 @@ def candidates(
     if problems:
         raise ConfigError("\n".join(["the comparison cannot be made; nothing was run", *(f"  {p}" for p in problems)]))
     return Candidates(accounts, row.name, notes)
+
+
+def comparable(prepared: Prepared) -> dict[str, Any]:
+    """Return the arguments of a run that hold at every venue; its scenario is in its data already.
+
+    Raises
+    ------
+    ConfigError
+        For what is of one venue only: a population, or a late liquidation engine.
+    """
+    arguments = dict(prepared.arguments)
+    late = [step.what for step in arguments.pop("scenario", ()) if isinstance(step, LagEngine)]
+    if arguments.pop("population", None) is not None:
+        late.append("[population]")
+    if late:
+        raise ConfigError(f"compare exchanges the venue, and {', '.join(late)} is of one venue only; leave it out")
+    return arguments
 
 
 def _exchanged(prepared: Prepared) -> tuple[int, VenueTable]:

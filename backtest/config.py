@@ -38,7 +38,8 @@ def load(path: str | Path, *, settings: Sequence[str] = (), compared: Sequence[s
     ----------
     path : path
         TOML with [data], [strategy] or [[strategy]], [venue] or [[venue]], and if wanted [[instrument]], [run],
-        [transfers], [report]; keys in `backtest.config_tables`. Paths in it are relative to its folder.
+        [transfers], [population], [[scenario]], [report]; keys in `backtest.config_tables`. Paths in it are relative to
+        its folder.
     settings : sequence of str
         ``KEY=VALUE`` that win over the file, as ``venue.leverage=5``; VALUE as in TOML, else text.
     compared : sequence of str

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from backtest.backtest import Backtest
 from backtest.config_data import dataset
+from backtest.config_population import crowd
 from backtest.config_problems import Problems
+from backtest.config_scenario import scenario
 from backtest.config_strategy import strategy_class
 from backtest.config_tables import (
     ImpactTable,
@@ -87,6 +89,10 @@ def build(
     for by in attribution:
         _check_attribution(by, problems)
     arguments = tables.run.given() | ({} if transfers is None else {"transfers": transfers})
+    if tables.population is not None:
+        arguments |= {"population": crowd(tables.population, folder, accounts, problems)}
+    if tables.scenario:
+        arguments |= {"scenario": scenario(tables.scenario, data, problems)}
     backtest = _backtest(arguments, data, strategies, accounts, problems)
     if found or backtest is None:
         return None
@@ -234,6 +240,7 @@ def _backtest(
         for name, value in [(name, given.pop(name)) for name in READERS if name in given]:
             problems.attempt(f"run.{name}", READERS[name], value)
         data = _stand_in()
+        given.pop("scenario", None)  # it is of the data
     required = {
         "data": data,
         "strategy": [each if each is not None else Strategy() for each in strategies],

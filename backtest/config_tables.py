@@ -191,6 +191,27 @@ class TransfersTable(Section):
     minimum: dict[str, float] = {}
 
 
+class PopulationTable(Section):
+    """[population]: other accounts in the run; arguments of `backtest.Crowd`, and where its positions come from.
+
+    Either `positions`, a file with the columns of a population, or `open_interest`, a file with columns open_interest,
+    close, low and high, out of which a leverage map is made.
+    """
+
+    positions: str | None = None
+    open_interest: str | None = None
+    mixture: dict[str, float] = {}
+    removal: str = "pro_rata"
+    maintenance_rate: float = 0.005
+    venue: str | None = None
+    symbol: str | None = None
+    reference: float | None = None
+    size: float | None = None
+    margin_mode: str = "isolated"
+    mark_depth: dict[str, float] = {}
+    refill: float = 0.0
+
+
 class ReportTable(Section):
     """[report]: what is written and printed; paths are relative to the configuration."""
 
@@ -200,7 +221,8 @@ class ReportTable(Section):
 
 
 class Tables(Section):
-    """The whole file; `strategy`, `venue` and `instrument` are lists here."""
+    """The whole file; `strategy`, `venue`, `instrument` and `scenario` are lists here; of the latter the
+    keys are those of its step (`backtest.scenarios`)."""
 
     data: DataTable
     strategy: list[StrategyTable]
@@ -208,6 +230,8 @@ class Tables(Section):
     instrument: list[InstrumentTable] = []
     run: RunTable = RunTable()
     transfers: TransfersTable | None = None
+    population: PopulationTable | None = None
+    scenario: list[dict[str, Any]] = []
     report: ReportTable = ReportTable()
 
 
@@ -226,9 +250,10 @@ KEYS: dict[tuple[str, ...], type[Section]] = {
     ("instrument", "tiers"): TierTable,
     ("run",): RunTable,
     ("transfers",): TransfersTable,
+    ("population",): PopulationTable,
     ("report",): ReportTable,
 }
-LISTS = ("strategy", "venue", "instrument")
+LISTS = ("strategy", "venue", "instrument", "scenario")
 
 
 def keys(place: tuple[str, ...]) -> list[str]:

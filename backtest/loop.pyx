@@ -126,6 +126,8 @@ cdef class Loop(BarStretches):
             self.arrivals(t)
         if self.exchange.outbox.count > 0:
             self.flush(t)
+        if self.exchange.crowd is not None and self.exchange.crowd.published < self.exchange.crowd.journal.fills.rows:
+            self.publish(t)
         if self.local.best_time <= t or self.local_agenda.next_time <= t:
             self.deliver(t)
         return 0

@@ -9,6 +9,7 @@ import numpy as np
 
 from backtest.assembly import BAR_SHARE, Assembly
 from backtest.collateral_rows import asset_rules, collateral_rows
+from backtest.population_build import crowd_meta, crowd_table, describe_crowd
 from backtest.result import Result
 from backtest.run_decisions import DEFAULT_SLIPPAGE_BPS
 from backtest.tables import TABLES, empty_meta
@@ -36,8 +37,10 @@ def outcome(assembly: Assembly, *, config: dict[str, Any], cash_rate: float) -> 
     tables: dict[str, Any] = {blocks.name: assembly.spill.table(blocks) for blocks in journal.tables()}
     tables["ledger"] = assembly.spill.table(postings)
     tables["holdings"] = np.array(assembly.loop.snapshots, dtype=TABLES["holdings"].dtype)
+    tables["population"] = crowd_table(assembly)
     meta = empty_meta()
     meta.update(
+        population=crowd_meta(assembly),
         config=config,
         assumptions=assumptions(assembly),
         warnings=warnings(assembly),
@@ -114,7 +117,9 @@ def _accounts(assembly: Assembly) -> list[dict[str, str]]:
         for name, venue in zip(assembly.account_names, assembly.venues, strict=True)
     ]
     places = [
-        (venue, role) for venue in assembly.venue_names for role in ("venue_fees", "insurance_fund", "counterparties")
+        (venue, role)
+        for venue in assembly.venue_names
+        for role in ("venue_fees", "insurance_fund", "counterparties", "population")
     ]
     places += [("", role) for role in ("in_transit", "outside", "unfunded")]
     named = [(f"{venue} {role}".strip(), venue, role) for venue, role in places]
@@ -154,6 +159,10 @@ def assumptions(assembly: Assembly) -> list[dict[str, Any]]:
     if bars:
         add("path inside a bar", assembly.settings.bar_path, "worst: the extreme that is nearer to liquidation first")
     _market_rows(assembly, add)
+    if assembly.exchange.crowd is not None:
+        add("population", *describe_crowd(assembly), True)
+    for number, step in enumerate(assembly.settings.scenario):
+        add(f"scenario {number + 1}", step.describe(), "the data are not as recorded", True)
     if assembly.settings.on_gap != "error":
         add("gaps accepted", str(len(assembly.gaps)), f"on_gap={assembly.settings.on_gap!r}", True)
     return rows

@@ -23,6 +23,8 @@ cdef class QuietBars(Samples):
         cdef int32_t i, j
         if self.unfolds_all or (<Market> self.exchange.markets[instrument]).active:
             return False
+        if self.exchange.crowd is not None and self.exchange.crowd.n_active > 0:
+            return False
         for i in range(self.exchange.n_accounts):
             for j in range((<Account> self.exchange.accounts[i]).state.n_pools):
                 if (<Account> self.exchange.accounts[i]).state.pools[j].condition == LIQUIDATING:
@@ -101,6 +103,8 @@ cdef class QuietBars(Samples):
         cdef double down = self.venue_world.price_value(instrument, low)
         cdef double up = self.venue_world.price_value(instrument, high)
         cdef double reference, worst
+        if self.exchange.crowd is not None and self.exchange.crowd.is_met(instrument, down, up):
+            return False
         for i in range(self.exchange.n_accounts):
             for leg in range(-1, 2):
                 slot = (<Account> self.exchange.accounts[i]).state.find(instrument, <int8_t> leg)

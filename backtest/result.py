@@ -179,6 +179,11 @@ class Result:
         return self._frame("liquidations")
 
     @property
+    def population(self) -> "pd.DataFrame":
+        """Return steps of forced closes of the population that lived in the run (``meta["population"]`` counts)."""
+        return self._frame("population")
+
+    @property
     def margin_calls(self) -> "pd.DataFrame":
         """Return margin calls and alerts, raised and over."""
         return self._frame("margin_calls")

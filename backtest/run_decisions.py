@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backtest.errors import ConfigError
 from backtest.run_instruments import RunInstrument, resolve
@@ -12,6 +12,10 @@ from feeds.times import iso
 from venues.config import Transfers, Venue
 from venues.impact import Impact
 from venues.rulebook import VenueRules
+
+if TYPE_CHECKING:
+    from backtest.population import Crowd
+    from backtest.scenario import Step
 
 ATOM_SCALE = 8  # decimals of one atom, unless an asset's spot quantities need more
 DEFAULT_SLIPPAGE_BPS = 2.0  # half-spread included; never zero by default (design.md section 6)
@@ -35,6 +39,9 @@ class Settings:
     on_gap: str
     on_ruin: str
     limits: bool
+    population: "Crowd | None" = None
+    scenario: "Sequence[Step]" = ()
+    engine_lag: Mapping[str, int] = field(default_factory=dict)  # ns by venue, of liquidation engines
     batch_rows: int | None = None
     prefetch: bool | None = None  # a thread decodes ahead: of what lies in files (None), of everything, of nothing
     journal_limit: int = JOURNAL_LIMIT

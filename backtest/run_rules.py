@@ -101,6 +101,7 @@ class VenueFigures(Decisions):
             "tiers_down": rules.tiers_down,
             "pace": int(rules.pace_seconds * 1_000_000_000),
             "cooldown": int(rules.cooldown_seconds * 1_000_000_000),
+            "lag": self.settings.engine_lag.get(name, 0),
             "has_limited_fund": any(venue.name == name and venue.insurance_fund is not None for venue in self.venues),
         }
 

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from backtest.venue_clock import VenueClock
+from backtest.forced_sales import ForcedSales
 
 WEEK_NS: int
 MONDAY_NS: int
 
-class StrategyClock(VenueClock):
+class StrategyClock(ForcedSales):
     """Delivers to strategies."""
     def connect(self, hooks_of_strategies: list[Any], *, bars_due: bool) -> Any: ...
     def add_aggregator(self, instrument: int, timeframe: int, source: int, from_trades: bool, latency: int) -> Any: ...

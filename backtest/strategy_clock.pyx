@@ -1,6 +1,6 @@
 """The strategy's clock: all deliveries of an instant reach the local view, then hooks run: answers, market, timers."""
 
-from backtest.agenda cimport ANSWER, BAR_CLOSES, Entry, TIMER
+from backtest.agenda cimport ANSWER, BAR_CLOSES, Entry, FORCED_SALE, TIMER
 from backtest.bar_paths cimport collateral_value
 from backtest.context cimport TimerRow
 from backtest.hooks cimport Hooks
@@ -10,8 +10,8 @@ from backtest.strategy_core cimport (
     HOOK_QUOTE, HOOK_TIMER, HOOK_TRADE, MARKET_HOOK_BITS,
 )
 from backtest.loop_state cimport Aggregator
+from backtest.forced_sales cimport ForcedSales
 from backtest.repeat cimport Repeat
-from backtest.venue_clock cimport VenueClock
 from backtest.views cimport InstrumentInfo, market_event
 from cpython.ref cimport PyObject
 from feeds.cursor cimport Cursor
@@ -45,7 +45,7 @@ cdef int python_hook(PyObject *hook, PyObject *info, const Event *event, int64_t
     return 0
 
 
-cdef class StrategyClock(VenueClock):
+cdef class StrategyClock(ForcedSales):
     """Delivers to strategies."""
 
     def connect(self, list hooks_of_strategies, *, bint bars_due):
@@ -122,6 +122,8 @@ cdef class StrategyClock(VenueClock):
             # One market event and nothing else at this instant: most of a run.
             s = self.local.best
             self.hear(s, &event)
+            if self.exchange.crowd is not None:
+                self.show_mark(s, &event)
             if not self.passive[s]:
                 self.receive(&event)
             if self.context.waiting > 0:
@@ -146,19 +148,26 @@ cdef class StrategyClock(VenueClock):
                 self.answers[self.n_answers] = entry.a
                 self.n_answers += 1
                 self.context.apply(&self.pool[entry.a])
+            elif entry.kind == FORCED_SALE:
+                self.keep_sale(entry.a)
             else:
                 self.close_bar(&self.aggregators[entry.a], time)
                 self.local_agenda.push(time + self.aggregators[entry.a].timeframe, BAR_CLOSES, entry.a)
         while self.local.best_time <= time:
             s = self.local.best
+            if self.n_sales > 0 and self.kind[s] > LIQUIDATION:
+                self.push_sales(time)
             frame = (<Cursor> self.cursor[s]).timeframe
             self.hear(s, &event)
+            if self.exchange.crowd is not None:
+                self.show_mark(s, &event)
             if not self.passive[s]:
                 self.receive(&event)
             if self.any_market_hook:
                 self.push_pending(&event, frame)
             if self.n_aggregators > 0:
                 self.aggregate(&event, frame, time)
+        self.push_sales(time)
         if self.context.waiting > 0 and not self.context.warming:
             with gil:
                 self.hooks.first_prices()
@@ -176,6 +185,15 @@ cdef class StrategyClock(VenueClock):
         self.timers(time)
         if self.repeats:
             (<Repeat> self.strategy[0]).play(time)
+        return 0
+
+    cdef int push_sales(self, int64_t time) except -1 nogil:
+        cdef Event event
+        cdef Py_ssize_t i
+        for i in range(self.n_sales):
+            self.sale_event(self.sales[i], time, &event)
+            self.push_pending(&event, 0)
+        self.n_sales = 0
         return 0
 
     cdef bint heard_in_c(self, const Message *m) except -1 nogil:
@@ -230,7 +248,7 @@ cdef class StrategyClock(VenueClock):
             self.local_world.set_last(k, event.a, event.delivered)
             if self.exchange.mark_from_last[k]:
                 is_mark = True
-                self.local_world.set_price(k, MARK_PRICE, event.a, event.delivered)
+                self.local_world.set_price(k, MARK_PRICE, self.as_mark(event), event.delivered)
         elif event.kind == MARK:
             is_mark = True
             self.local_world.set_price(k, MARK_PRICE, event.a, event.delivered)
@@ -238,7 +256,7 @@ cdef class StrategyClock(VenueClock):
             self.local_world.set_price(k, INDEX_PRICE, event.a, event.delivered)
             if self.exchange.mark_from_index[k] and (
                     event.delivered != event.ts or not self.exchange.world.contracts[k].expiry):
-                self.local_world.set_price(k, MARK_PRICE, event.a, event.delivered)
+                self.local_world.set_price(k, MARK_PRICE, self.as_mark(event), event.delivered)
             elif event.delivered == event.ts and (
                     self.formula_marks[k].spacing > 0 or self.exchange.mark_from_index[k]):
                 # The venue publishes its mark beside the index; with a delay it is not known here which one it was.

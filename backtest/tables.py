@@ -8,14 +8,23 @@ from backtest.errors import ConfigError
 from venues.orders import REASONS
 
 FORMAT = "levdyn-result"
-VERSION = (1, 0)  # a newer major version is refused; a newer minor one may only add columns, tables or keys
+VERSION = (1, 1)  # a newer major version is refused; a newer minor one may only add columns, tables or keys
 
 LEDGER_KINDS = (
     "trade_profit", "fee", "funding", "interest", "conversion", "liquidation_fee", "insurance", "adl", "transfer",
     "deposit", "withdrawal", "settlement", "socialised", "unfunded_loss", "spot_trade",
     "venue_failure", "borrow", "repay", "debt",
 )  # fmt: skip
-ACCOUNT_ROLES = ("user", "venue_fees", "insurance_fund", "counterparties", "in_transit", "outside", "unfunded")
+ACCOUNT_ROLES = (
+    "user",
+    "venue_fees",
+    "insurance_fund",
+    "counterparties",
+    "population",
+    "in_transit",
+    "outside",
+    "unfunded",
+)
 OWNED_ROLES = ("user", "in_transit")  # whose money is the equity of the run
 FORCED = ("own", "liquidation", "takeover", "adl", "settlement")
 PAID_BY = ("nobody", "insurance_fund", "adl", "unfunded")
@@ -229,6 +238,27 @@ _TABLES = (
         ("episode", "i4", "number", "of the liquidation in the run"),
     ),
     _table(
+        "population",
+        "One row per step of a forced close of the population that lives in the run, and per position of it "
+        "deleveraged; `liquidations` has those of the users' accounts.",
+        "time member symbol step trigger_mark price quantity fee shortfall paid_by",
+        ("time", "i8", "time", "venue clock"),
+        ("trigger_mark", "i8", "price?", "the mark that started it"),
+        ("price", "i8", "price?", "at which this step closed"),
+        ("quantity", "i8", "quantity", "closed by this step, signed like the position"),
+        ("fee", "i8", "atoms:asset", "liquidation fee"),
+        ("shortfall", "i8", "atoms:asset", "what the account could not pay"),
+        ("bankruptcy", "i8", "price?", "bankruptcy price; 0 = none"),
+        ("ratio", "f8", "1", "maintenance / equity at the trigger"),
+        ("member", "i4", "number", "account of the population, from 0"),
+        ("instrument", "i4", "instrument", "index; -1 = none"),
+        ("step", "i4", "number", "of the step in its episode"),
+        ("asset", "i4", "asset", "index"),
+        ("what", "i4", "code:forced", ""),
+        ("paid_by", "i4", "code:paid_by", "who bore the shortfall"),
+        ("episode", "i4", "number", "of the liquidation in the run"),
+    ),
+    _table(
         "margin_calls",
         "One row when a margin call (or an alert of the strategy) is raised, one when it is over.",
         "time account symbol ratio distance active",
@@ -321,6 +351,7 @@ META_KEYS = {
     "texts": list,
     "rules": list,  # [{"name", "value", "source", "from", "verified"}] dated rules that were used
     "margin_bounds": list,  # [{"account", "ratio"}] of accounts with several positions on bars; null = no equity left
+    "population": dict,  # what happened to other traders in the run (backtest.population_build); empty without them
     "data": list,  # [{"name", "rows", "from", "to", "note"}] streams
 }
 

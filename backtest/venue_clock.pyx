@@ -187,7 +187,7 @@ cdef class VenueClock(BookMessages):
         cdef int64_t mark_ts = time
         cdef int32_t i
         cdef Event head
-        cdef bint held = False
+        cdef bint held = self.exchange.crowd is not None
         cdef Slot *slot
         cdef int leg
         if mark == 0 and self.venue_world.contracts[event.instrument].funding_at_index:

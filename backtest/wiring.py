@@ -92,6 +92,8 @@ def check_hooks(assembly: "Assembly", strategies: "Sequence[Strategy]") -> None:
             source = SOURCES[hook]
             if source == "mark" and any(mark != "feed" for mark in assembly.marks.values()):
                 continue
+            if hook == "on_liquidation" and assembly.exchange.crowd is not None:
+                continue
             if source not in kinds and not (source == "book" and "book_orders" in kinds):
                 own = "; your own forced closes come to on_liquidated" if hook == "on_liquidation" else ""
                 raise ConfigError(

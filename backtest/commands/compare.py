@@ -49,7 +49,7 @@ def compare(
       levdyn compare my.toml --venues binance_usdm,bybit --out compared --set venue.missing_tiers=nearest
     """
     from backtest.comparison import compare as run
-    from backtest.comparison_config import candidates, symbol_pairs
+    from backtest.comparison_config import candidates, comparable, symbol_pairs
     from backtest.config import load
 
     if out is not None and out.exists() and not (out / "comparison.html").is_file():
@@ -58,6 +58,7 @@ def compare(
     pairs = symbol_pairs(symbols or ())
     with output.working(f"reading {config}"):
         prepared = load(config, settings=settings or (), compared=names)
+        arguments = comparable(prepared)
         chosen = candidates(prepared, names, [mode.strip() for mode in modes.split(",") if mode.strip()], pairs)
     with output.working(f"running {len(chosen.accounts)} times"):
         found = run(
@@ -66,7 +67,7 @@ def compare(
             chosen.accounts,
             base=chosen.base,
             symbols=pairs,
-            **prepared.arguments,
+            **arguments,
         )
     with output.working("writing"):
         written = found.save(out) if out is not None else []

@@ -4,6 +4,7 @@ Prices come from the engine's own functions (`venues.pool`), row by row in C: a 
 with one maintenance rate, at the mark or at the entry; shipped rules of a venue come in through `liquidation_move`.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
@@ -71,6 +72,17 @@ class Population:
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.quantity)
+
+    @property
+    def digest(self) -> str:
+        """A fingerprint of all rows."""
+        found = hashlib.sha256()
+        for field in fields(self):
+            values = getattr(self, field.name)
+            found.update(field.name.encode())
+            # text by its letters: the width of a column of text depends on how it was made
+            found.update("\0".join(values.tolist()).encode() if values.dtype.kind == "U" else values.tobytes())
+        return found.hexdigest()[:16]
 
     @property
     def notional(self) -> Array:

@@ -95,7 +95,12 @@ def make_map(values: Mapping[str, Any], *, reference: float, reach: float = 1.0,
 
 
 def infer_map(values: Mapping[str, Any], *, reference: float, grid: Any) -> HeatMap:
-    """Return the map of a file of open interest and bars: columns open_interest, close, and low, high if known."""
+    """Return the map of a file of open interest and bars at a reference price."""
+    return infer_map_of(values).map(reference, grid)
+
+
+def infer_map_of(values: Mapping[str, Any]) -> InferredMap:
+    """Return what a file of open interest and bars says: columns open_interest, close, and low, high if known."""
     rows = read_rows(values["path"])
     lacking = [name for name in ("open_interest", "close") if name not in rows]
     if lacking:
@@ -112,7 +117,7 @@ def infer_map(values: Mapping[str, Any], *, reference: float, grid: Any) -> Heat
     columns = (rows["open_interest"].to_numpy(dtype=float), close, low, high)
     for interest, at, bottom, top in zip(*(column.tolist() for column in columns), strict=True):
         inferred.update(interest, at, low=bottom, high=top)
-    return inferred.map(reference, grid)
+    return inferred
 
 
 def read_population(path: str) -> "Population":
