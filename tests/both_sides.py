@@ -308,7 +308,7 @@ def rows(blocks, made):
 
 def account_names(made):
     """Return the names of all accounts of the ledger, in its order."""
-    pseudo = ("venue_fees", "insurance_fund", "counterparties")
+    pseudo = ("venue_fees", "insurance_fund", "counterparties", "population")
     names = [*made.account_names, *(f"{venue} {role}" for venue in made.venue_names for role in pseudo)]
     return [*names, "in_transit", "outside", "unfunded"]
 

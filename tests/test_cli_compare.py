@@ -115,6 +115,38 @@ def test_a_configuration_without_an_account_with_margin_has_nothing_to_exchange(
     )
 
 
+SCENARIO = """
+[[scenario]]
+what = "gap_price"
+symbol = "BTC/USDT:USDT"
+at = 2024-11-02T12:00:00Z
+by = -0.1
+"""
+
+
+def test_a_scenario_is_carried_out_once(levdyn, config):
+    config.write_text(CONFIG + SCENARIO)
+    done = levdyn("compare", config, "--venues", "binance_usdm", "--json")
+    alone = levdyn("run", config, "--json")
+    assert done.code == alone.code == 0, done.err
+    assert done.json["comparison"]["binance_usdm"]["end_equity"] == alone.json["summary"]["end_equity"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        '[[scenario]]\nwhat = "lag_engine"\nvenue = "binance_usdm"\ndelay = "1s"\n',
+        '[population]\npositions = "positions.csv"\n',
+    ],
+)
+def test_what_is_of_one_venue_cannot_be_compared(levdyn, config, more):
+    (config.parent / "positions.csv").write_text("side,quantity,entry,collateral,mmr\n1,1,50000,5000,0.004\n")
+    config.write_text(CONFIG + more)
+    done = levdyn("compare", config, "--venues", "bybit")
+    assert done.code == 2
+    assert "is of one venue only; leave it out" in " ".join(done.err.split())
+
+
 SEVERAL = """
 [data]
 sample = { days = 2, trades_per_day = 500, symbols = ["ETH/USDT:USDT"] }

@@ -8,11 +8,13 @@ import pytest
 
 import feeds
 import venues
-from backtest import Backtest, ConfigError, Strategy
+from backtest import Backtest, ConfigError, Crowd, Strategy
 from backtest.config import load, override
 from backtest.config_build import Prepared
+from backtest.config_population import _OF_MAP
 from backtest.config_tables import (
     InstrumentTable,
+    PopulationTable,
     RunTable,
     SampleTable,
     Section,
@@ -22,6 +24,7 @@ from backtest.config_tables import (
 )
 from venues.instrument import Instrument
 
+OF_MAP = {*_OF_MAP, "open_interest"}
 STRATEGY = """
 from backtest import Strategy
 
@@ -425,7 +428,8 @@ def test_files_are_not_read_while_something_is_wrong(folder: Path) -> None:
         (TransfersTable, venues.Transfers, {}, set()),
         (SampleTable, feeds.sample, {}, set()),
         (InstrumentTable, Instrument, {}, {"venue", "strike", "right", "source", "unverified"}),
-        (RunTable, Backtest, {}, {"data", "strategy", "venues", "transfers"}),
+        (RunTable, Backtest, {}, {"data", "strategy", "venues", "transfers", "population", "scenario"}),
+        (PopulationTable, Crowd, {}, OF_MAP),
     ],
 )
 def test_a_table_has_the_arguments_of_what_it_is_passed_to(

@@ -81,9 +81,9 @@ def test_an_unknown_option_of_an_account_is_an_error(name):
 
 
 @pytest.mark.parametrize("option", [{"adl": "population"}])
-def test_an_option_that_is_known_but_not_built_is_an_error_before_the_run(option):
+def test_an_option_that_could_have_no_effect_is_an_error_before_the_run(option):
     """B28: a run that would ignore it does not start."""
-    with pytest.raises(ValueError, match="not built"):
+    with pytest.raises(ValueError, match="needs other accounts"):
         run(seconds(5), Script(), account(user_coin(), **option))
 
 

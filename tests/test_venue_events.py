@@ -3,10 +3,8 @@
 import pytest
 from engine_data import LINEAR, USDM, Listener, account, constant, funding, marks, ns, reasons, run, trades
 
-import venues
 from backtest import ConfigError
 from feeds.dataset import Dataset
-from venues.errors import VenueError
 
 START, END = "00:00", "06:00"
 
@@ -150,8 +148,8 @@ def test_events_that_are_unknown_or_make_no_sense_are_refused():
         run(flat() + event("overload", "01:00", "02:00", value=1.5), Listener())
     with pytest.raises(ConfigError, match="settlement price"):
         run(flat() + event("delisting", "01:00", symbol=LINEAR), Listener())
-    with pytest.raises(VenueError, match="population"):
-        venues.Venue(USDM, balances={"USDT": 1}, adl="population")
+    with pytest.raises(ConfigError, match=r"adl='population' needs other accounts.*population="):
+        run(flat(), Listener(), account(adl="population", insurance_fund={"USDT": 1}))
 
 
 def test_more_conditional_orders_than_the_venue_allows_are_refused():

@@ -11,9 +11,11 @@ import pandas as pd
 import pytest
 
 from backtest.lab.adl import POLICIES, fairness, winners
+from backtest.lab.auction import loan_to_value_after, spiral_bound
 from backtest.lab.branching import ratio_from_counts
 from backtest.lab.first_passage import passage_probability
 from backtest.lab.funding import censored_share, clamped_funding, predictive_power
+from backtest.lab.leaving import deleveraging, leaving_response
 from backtest.lab.leverage_map import InferredMap
 from backtest.lab.margin import as_drop, fit_tail, gaussian_margin, historical_margin, path_margin
 from backtest.lab.positions import leverage_prices
@@ -153,6 +155,55 @@ def test_aave_liquidations_come_in_clusters(real_data):
     assert found.count == whole
     assert found.value == pytest.approx(1.0 - 1.0 / math.sqrt(counts.var() / counts.mean()), rel=1e-9)
     assert found.value > 0.5 + 3.0 * found.error  # news closes many at once too: an upper bound of branching
+
+
+def test_aave_liquidations_rarely_repeat_and_never_near_the_bound_of_a_spiral(real_data):
+    """The file has no debt side, so bonus and close factor cannot be read from it; what it can say is this.
+
+    A liquidation with a bonus raises the loan to value only above 1 / (1 + bonus) (LL-30), and would be followed by the
+    next at once. WBTC is liquidated from a loan to value of 0.78 on with a bonus of 5 % (venues/lending_and_auctions.md
+    A: governance data, U): the price would have to fall by 18 % between two looks.
+    """
+    rows = pd.read_parquet(real_data / "liquidations" / "aave_WBTC_liquidations.parquet")
+    rows = rows.sort_values(["timestamp", "block_number"], kind="stable")
+    since = rows.groupby(["version", "market_name", "liquidatee"])["timestamp"].diff()
+    repeated = rows[since <= 3600]
+    assert (len(repeated), len(rows)) == (175, 4619)  # 3.8 %: an upper bound of spirals
+    before = rows.groupby(["version", "market_name", "liquidatee"])["collateral_amount_wbtc"].shift()[since <= 3600]
+    ratio = repeated["collateral_amount_wbtc"] / before
+    # calls that each repay half of what is left halve what is seized: a minority, so the close factor did not bind
+    assert ((ratio > 0.47) & (ratio < 0.53)).mean() < 0.15
+    bound, threshold = spiral_bound(0.05), 0.78
+    assert bound == pytest.approx(1.0 / 1.05)
+    needed = 1.0 - threshold / bound
+    price = (rows["collateral_amount_usd"] / rows["collateral_amount_wbtc"]).to_numpy()
+    step = np.diff(rows["timestamp"].to_numpy())
+    fall = 1.0 - price[1:] / price[:-1]
+    assert fall[step <= 600].max() < needed
+    # below the bound every liquidation of half the debt helps, at whatever size
+    for ltv in (threshold, 0.9, bound - 1e-6):
+        assert loan_to_value_after(1.0, ltv, 0.5 * ltv, 0.05) < ltv
+    assert loan_to_value_after(1.0, bound + 0.01, 0.2, 0.05) > bound + 0.01
+
+
+def test_open_interest_does_not_leave_of_its_own_will_when_funding_rises(real_data, bybit):
+    """Open interest of Bybit's BTC that leaves without being forced, against the rise of funding before it."""
+    funding = pd.read_parquet(real_data / "funding" / "multi_venue_funding_BTC_SOL_2025-03_2026-03.parquet")
+    funding = funding[(funding["venue"] == "bybit") & (funding["coin"] == "BTC")].sort_values("timestamp")
+    market = InferredMap({5: 0.25, 10: 0.35, 25: 0.25, 50: 0.15})
+    low, high, close = (bybit[name].to_numpy() for name in ("l", "h", "c"))
+    found = deleveraging(market, bybit["interest"], close, np.minimum(low, close), np.maximum(high, close))
+    rise = funding.set_index("timestamp")["funding_rate"].diff().dropna()
+    opened = bybit.index.get_indexer(rise.index, method="bfill")
+    pairs = [(at, up) for at, up in zip(opened, rise, strict=True) if 720 <= at < len(bybit) - 8]
+    left, up = np.array([(found.voluntary[at : at + 8].sum(), up) for at, up in pairs]).T
+    answer = leaving_response(left, up, mean_block=21, seed=1, samples=300)
+    assert answer.slope.value == pytest.approx(np.polyfit(up, left, 1)[0], rel=1e-9)
+    assert answer.low < answer.slope.value < answer.high
+    # against what one expects: less leaves in the eight hours after a rise, and docs/leverage_lab.md says so
+    assert (round(answer.slope.value, 1), round(answer.low), round(answer.high, 1)) == (-27.2, -54, -0.8)
+    assert answer.share(1e-4) == 0.0
+    assert found.voluntary.sum() > 0.5 * found.forced.sum()
 
 
 def test_hyperliquid_funding_follows_the_clamp_of_the_engine_and_is_often_censored(real_data):
