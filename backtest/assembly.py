@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from backtest.errors import ConfigError
-from backtest.population_build import build_crowd, check_deleveraging
+from backtest.population_build import build_crowd, check_deleveraging, connect_crowd
 from backtest.run_instruments import RunInstrument, box, fee_units
 from backtest.run_rules import VenueFigures
-from backtest.run_streams import LIQUIDATION, cursors, mark_age, plans
+from backtest.run_streams import cursors, mark_age, plans
 from venues.checks import Number
 from venues.config import Venue
 from venues.impact import DAY_NS, Impact
@@ -71,7 +71,7 @@ class Assembly(VenueFigures):
         for strategy in self.strategies:
             strategy.start()
         self._loop(self.first)
-        self._crowd_in_loop()
+        connect_crowd(self)
 
     def _worlds(self) -> "tuple[World, World]":
         """Return contracts and prices, once for each clock."""
@@ -146,10 +146,7 @@ class Assembly(VenueFigures):
         for index, mark in self.marks.items():
             self.exchange.mark_source(index, mark)
         if self.settings.population is not None:
-            crowd = build_crowd(self, self.settings.population)
-            # its forced closes are read at the end, the rest may go to disk
-            rest = [each for each in crowd.journal.tables() if each is not crowd.journal.liquidations]
-            self.crowd_spill = Spill(rest, self.settings.journal_limit)
+            build_crowd(self, self.settings.population)
         return [self._state(venue, local) for venue in self.venues]
 
     def _market(self, world: "World", store: "OrderStore", run: RunInstrument) -> "Market":
@@ -470,19 +467,6 @@ class Assembly(VenueFigures):
         self.loop.connect(bound, bars_due=wants_bars)
         for made in aggregators(self, found):
             self.loop.add_aggregator(*made)
-
-    def _crowd_in_loop(self) -> None:
-        """Let strategies hear of a population's forced orders, and unfold all bars where its sales move marks."""
-        from backtest.wiring import hooks_by_kind, wanted_kinds
-
-        crowd = self.exchange.crowd
-        if crowd is None:
-            return
-        self.loop.unfolds_all = crowd.moves_marks
-        bound = [hooks_by_kind(strategy) for strategy in self.strategies]
-        if LIQUIDATION in wanted_kinds(self.strategies, bound):
-            feed = {venue.name: venue.latency_ns[2] for venue in reversed(self.venues)}
-            self.loop.hear_sales([feed[run.venue] for run in self.instruments])
 
 
 def footprint(model: Impact, *, moves_mark: bool) -> "Footprint":

@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from backtest.errors import ConfigError
 from backtest.population_rows import crowd_rows
+from backtest.run_streams import LIQUIDATION
 from backtest.tables import PAID_BY, TABLES
+from backtest.wiring import hooks_by_kind, wanted_kinds
 
 if TYPE_CHECKING:
     from backtest.assembly import Assembly
@@ -43,6 +45,7 @@ def _limited(assembly: "Assembly", name: str) -> bool:
 
 def build_crowd(assembly: "Assembly", crowd: "Crowd") -> Any:
     """Make the engine's population of a run and let it in; its money is paid in at the start."""
+    from backtest.spill import Spill
     from venues.adl_queue import queue_order
     from venues.crowd_queue import CrowdQueue
     from venues.engine import MarginEngine
@@ -94,7 +97,22 @@ def build_crowd(assembly: "Assembly", crowd: "Crowd") -> Any:
             exchange.liquidator.deleverage_others(number)
     made.pay_in(assembly.first)
     assembly.crowd_left_out = rows.left_out
+    # its forced closes are read at the end, the rest may go to disk
+    rest = [each for each in journal.tables() if each is not journal.liquidations]
+    assembly.crowd_spill = Spill(rest, assembly.settings.journal_limit)
     return made
+
+
+def connect_crowd(assembly: "Assembly") -> None:
+    """Let strategies hear of a population's forced orders, and unfold all bars where its sales move marks."""
+    crowd = assembly.exchange.crowd
+    if crowd is None:
+        return
+    assembly.loop.unfolds_all = crowd.moves_marks
+    bound = [hooks_by_kind(strategy) for strategy in assembly.strategies]
+    if LIQUIDATION in wanted_kinds(assembly.strategies, bound):
+        feed = {venue.name: venue.latency_ns[2] for venue in reversed(assembly.venues)}
+        assembly.loop.hear_sales([feed[run.venue] for run in assembly.instruments])
 
 
 def _book(assembly: "Assembly", name: str) -> Any:

@@ -10,6 +10,7 @@ from venues.matching cimport Market, Move
 from venues.orders cimport Order, OrderStore
 from venues.outbox cimport Outbox
 from venues.records cimport Journal
+from venues.state cimport Slot
 from venues.world cimport PriceSource, World
 
 cdef enum:
@@ -57,3 +58,6 @@ cdef class Admission:
     cdef bint crowds(self, const Order *order) noexcept nogil
     cdef int too_many(self, Order *order) noexcept nogil
     cdef bint would_trigger(self, Order *order) noexcept nogil
+
+# Whether a position has a profit at the mark, more than the rounding of floats.
+cdef bint wins(World world, const Slot *slot) noexcept nogil

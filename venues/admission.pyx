@@ -4,7 +4,7 @@ from cpython.ref cimport PyObject
 from libc.stdlib cimport calloc, free
 from venues.account cimport Account
 from venues.auto_exchange cimport AutoExchange
-from venues.contract cimport SPOT, Contract, quote_notional
+from venues.contract cimport SPOT, Contract, notional, quote_notional
 from venues.crowd cimport Crowd
 from feeds.draws cimport OVERLOAD_REFUSAL, uniform
 from venues.ledger cimport Ledger
@@ -17,9 +17,22 @@ from venues.orders cimport (
     is_stop, Order, OrderStore,
 )
 from venues.outbox cimport Outbox
+from venues.position cimport unrealized
 from venues.records cimport Journal
 from venues.state cimport LIQUIDATING, Slot
 from venues.world cimport World
+
+
+cdef bint wins(World world, const Slot *slot) noexcept nogil:
+    """Whether a position has a profit at the mark, more than the rounding of floats."""
+    cdef int32_t i
+    cdef double mark
+    if slot == NULL or slot.position.quantity == 0:
+        return False
+    i = slot.position.instrument
+    mark = world.prices[i].mark_value
+    return unrealized(&slot.position, world.contracts[i], mark) > 1e-12 * notional(
+        world.contracts[i], world.quantity_value(i, slot.position.quantity), mark)
 
 
 cdef class Admission:
@@ -159,6 +172,16 @@ cdef class Admission:
         for i in range(self.ledger.n_venues):
             crowd.taker_fees[i] = (<Account> accounts[crowd.templates[i]]).state.taker_fees
         self.crowd = crowd
+
+    def profits(self, int account, int instrument):
+        """Return whether an account's position in an instrument is a winning one at the mark."""
+        cdef int leg
+        cdef Slot *slot
+        for leg in range(-1, 2):
+            slot = (<Account> self.accounts[account]).state.find(instrument, <int8_t> leg)
+            if wins(self.world, slot):
+                return True
+        return False
 
     def outage(self, int venue, int64_t until):
         """Answer orders and cancels of a venue with VENUE_UNAVAILABLE until a time, or an earlier one's later end."""

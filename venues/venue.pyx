@@ -3,8 +3,7 @@
 from libc.math cimport rint
 from libc.stdint cimport INT64_MAX
 from venues.account cimport Account
-from venues.admission cimport Admission
-from venues.contract cimport notional
+from venues.admission cimport Admission, wins
 from venues.matching cimport Market, Move
 from venues.orders cimport (
     BY_USER, BY_VENUE, CLOSE_POSITION, GTD, NO_ENTRY, NO_REASON, POSITION_CLOSED, REDUCE_ONLY, REJECTED,
@@ -12,22 +11,9 @@ from venues.orders cimport (
 )
 from venues.ledger cimport COUNTERPARTIES, PostingContext
 from venues.outbox cimport SETTLED, STATE_ONLY, Message
-from venues.position cimport unrealized
 from venues.records cimport BY_SETTLEMENT, INTEREST, Forced
 from venues.state cimport LIQUIDATING, PoolState, Slot
-from venues.world cimport INDEX_PRICE, LAST_PRICE, MARK_PRICE, PriceSource, World
-
-
-cdef bint wins(World world, const Slot *slot) noexcept nogil:
-    """Whether a position has a profit at the mark, more than the rounding of floats."""
-    cdef int32_t i
-    cdef double mark
-    if slot == NULL or slot.position.quantity == 0:
-        return False
-    i = slot.position.instrument
-    mark = world.prices[i].mark_value
-    return unrealized(&slot.position, world.contracts[i], mark) > 1e-12 * notional(
-        world.contracts[i], world.quantity_value(i, slot.position.quantity), mark)
+from venues.world cimport INDEX_PRICE, LAST_PRICE, MARK_PRICE, PriceSource
 
 
 cdef class Exchange(Admission):
@@ -120,16 +106,6 @@ cdef class Exchange(Admission):
                 part = <int64_t> (<double> part * share) // lot * lot     # C's division
             if part != 0:
                 self.deleverage(account, instrument, part, price if price else self.world.prices[instrument].mark, time)
-
-    def profits(self, int account, int instrument):
-        """Return whether an account's position in an instrument is a winning one at the mark."""
-        cdef int leg
-        cdef Slot *slot
-        for leg in range(-1, 2):
-            slot = (<Account> self.accounts[account]).state.find(instrument, <int8_t> leg)
-            if wins(self.world, slot):
-                return True
-        return False
 
     # ------------------------------------------------------------------ prices
 
