@@ -385,3 +385,29 @@ def test_members_of_a_venue_with_sessions_and_accruing_funding_are_paid_as_users
         # the user's is a second younger: funding of the first hour
         assert of["deribit population"][-1] == of["deribit"][-1]
         assert len(of["deribit population"]) == len(of["deribit"])
+
+
+# ---------------------------------------------------------------- the impact model of the venue
+
+
+def test_forced_sales_meet_the_impact_of_the_venue_and_move_its_mark_by_it():
+    impact = venues.Impact(law="linear", depth=1_000.0, spread=0.0, memory="exponential", recovery="1d", permanent=1.0)
+    crowd = Crowd(uniform(60_000, 0.2, 6_000))
+    path = slide(98.0)
+    data = marks(path, COIN, "hyperliquid") + trades([(t + SECOND, p, 1e6) for t, p in path], COIN, "hyperliquid")
+    closed = {}
+    for mark in ("feed", "feed+impact"):
+        given = account(WHOLE, balances={"USDC": 10_000}, impact=impact)
+        result = run(data, Idle(), given, population=crowd, mark=mark)
+        assert totals(result)[0] == {"USDC": 0}
+        steps_of = result.population
+        raw = dict(path)
+        fed = [raw[t.value - SECOND] for t in steps_of.loc[steps_of["what"] == "liquidation", "time"]]
+        assert (steps_of.loc[steps_of["what"] == "liquidation", "price"].to_numpy() < fed).any()  # worse than the tape
+        closed[mark] = result.meta["population"]["closed"][f"{COIN}@hyperliquid"]["long"]
+    assert closed["feed+impact"] > 1.5 * closed["feed"]
+    with pytest.raises(ConfigError, match="follows the impact of its venue already"):
+        run(
+            data, Idle(), account(WHOLE, balances={"USDC": 10_000}, impact=impact), mark="feed+impact",
+            population=Crowd(uniform(60_000, 0.2, 60), mark_depth={COIN: 1e5}),
+        )  # fmt: skip
