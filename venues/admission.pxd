@@ -53,6 +53,7 @@ cdef class Admission:
     cdef bint limits
     cdef bint some_stand_alone       # a contract of the run allows no other in its account
 
+    cdef int32_t alone_in(self, int32_t account) noexcept nogil
     cdef int validate(self, Order *order, int64_t time) except -1 nogil
     cdef bint is_too_fast(self, const Order *order, int64_t time) noexcept nogil
     cdef bint crowds(self, const Order *order) noexcept nogil

@@ -19,7 +19,7 @@ from venues.orders cimport (
 from venues.outbox cimport Outbox
 from venues.position cimport unrealized
 from venues.records cimport Journal
-from venues.state cimport LIQUIDATING, Slot
+from venues.state cimport LIQUIDATING, PoolState, Slot
 from venues.world cimport World
 
 
@@ -183,6 +183,25 @@ cdef class Admission:
                 return True
         return False
 
+    def is_gated(self, int account):
+        """Return whether an account of the same venue and collateral pool is below zero.
+
+        The pool of a market that stands alone is its own.
+        """
+        cdef int32_t i, j
+        cdef PoolState *pool
+        cdef int32_t own = self.alone_in(account)
+        for i in range(self.n_accounts):
+            if ((<Account> self.accounts[i]).venue != (<Account> self.accounts[account]).venue
+                    or self.alone_in(i) != own):
+                continue
+            for j in range((<Account> self.accounts[i]).state.n_pools):
+                pool = (<Account> self.accounts[i]).state.pools[j]
+                (<Account> self.accounts[i]).state.look(pool)
+                if pool.pool.count > 0 and pool.risk.equity < -1e-12 * pool.risk.notional:
+                    return True
+        return False
+
     def outage(self, int venue, int64_t until):
         """Answer orders and cancels of a venue with VENUE_UNAVAILABLE until a time, or an earlier one's later end."""
         self.outage_until[venue] = max(self.outage_until[venue], until)
@@ -195,6 +214,14 @@ cdef class Admission:
         """Refuse a share of the orders of a venue until a time, drawn by order."""
         self.overload_until[venue] = until
         self.overload_share[venue] = share
+
+    cdef int32_t alone_in(self, int32_t account) noexcept nogil:
+        """The market that stands alone in an account now, with a position or an order; -1 without one."""
+        cdef int32_t i
+        for i in range((<Account> self.accounts[account]).state.n_pools):
+            if (<Account> self.accounts[account]).state.pools[i].pool.count > 0:
+                return (<Account> self.accounts[account]).state.pools[i].alone
+        return -1
 
     cdef int validate(self, Order *order, int64_t time) except -1 nogil:
         """A Reason to refuse it, or NO_REASON. Limits are the venue's, dated per symbol (design.md section 6)."""

@@ -33,7 +33,6 @@ cdef class Exchange(Admission):
     cdef int jump(self, const Move *moves, int32_t n, int64_t time) except -1 nogil
     cdef int advance(self, const Move *moves, int32_t n, int64_t time) except -1 nogil
     cdef void set_progress(self, const Move *moves, int32_t n, double progress, int64_t time) noexcept nogil
-    cdef int32_t alone_in(self, int32_t account) noexcept nogil
     cdef bint is_burdened(self, int32_t account, const PoolState *pool) noexcept nogil
     cdef bint breached(self) noexcept nogil
     cdef double worst_ratio(self) noexcept nogil

@@ -60,25 +60,6 @@ cdef class Exchange(Admission):
         """Return the atoms of an asset that an account owes, 0 without a debt."""
         return (<Account> self.accounts[account]).state.owed(asset)
 
-    def is_gated(self, int account):
-        """Return whether an account of the same venue and collateral pool is below zero.
-
-        The pool of a market that stands alone is its own.
-        """
-        cdef int32_t i, j
-        cdef PoolState *pool
-        cdef int32_t own = self.alone_in(account)
-        for i in range(self.n_accounts):
-            if ((<Account> self.accounts[i]).venue != (<Account> self.accounts[account]).venue
-                    or self.alone_in(i) != own):
-                continue
-            for j in range((<Account> self.accounts[i]).state.n_pools):
-                pool = (<Account> self.accounts[i]).state.pools[j]
-                (<Account> self.accounts[i]).state.look(pool)
-                if pool.pool.count > 0 and pool.risk.equity < -1e-12 * pool.risk.notional:
-                    return True
-        return False
-
     def charge_interest(self, int account, int asset, int64_t atoms, int64_t time):
         """Take interest on a debt, which grows by it, and look at the account's margin."""
         cdef PostingContext context
@@ -404,14 +385,6 @@ cdef class Exchange(Admission):
             elif moves[i].source == MARK_PRICE and self.crowd is not None:
                 price = self.crowd.note_mark(moves[i].instrument, price, time)
             self.world.set_price(moves[i].instrument, <PriceSource> moves[i].source, price, time)
-
-    cdef int32_t alone_in(self, int32_t account) noexcept nogil:
-        """The market that stands alone in an account now, with a position or an order; -1 without one."""
-        cdef int32_t i
-        for i in range((<Account> self.accounts[account]).state.n_pools):
-            if (<Account> self.accounts[account]).state.pools[i].pool.count > 0:
-                return (<Account> self.accounts[account]).state.pools[i].alone
-        return -1
 
     cdef bint is_burdened(self, int32_t account, const PoolState *pool) noexcept nogil:
         """Whether a pool has positions, orders or debts that ask for margin."""
