@@ -1,28 +1,21 @@
 """Decisions of dYdX with price bands are those of looking at all after every event, several markets open."""
 
-from random import Random
-
 import pytest
 from engine_data import account
 from test_bands import Examiner, journal
 from test_dydx_runs import COIN, DYDX, OTHER, coin, walk
+from venue_storms import Drawn
 
-from backtest import Backtest, Strategy
+from backtest import Backtest
 
 THIRD = "Z/USDC:USDC"
 MARKETS = (COIN, OTHER, THIRD)
 
 
-class Gambler(Strategy):
+class Gambler(Drawn):
     """Turns to random leverages in three markets, and keeps most of them; sometimes an order rests far away."""
 
-    def __init__(self, seed):
-        super().__init__()
-        self.seed = seed
-
-    def on_start(self):
-        self.random = Random(self.seed)
-        self.every("7m", name="act")
+    period = "7m"
 
     def on_timer(self, timer):
         symbol = self.random.choice(MARKETS)

@@ -2,15 +2,15 @@
 
 from collections import Counter
 from decimal import Decimal
-from random import Random
 
 import pytest
 from engine_data import Script, account, amounts, balance, postings, run, totals
 from test_bands import Examiner, journal
 from test_dydx_runs import COIN, DYDX, OTHER, coin, forced, path, walk
+from venue_storms import Drawn
 
 import venues
-from backtest import Backtest, Strategy
+from backtest import Backtest
 from backtest.errors import ConfigError
 from venues.errors import VenueError
 
@@ -188,16 +188,8 @@ def test_the_first_screen_names_the_fund_of_a_market():
 # Whatever happens
 
 
-class Gambler(Strategy):
+class Gambler(Drawn):
     """Takes random positions in both subaccounts."""
-
-    def __init__(self, seed):
-        super().__init__()
-        self.seed = seed
-
-    def on_start(self):
-        self.random = Random(self.seed)
-        self.every("3m", name="act")
 
     def on_timer(self, timer):
         address = self.random.choice([f"{COIN}@{DYDX}", f"{OTHER}@{SUB}", f"{OTHER}@{DYDX}"])

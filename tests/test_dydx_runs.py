@@ -31,10 +31,10 @@ from engine_data import (
 from hypothesis import example, given
 from hypothesis import strategies as st
 from reference.slices import Subaccount, play
+from venue_storms import Drawn
 
 import feeds
 import venues
-from backtest import Strategy
 from backtest.errors import ConfigError
 
 DYDX = "dydx"
@@ -301,16 +301,8 @@ def test_every_step_is_that_of_the_exact_model(moves, side, deposit):
         assert float(balance(result, "USDC", name=DYDX)) == pytest.approx(max(0, float(model.quote)), abs=0.1)
 
 
-class Gambler(Strategy):
+class Gambler(Drawn):
     """Takes random positions in two markets, large ones too, every three minutes."""
-
-    def __init__(self, seed):
-        super().__init__()
-        self.seed = seed
-
-    def on_start(self):
-        self.random = Random(self.seed)
-        self.every("3m", name="act")
 
     def on_timer(self, timer):
         symbol = self.random.choice([COIN, OTHER])

@@ -27,8 +27,9 @@ from engine_data import (
     user_coin,
 )
 from test_bands import Examiner, journal
+from venue_storms import Drawn
 
-from backtest import Backtest, Strategy
+from backtest import Backtest
 from backtest.errors import ConfigError
 
 VENUE = "hyperliquid"
@@ -243,16 +244,8 @@ def test_the_value_of_an_order_is_bounded_by_the_leverage_of_its_coin():
 # Whatever happens
 
 
-class Gambler(Strategy):
+class Gambler(Drawn):
     """Takes random positions in two coins, large ones too, every three minutes."""
-
-    def __init__(self, seed):
-        super().__init__()
-        self.seed = seed
-
-    def on_start(self):
-        self.random = Random(self.seed)
-        self.every("3m", name="act")
 
     def on_timer(self, timer):
         for symbol in (COIN, OTHER):

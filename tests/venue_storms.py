@@ -18,17 +18,27 @@ from backtest import Backtest, Result, Strategy
 from feeds.dataset import Dataset
 
 
-class Gambler(Strategy):
-    """Takes random positions, large ones too, every three minutes."""
+class Drawn(Strategy):
+    """Acts at random, from a seed, once in each period."""
 
-    def __init__(self, seed: int, symbol: str) -> None:
+    period = "3m"
+
+    def __init__(self, seed: int) -> None:
         super().__init__()
-        self.seed, self.symbol = seed, symbol
+        self.seed = seed
 
     def on_start(self) -> None:
         """Begin."""
         self.random = Random(self.seed)
-        self.every("3m", name="act")
+        self.every(self.period, name="act")
+
+
+class Gambler(Drawn):
+    """Takes random positions, large ones too, every three minutes."""
+
+    def __init__(self, seed: int, symbol: str) -> None:
+        super().__init__(seed)
+        self.symbol = symbol
 
     def on_timer(self, timer: Any) -> None:
         """Turn to a random leverage, or close; sometimes an order rests far away."""
