@@ -9,10 +9,10 @@ from benchmarks.peers.install import python
 
 HERE = Path(__file__).parent
 PEERS = {
-    "hftbacktest": ("hft.py", ("t1", "t2", "t3"), 3),
+    "hftbacktest": ("hft.py", ("t1", "t2", "t3", "book"), 3),
     "vectorbt": ("vbt.py", ("t2", "t4", "t4x10"), 2),
     "backtesting": ("bt.py", ("t4",), 2),
-    "nautilus_trader": ("naut.py", ("t1", "t2", "t3", "t4"), 1),
+    "nautilus_trader": ("naut.py", ("t1", "t2", "t3", "t4", "book"), 1),
 }
 IMPORTED = """
 import json, time
@@ -69,7 +69,7 @@ def limits(root: Path, built: Mapping[str, str]) -> list[Job]:
 def ours(root: Path, built: Mapping[str, str]) -> list[Job]:
     """Return our engine's tasks."""
     tasks = (
-        "t1", "t2.python", "t2.compiled", "t2.same_trade", "t3.python", "t3.compiled",
+        "t1", "t2.python", "t2.compiled", "t2.same_trade", "t3.python", "t3.compiled", "book",
         "t4.python", "t4.compiled", "t4x10.python", "t4x10.compiled",
         "t1.whole", "t2.compiled.whole",
     )  # fmt: skip

@@ -56,6 +56,8 @@ ROWS = (
     Row(ENGINE, "T3 compiled, queue on", "t3.compiled", f"{HFT}.t3", "speed", 4.0),
     Row(ENGINE, "T3 Python, queue on", "t3.python", f"{HFT}.t3", "speed", 0.6),
     Row(ENGINE, "T3 Python, queue on", "t3.python", f"{NAUTILUS}.t3", "speed"),
+    Row(ENGINE, "book alone, nobody trading", "book", f"{HFT}.book", "speed"),
+    Row(ENGINE, "book alone, nobody trading", "book", f"{NAUTILUS}.book", "speed"),
     Row(ENGINE, "T4 Python per bar", "t4.python", f"{BT}.t4", "speed", 13.0),
     Row(ENGINE, "T4 Python per bar", "t4.python", f"{NAUTILUS}.t4", "speed", 45.0),
     Row(ENGINE, "T4 compiled", "t4.compiled", f"{VBT}.t4", "speed", 8.0),

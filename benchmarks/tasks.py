@@ -189,6 +189,15 @@ def t3(root: Path, whole: bool, *, compiled: bool, **options: Any) -> Answer:
     return {"rows": rows_of(dataset, "trades") + rows_of(dataset, "book"), **seconds, "answer": answer}
 
 
+def book_alone(root: Path, whole: bool) -> Answer:
+    """The book and trades of T3, read into the book, nobody trading."""
+    from backtest import Strategy
+
+    dataset = load(root, [(PERPETUAL, kind, kind) for kind in ("book", "trades", "mark")])
+    _, seconds = timed(dataset, Strategy(), account())
+    return {"rows": rows_of(dataset, "trades") + rows_of(dataset, "book"), **seconds, "answer": {}}
+
+
 def t4(root: Path, whole: bool, *, compiled: bool, instruments: int = 1) -> Answer:
     if whole:
         raise ValueError("T4 has no form from files")
@@ -212,6 +221,7 @@ TASKS: dict[str, Callable[[Path, bool], Answer]] = {
     "t2.same_trade": lambda root, whole: t2(root, whole, compiled=True, fills="same_trade"),
     "t3.python": lambda root, whole: t3(root, whole, compiled=False),
     "t3.compiled": lambda root, whole: t3(root, whole, compiled=True),
+    "book": book_alone,
     "t3.late_feed": lambda root, whole: t3(root, whole, compiled=True, latency="5ms"),
     "t4.python": lambda root, whole: t4(root, whole, compiled=False),
     "t4.compiled": lambda root, whole: t4(root, whole, compiled=True),

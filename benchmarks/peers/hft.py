@@ -1,4 +1,4 @@
-"""hftbacktest: T1 on trades alone, T2 and T3 on book and trades. `prepare` converts to its own files once.
+"""hftbacktest: T1 on trades alone, T2, T3 and the book alone on book and trades. `prepare` converts its files once.
 
 It reads its file inside the first step, so reading is in its engine seconds; compiling by numba is not.
 """
@@ -101,6 +101,15 @@ def cross(h: Any, most: int) -> tuple[int, int, int]:
 
 
 @njit
+def watch(h: Any, most: int) -> tuple[int, int, int]:
+    """Book and trades, nobody trading."""
+    hours = 0
+    while hours < most and h.elapse(3_600_000_000_000) == 0:
+        hours += 1
+    return hours, 0, 0
+
+
+@njit
 def make(h: Any, most: int) -> tuple[int, int, int]:
     """T3."""
     number, requests, looks = 1, 0, 0
@@ -136,14 +145,14 @@ def main() -> None:
     if task == "prepare":
         prepare(root)
         return
-    function = {"t1": count, "t2": cross, "t3": make}[task]
+    function = {"t1": count, "t2": cross, "t3": make, "book": watch}[task]
     clock = Clock()
     warm = engine(root, np.load(root / "hft_snapshot.npz")["data"].copy())
     function(warm, 5)
     warm.close()
     compiling = clock()
     clock = Clock()
-    h = engine(root, str(root / f"hft_{task}.npz"))
+    h = engine(root, str(root / f"hft_{'t3' if task == 'book' else task}.npz"))
     load = clock()
     clock = Clock()
     seen, orders, signature = function(h, 1 << 62)
@@ -152,6 +161,8 @@ def main() -> None:
     h.close()
     rows = len(columns(root, "trades", "ts")[0]) + (len(columns(root, "book", "ts")[0]) if task != "t1" else 0)
     answer = {"calls": int(seen)} if task == "t1" else {"orders": int(orders), "signature": int(signature)}
+    if task == "book":
+        answer = {}
     if task == "t3":
         answer = {"their_requests": int(orders), "their_fills": fills}
     report(rows, seconds, load, answer, compiling=compiling, position=position)

@@ -192,7 +192,7 @@ def main() -> None:
     engine = BacktestEngine(BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True), risk_engine=bypass))
     engine.add_venue(
         VENUE, OmsType.NETTING, AccountType.MARGIN, [Money(10_000_000, USDT)], base_currency=USDT,
-        default_leverage=Decimal(5), book_type=BookType.L2_MBP if task == "t3" else BookType.L1_MBP,
+        default_leverage=Decimal(5), book_type=BookType.L2_MBP if task in ("t3", "book") else BookType.L1_MBP,
         trade_execution=True, latency_model=LatencyModel(LATENCY_NS) if task == "t3" else None,
     )  # fmt: skip
     instrument = contract(2, str(BAR_FEE)) if task == "t4" else contract(1, "0.0005")
@@ -201,9 +201,9 @@ def main() -> None:
         bar_type = BarType.from_str(f"{instrument.id}-1-MINUTE-LAST-EXTERNAL")
         rows = bars(root, bar_type)
         strategy: Base = BarCross(instrument, bar_type)
-    elif task == "t3":
+    elif task in ("t3", "book"):
         rows = [*deltas(root, instrument), *ticks(root, instrument)]
-        strategy = TouchMaker(instrument)
+        strategy = TouchMaker(instrument) if task == "t3" else Base(instrument)
     else:
         rows = ticks(root, instrument)
         strategy = (Count if task == "t1" else TickCross)(instrument)
@@ -214,6 +214,9 @@ def main() -> None:
     engine.run()
     seconds = clock()
     filled = int(engine.get_result().total_orders)
+    if task == "book":
+        report(len(rows), seconds, load, {})
+        return
     if task == "t3":
         held = float(strategy.portfolio.net_position(instrument.id))
         report(len(rows), seconds, load, {"nautilus_requests": strategy.orders, "nautilus_position": held})
