@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+NO_BROWSER = "no browser"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PICTURES = Path(__file__).resolve().parent.parent / "build" / "pages"
 
@@ -17,7 +18,7 @@ def executable() -> str:
     """Return the path of a Chromium; the test is skipped, with the reason, where there is none."""
     found = os.environ.get("LEVDYN_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if not found:
-        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed, and LEVDYN_CHROMIUM names none")
+        pytest.skip(f"{NO_BROWSER}: none of {', '.join(NAMES)} is installed, and LEVDYN_CHROMIUM names none")
     return found
 
 
