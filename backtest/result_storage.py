@@ -66,14 +66,20 @@ class Filed:
         empty = pa.ipc.open_file(self._file, options=pa.ipc.IpcReadOptions(included_fields=[0]))
         self.num_rows = sum(empty.get_batch(number).num_rows for number in range(empty.num_record_batches))
 
-    def column(self, name: str) -> "pa.ChunkedArray":
-        """Read one column."""
+    def column(self, name: str, kind: "np.dtype[Any]") -> NDArray[Any]:
+        """Read one column as an array of a type."""
         import pyarrow as pa
 
         options = pa.ipc.IpcReadOptions(included_fields=[self.column_names.index(name)])
-        # Not Arrow's own pool, which keeps what is given back to it.
+        # Not Arrow's own pool, which keeps what is given back to it. Batch by batch into one array: what several
+        # threads read at once, and what is put together afterwards, leaves holes in the heap as large as itself.
         reader = pa.ipc.open_file(self._file, options=options, memory_pool=pa.system_memory_pool())
-        return reader.read_all().column(0)
+        made, end = np.empty(self.num_rows, dtype=kind), 0
+        for number in range(reader.num_record_batches):
+            part = _from_arrow(reader.get_batch(number).column(0), kind)
+            made[end : end + len(part)] = part
+            end += len(part)
+        return made
 
 
 class Store:
@@ -320,6 +326,8 @@ def _columns_of(source: Any, definition: Table) -> Columns:
             return np.concatenate([block[name] for block in blocks]).astype(types[name], copy=False)
 
         return LazyColumns(definition.names, joined)
+    if isinstance(source, Filed):
+        return LazyColumns(definition.names, lambda name: source.column(name, types[name]))
     return LazyColumns(definition.names, lambda name: _from_arrow(source.column(name), types[name]))
 
 
@@ -328,4 +336,4 @@ def _from_arrow(column: Any, kind: np.dtype[Any]) -> NDArray[Any]:
 
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.int64())
-    return np.asarray(column.to_numpy()).astype(kind, copy=False)
+    return np.asarray(column.to_numpy(zero_copy_only=False)).astype(kind, copy=False)

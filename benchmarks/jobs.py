@@ -69,7 +69,7 @@ def limits(root: Path, built: Mapping[str, str]) -> list[Job]:
 def ours(root: Path, built: Mapping[str, str]) -> list[Job]:
     """Return our engine's tasks."""
     tasks = (
-        "t1", "t2.python", "t2.compiled", "t2.same_trade", "t3.python", "t3.compiled", "book",
+        "t1", "t2.python", "t2.compiled", "t2.same_trade", "t3.python", "t3.compiled", "t3like.compiled", "book",
         "t4.python", "t4.compiled", "t4x10.python", "t4x10.compiled",
         "t1.whole", "t2.compiled.whole",
     )  # fmt: skip

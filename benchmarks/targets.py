@@ -54,6 +54,7 @@ ROWS = (
     Row(ENGINE, "T2 compiled", "t2.compiled", f"{HFT}.t2", "speed", 5.0),
     Row(ENGINE, "T2 compiled", "t2.compiled", f"{VBT}.t2", "speed"),
     Row(ENGINE, "T3 compiled, queue on", "t3.compiled", f"{HFT}.t3", "speed", 4.0),
+    Row(ENGINE, "T3 compiled, their exchange model", "t3like.compiled", f"{HFT}.t3", "speed", 4.0),
     Row(ENGINE, "T3 Python, queue on", "t3.python", f"{HFT}.t3", "speed", 0.6),
     Row(ENGINE, "T3 Python, queue on", "t3.python", f"{NAUTILUS}.t3", "speed"),
     Row(ENGINE, "book alone, nobody trading", "book", f"{HFT}.book", "speed"),

@@ -221,6 +221,7 @@ TASKS: dict[str, Callable[[Path, bool], Answer]] = {
     "t2.same_trade": lambda root, whole: t2(root, whole, compiled=True, fills="same_trade"),
     "t3.python": lambda root, whole: t3(root, whole, compiled=False),
     "t3.compiled": lambda root, whole: t3(root, whole, compiled=True),
+    "t3like.compiled": lambda root, whole: t3(root, whole, compiled=True, matching="no_partial_fill"),
     "book": book_alone,
     "t3.late_feed": lambda root, whole: t3(root, whole, compiled=True, latency="5ms"),
     "t4.python": lambda root, whole: t4(root, whole, compiled=False),
