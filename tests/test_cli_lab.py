@@ -58,6 +58,10 @@ def test_an_answer_has_inputs_units_seed_version_and_a_page(levdyn, config, tmp_
     assert "<figure" in page
     assert not re.search(r"[ML,>\s]nan\b", page)
     assert "http" not in page.replace("http-equiv", "")
+    drawn = (tmp_path / "out" / f"{name}.png").read_bytes()
+    assert drawn.startswith(b"\x89PNG")
+    ask(name, config(QUICK.get(name, "")), seed=3).save(tmp_path / "again")
+    assert (tmp_path / "again" / f"{name}.png").read_bytes() == drawn
 
 
 @pytest.mark.parametrize("name", ["critical", "fund", "margin", "auction", "compare"])
@@ -193,7 +197,7 @@ def test_a_report_asks_everything_with_own_configurations(levdyn, tmp_path):
     assert done.code == 1
     assert "contagion: the system" in done.out
     written = {path.name for path in (tmp_path / "all").iterdir()}
-    assert written == {f"{name}.{form}" for name in QUESTIONS for form in ("json", "html")} | {"lab.html"}
+    assert written == {f"{name}.{form}" for name in QUESTIONS for form in ("json", "html", "png")} | {"lab.html"}
     assert (tmp_path / "all" / "lab.html").read_text().count("<section") == len(QUESTIONS)
     assert levdyn("lab", "report", "--configs", tmp_path / "all", "--out", tmp_path / "x").code == 2
 

@@ -45,7 +45,7 @@ def _command(name: str) -> Callable[..., None]:
         ] = None,
         seed: Annotated[int, typer.Option(help="Of what is random in the answer.")] = 0,
         out: Annotated[
-            Path | None, typer.Option(help="Folder for NAME.json and NAME.html.", show_default=False)
+            Path | None, typer.Option(help="Folder for NAME.json, NAME.html and NAME.png.", show_default=False)
         ] = None,
         example: Annotated[bool, typer.Option("--example", help="Print a configuration to begin with.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
@@ -130,4 +130,6 @@ def _print(found: "Study", written: list[Path]) -> None:
     for path in written:
         output.line(f"written: {path}")
     if not written:
-        output.line("nothing is written without --out FOLDER (JSON and a page with the figure)", style="dim")
+        output.line(
+            "nothing is written without --out FOLDER (JSON, a page with the figure, and a picture)", style="dim"
+        )

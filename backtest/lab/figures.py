@@ -1,8 +1,8 @@
-"""Figures of the lab as inline SVG: lines and dots over a numeric axis, and a table shaded by its values."""
+"""Figures of the lab: lines and dots over a numeric axis as inline SVG, and a table shaded by its values."""
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 
@@ -24,17 +24,9 @@ class Curve:
     labels: Sequence[str] = ()
 
 
-def figure(
-    title: str,
-    curves: Sequence[Curve],
-    *,
-    x_name: str,
-    y_name: str,
-    x_form: Callable[[float], str],
-    y_form: Callable[[float], str],
-    lines: Sequence[tuple[float, str]] = (),
-) -> Html:
-    """Return a figure with both axes named.
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Curves over a numeric axis, both axes named.
 
     Parameters
     ----------
@@ -48,62 +40,98 @@ def figure(
     lines : sequence of (float, str)
         Named vertical lines.
     """
-    heading = element("figcaption", element("b", title), *_legend(curves))
-    xs = np.concatenate([np.asarray(c.x)[np.isfinite(c.x) & np.isfinite(c.y)] for c in curves] or [np.zeros(0)])
-    ys = np.concatenate([np.asarray(c.y)[np.isfinite(c.x) & np.isfinite(c.y)] for c in curves] or [np.zeros(0)])
-    if not len(xs):
-        return element("figure", heading, element("p", "Nothing to show.", class_="note"), class_="chart")
-    marks = [at for at, _ in lines]
-    x_ticks, left, right = value_axis(min([float(xs.min()), *marks]), max([float(xs.max()), *marks]))
-    y_ticks, low, high = value_axis(min(0.0, float(ys.min())), float(ys.max()))
 
-    def px(value: float) -> float:
-        return round((value - left) / (right - left) * WIDTH, 1)
+    title: str
+    curves: Sequence[Curve]
+    _: KW_ONLY
+    x_name: str
+    y_name: str
+    x_form: Callable[[float], str]
+    y_form: Callable[[float], str]
+    lines: Sequence[tuple[float, str]] = ()
 
-    def py(value: float) -> float:
-        return round((high - value) / (high - low) * HEIGHT, 1)
+    @property
+    def html(self) -> Html:
+        """Return it as inline SVG."""
+        heading = element("figcaption", element("b", self.title), *_legend(self.curves))
+        xs = np.concatenate(
+            [np.asarray(c.x)[np.isfinite(c.x) & np.isfinite(c.y)] for c in self.curves] or [np.zeros(0)]
+        )
+        ys = np.concatenate(
+            [np.asarray(c.y)[np.isfinite(c.x) & np.isfinite(c.y)] for c in self.curves] or [np.zeros(0)]
+        )
+        if not len(xs):
+            return element("figure", heading, element("p", "Nothing to show.", class_="note"), class_="chart")
+        marks = [at for at, _ in self.lines]
+        x_ticks, left, right = value_axis(min([float(xs.min()), *marks]), max([float(xs.max()), *marks]))
+        y_ticks, low, high = value_axis(min(0.0, float(ys.min())), float(ys.max()))
 
-    parts = [
-        element("line", x1="0", x2=str(WIDTH), y1=str(py(tick)), y2=str(py(tick)), class_="grid") for tick in y_ticks
-    ]
-    parts += [
-        element("text", y_form(tick), x="2", y=str(py(tick) - 3), class_="y") for tick in y_ticks if py(tick) > 10
-    ]
-    for tick in x_ticks:
-        at = str(px(tick))
-        parts.append(element("line", x1=at, x2=at, y1="0", y2=str(HEIGHT), class_="grid"))
-        parts.append(element("text", x_form(tick), x=at, y=str(HEIGHT + 16), text_anchor="middle", class_="x"))
-    for value, text in lines:
-        at = str(px(value))
-        parts.append(element("line", x1=at, x2=at, y1="0", y2=str(HEIGHT), class_="level"))
-        parts.append(element("text", text, x=at, dx="4", y="12", class_="level"))
-    for number, curve in enumerate(curves):
-        parts.append(_dots(curve, number, px, py) if curve.is_dots else _line(curve, number, px, py))
-    drawn = element(
-        "svg", *parts, width="100%", viewBox=f"0 0 {WIDTH} {HEIGHT + 22}", role="img", aria_label=f"{title}: {y_name}"
-    )
-    note = element("p", f"Across: {x_name}. Up: {y_name}.", class_="note")
-    return element("figure", heading, drawn, note, class_="chart")
+        def px(value: float) -> float:
+            return round((value - left) / (right - left) * WIDTH, 1)
+
+        def py(value: float) -> float:
+            return round((high - value) / (high - low) * HEIGHT, 1)
+
+        parts = [
+            element("line", x1="0", x2=str(WIDTH), y1=str(py(tick)), y2=str(py(tick)), class_="grid")
+            for tick in y_ticks
+        ]
+        parts += [
+            element("text", self.y_form(tick), x="2", y=str(py(tick) - 3), class_="y")
+            for tick in y_ticks
+            if py(tick) > 10
+        ]
+        for tick in x_ticks:
+            at = str(px(tick))
+            parts.append(element("line", x1=at, x2=at, y1="0", y2=str(HEIGHT), class_="grid"))
+            parts.append(element("text", self.x_form(tick), x=at, y=str(HEIGHT + 16), text_anchor="middle", class_="x"))
+        for value, text in self.lines:
+            at = str(px(value))
+            parts.append(element("line", x1=at, x2=at, y1="0", y2=str(HEIGHT), class_="level"))
+            parts.append(element("text", text, x=at, dx="4", y="12", class_="level"))
+        for number, curve in enumerate(self.curves):
+            parts.append(_dots(curve, number, px, py) if curve.is_dots else _line(curve, number, px, py))
+        drawn = element(
+            "svg",
+            *parts,
+            width="100%",
+            viewBox=f"0 0 {WIDTH} {HEIGHT + 22}",
+            role="img",
+            aria_label=f"{self.title}: {self.y_name}",
+        )
+        note = element("p", f"Across: {self.x_name}. Up: {self.y_name}.", class_="note")
+        return element("figure", heading, drawn, note, class_="chart")
 
 
-def shaded(title: str, names: Sequence[str], values: Array, form: Callable[[float], str], note: str) -> Html:
-    """Return a square table whose cells are shaded by their values; rows are where, columns from where."""
-    top = float(np.max(values)) if np.size(values) else 0.0
-    head = element("tr", *(element("th", name) for name in ("", *names)))
-    rows = []
-    for name, row in zip(names, np.asarray(values).tolist(), strict=True):
-        shares = [60.0 * value / top if top > 0.0 else 0.0 for value in row]
-        styles = [f"background: color-mix(in srgb, var(--bad) {share:.0f}%, transparent)" for share in shares]
-        cells = [element("td", form(value), style=style) for value, style in zip(row, styles, strict=True)]
-        rows.append(element("tr", element("td", name, class_="t"), *cells))
-    table = element("table", element("thead", head), element("tbody", *rows))
-    return element(
-        "figure",
-        element("figcaption", element("b", title)),
-        element("div", table, class_="scroll"),
-        element("p", note, class_="note"),
-        class_="chart",
-    )
+@dataclass(frozen=True, slots=True)
+class Shaded:
+    """A square table whose cells are shaded by their values; rows are where, columns from where."""
+
+    title: str
+    names: Sequence[str]
+    values: Array
+    form: Callable[[float], str]
+    note: str
+
+    @property
+    def html(self) -> Html:
+        """Return it as a table."""
+        top = float(np.max(self.values)) if np.size(self.values) else 0.0
+        head = element("tr", *(element("th", name) for name in ("", *self.names)))
+        rows = []
+        for name, row in zip(self.names, np.asarray(self.values).tolist(), strict=True):
+            shares = [60.0 * value / top if top > 0.0 else 0.0 for value in row]
+            styles = [f"background: color-mix(in srgb, var(--bad) {share:.0f}%, transparent)" for share in shares]
+            cells = [element("td", self.form(value), style=style) for value, style in zip(row, styles, strict=True)]
+            rows.append(element("tr", element("td", name, class_="t"), *cells))
+        table = element("table", element("thead", head), element("tbody", *rows))
+        return element(
+            "figure",
+            element("figcaption", element("b", self.title)),
+            element("div", table, class_="scroll"),
+            element("p", self.note, class_="note"),
+            class_="chart",
+        )
 
 
 def _legend(curves: Sequence[Curve]) -> list[Html]:

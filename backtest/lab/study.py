@@ -10,6 +10,7 @@ from typing import Any
 
 from backtest import __version__
 from backtest.errors import ConfigError
+from backtest.lab.figures import Figure, Shaded
 from backtest.report_html import Html, document, element, section, table
 
 
@@ -36,7 +37,7 @@ class Study:
         Assumptions and limits.
     findings : tuple of str
         What should be looked at; exit code 1.
-    figures : tuple of Html
+    figures : tuple of Figure or Shaded
     """
 
     name: str
@@ -48,7 +49,7 @@ class Study:
     headline: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     findings: tuple[str, ...] = ()
-    figures: tuple[Html, ...] = field(default=())
+    figures: tuple[Figure | Shaded, ...] = field(default=())
 
     def __post_init__(self) -> None:
         """Check that every result has its unit."""
@@ -71,18 +72,20 @@ class Study:
         }
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write NAME.json and NAME.html into a folder, which is made when missing; return their paths."""
+        """Write NAME.json, NAME.html and NAME.png into a folder, which is made when missing; return their paths."""
+        from backtest.lab.pictures import picture
+
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         data, page = target / f"{self.name}.json", target / f"{self.name}.html"
         data.write_text(json.dumps(self.as_json(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
         page.write_text(self.page(), encoding="utf-8")
-        return [data, page]
+        return [data, page, picture(self.figures, target / f"{self.name}.png")]
 
     def sections(self) -> list[Html]:
         """Return the sections of its page."""
         said = [element("li", text) for text in self.notes]
-        parts: list[Html] = [table(("", ""), self.headline), *self.figures]
+        parts: list[Html] = [table(("", ""), self.headline), *(figure.html for figure in self.figures)]
         if self.findings:
             listed = element("ul", *(element("li", text) for text in self.findings))
             parts.append(element("div", element("b", "Findings"), listed, class_="findings"))

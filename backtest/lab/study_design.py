@@ -12,7 +12,7 @@ from backtest.lab.auction import best_decay, dutch_auction, simulate_dutch
 from backtest.lab.cascade import cascade
 from backtest.lab.curves import StepLiquidations
 from backtest.lab.draws import Draws
-from backtest.lab.figures import Curve, figure
+from backtest.lab.figures import Curve, Figure
 from backtest.lab.first_passage import passage_probability
 from backtest.lab.fund import fund_curve, sweep_shortfall
 from backtest.lab.funding import CLAMP, INTEREST, censored_share, clamped_funding, dead_zone, parity_ratio
@@ -143,7 +143,7 @@ def study_fund(values: Mapping[str, Any], seed: int) -> Study:
                        for size in sizes),
         notes=(*LIMITS[:2], "Shocks are falls only: each scenario is an adverse window. Standard errors of quantiles "
                "are from order statistics."),
-        figures=(figure(
+        figures=(Figure(
             "Fund against confidence",
             [Curve("not exceeded", level, np.array([s.value_at_risk.value for s in sizes])),
              Curve("mean beyond", level, np.array([s.expected_shortfall.value for s in sizes]))],
@@ -224,7 +224,7 @@ def study_margin(values: Mapping[str, Any], seed: int) -> Study:
         ),
         notes=("Jumps raise the risk of a short horizon and lower that of a long one at equal variance: both lines are "
                "shown.", "Maintenance margin hardly helps against jumps: the buffer it buys is -ln(1 - m)."),
-        figures=(figure(
+        figures=(Figure(
             "Chance of being closed within the horizon",
             [Curve("without jumps", leverage, brownian), Curve("with jumps", leverage, kou)],
             x_name="leverage", y_name="probability", x_form=lambda x: f"{x:g}x", y_form=_percent,
@@ -274,7 +274,7 @@ def study_auction(values: Mapping[str, Any], seed: int) -> Study:
         ),
         notes=("The loss does not depend on the start: decay is set by holding cost and block time, the starting price "
                "by the error of the oracle.", "The holding cost is the expected growth of the shortfall per second."),
-        figures=(figure(
+        figures=(Figure(
             "Cost against decay", [Curve("loss + holding cost", np.log10(line), costs)],
             x_name="log10 of the decay per second", y_name="cost", x_form=lambda x: f"{x:.3g}", y_form=_percent,
             lines=((math.log10(best.decay), "best"),),
@@ -312,7 +312,7 @@ def study_funding(values: Mapping[str, Any], seed: int) -> Study:
         ),
         notes=("Raw funding is a censored signal: use the premium index where there is one.",
                "Forward returns are hardly explained by funding, and early-warning signals are specific to an event."),
-        figures=(figure(
+        figures=(Figure(
             "Funding against premium", [Curve("funding", premium, funding)], x_name="premium", y_name="rate of 8 hours",
             x_form=_percent, y_form=_percent, lines=((low, "dead zone"), (high, "")),
         ),),
@@ -329,7 +329,7 @@ def study_compare(values: Mapping[str, Any], seed: int) -> Study:
     ratios = np.array([score.ratio for score in found.values()])
     refills = np.array([score.refill for score in found.values()])
     line = np.linspace(0.0, max(1.0, 1.2 * float(refills.max())), 100)
-    drawn = figure(
+    drawn = Figure(
         "Engines on the phase diagram",
         [Curve("frontier", line, (1.0 + np.sqrt(line)) ** 2), Curve("engines", refills, ratios, True, list(found))],
         x_name="r = refill rate / execution rate", y_name="largest branching ratio within 10 %",

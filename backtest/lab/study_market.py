@@ -11,7 +11,7 @@ from backtest.lab.branching import MEASURED, REALITY, branching
 from backtest.lab.cascade import cascade
 from backtest.lab.critical import branching_ratio, critical_shock, criticality_gauge
 from backtest.lab.draws import Draws
-from backtest.lab.figures import Curve, figure, shaded
+from backtest.lab.figures import Curve, Figure, Shaded
 from backtest.lab.given import Array, Estimate, column, count, mean_of, number
 from backtest.lab.network import branching_matrix, contagion
 from backtest.lab.study import Reader, Study
@@ -87,7 +87,7 @@ def study_map(values: Mapping[str, Any], seed: int) -> Study:
         _percent(r): {side: float(np.interp(r, found.grid, getattr(found, side))) for side in ("longs", "shorts")}
         for r in reaches
     }
-    drawn = figure(
+    drawn = Figure(
         "Closed by force up to each move",
         [Curve("longs, at a fall", found.grid, found.longs), Curve("shorts, at a rise", found.grid, found.shorts)],
         x_name="move from the present price", y_name="base units, cumulated", x_form=_percent,
@@ -145,7 +145,7 @@ def study_shock(values: Mapping[str, Any], seed: int) -> Study:
             ("branching ratio, structural / bookkeeping", f"{ratios.structural:.3f} / {ratios.bookkeeping:.3f}"),
         ),
         notes=LIMITS, findings=findings,
-        figures=(figure(
+        figures=(Figure(
             "Amplification curve", [Curve("total drop", grid, sweep.drop), Curve("no cascade", grid, grid)],
             x_name="outside drop", y_name="total drop", x_form=_percent, y_form=_percent, lines=((shock, "shock"),),
         ),),
@@ -194,7 +194,7 @@ def study_critical(values: Mapping[str, Any], seed: int) -> Study:
         ),
         notes=LIMITS,
         findings=("the critical shock lies within a shock of today",) if margin is not None and margin < 0.0 else (),
-        figures=(figure(
+        figures=(Figure(
             "Branching ratio", [Curve("R", grid, np.minimum(profile, 5.0)), Curve("1", grid, np.ones_like(grid))],
             x_name="drop", y_name="branching ratio (drawn up to 5)", x_form=_percent, y_form=lambda y: f"{y:.3g}",
             lines=lines,
@@ -240,7 +240,7 @@ def study_phase(values: Mapping[str, Any], seed: int) -> Study:
     y = np.array([row["ratio"] for row in rows.values()])
     line = np.linspace(0.0, max(1.0, 1.2 * float(x.max(initial=0.0))), 200)
     labels = [f"{name} {row['date']}" for name, row in rows.items()]
-    drawn = figure(
+    drawn = Figure(
         "Phase diagram",
         [Curve("frontier (1 + sqrt r)^2", line, frontier(line)), Curve("venues", x, y, True, labels)],
         x_name="r = refill rate / execution rate", y_name="branching ratio R", x_form=lambda v: f"{v:.3g}",
@@ -287,7 +287,7 @@ def study_contagion(values: Mapping[str, Any], seed: int) -> Study:
         headline=(("branching ratio of the system", f"{found.ratio:.4g}"), *rows),
         notes=("A venue above 1 by itself can be stable when pooled, and a stable one can be dragged along.",),
         findings=("the system's branching ratio is at or above 1",) if found.ratio >= 1.0 else (),
-        figures=(shaded(
+        figures=(Shaded(
             "Who moves whom", names, found.matrix if found.resolvent is None else found.resolvent,
             lambda v: f"{v:.3f}", "Row: venue that falls. Column: venue of the shock. Total drop per unit of shock"
             if found.resolvent is not None else "Row: venue that falls. Column: where from. One generation.",
