@@ -250,7 +250,7 @@ def test_connection_that_answers_no_ping_is_opened_anew(tmp_path, rest, sockets)
 
 
 def test_connection_that_lives_but_brings_nothing_is_opened_anew(tmp_path, rest, sockets, monkeypatch):
-    quick = tuple(dataclasses.replace(each, quiet_s=0.3) for each in channels.CHANNELS)
+    quick = tuple(dataclasses.replace(each, quiet_s=1.0) for each in channels.CHANNELS)
     monkeypatch.setattr(channels, "CHANNELS", quick)
     with recording(tmp_path, rest, sockets, "mark") as handle:
         listening(handle, sockets, MARK)
