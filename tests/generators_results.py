@@ -17,6 +17,10 @@ START = 1_738_368_000_000_000_000  # 2025-02-01 00:00 UTC
 
 ASSETS = [{"name": "USDT", "scale": 8}, {"name": "BTC", "scale": 8}]
 USDT, BTC = 0, 1
+FRAMES = (
+    "fills", "funding", "ledger", "margin", "equity", "exposure", "liquidations", "margin_calls", "transfers",
+    "order_events", "orders", "log", "series", "holdings", "positions", "trades",
+)  # fmt: skip
 
 
 def instrument(symbol, venue, contract, price_scale, quantity_scale, size=1, size_scale=0, **names):
@@ -453,3 +457,9 @@ def long_run(days=120, seed=3):
                    "source": "fee page", "verified": False}],
     }  # fmt: skip
     return run
+
+
+def parts(run):
+    """Return description and arrays of a run that has ended."""
+    run.finish()
+    return run.description(), run.arrays()

@@ -1,10 +1,8 @@
 """Attribution: adds up exactly in every grouping, and says what a trader computes by hand."""
 
-import importlib.util
-import sys
 from fractions import Fraction
-from pathlib import Path
 
+import generators_results as g
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,11 +14,6 @@ from backtest.attribution_sums import exact_sums, round_to_sum
 from backtest.errors import ConfigError, InvariantError
 from backtest.result import Result
 from backtest.result_storage import Store
-
-_spec = importlib.util.spec_from_file_location("generators_results", Path(__file__).with_name("generators_results.py"))
-g = importlib.util.module_from_spec(_spec)
-sys.modules["generators_results"] = g  # dataclasses look their module up
-_spec.loader.exec_module(g)
 
 GROUPINGS = [by for by in BY if by != "asset"]
 UNIT = 10**8

@@ -3,15 +3,13 @@
 import base64
 import gzip
 import hashlib
-import importlib.util
 import json
 import re
-import sys
 from decimal import Decimal
 from html.parser import HTMLParser
 from itertools import pairwise
-from pathlib import Path
 
+import generators_results as g
 import numpy as np
 import pytest
 from hypothesis import given
@@ -24,11 +22,6 @@ from backtest.report_html import Html, element, table
 from backtest.report_series import MAX_POOLS, cumulative, pools
 from backtest.result_storage import Store
 from backtest.result_text import decimals_of, money, percent
-
-_spec = importlib.util.spec_from_file_location("generators_results", Path(__file__).with_name("generators_results.py"))
-g = importlib.util.module_from_spec(_spec)
-sys.modules["generators_results"] = g  # dataclasses look their module up
-_spec.loader.exec_module(g)
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 SECTIONS = [

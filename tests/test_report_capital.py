@@ -1,11 +1,9 @@
 """What a return is measured by: margin, coin, market, days; exposure; funding by month and hour."""
 
-import importlib.util
 import re
-import sys
-from pathlib import Path
 
 import engine_data as ed
+import generators_results as g
 import numpy as np
 import pytest
 
@@ -15,11 +13,6 @@ from backtest import Backtest, Strategy
 from backtest.report import page
 from backtest.report_capital import best_days, daily_profit, market_beta, other_assets
 from backtest.report_price import lines_of, most_traded
-
-_spec = importlib.util.spec_from_file_location("generators_results", Path(__file__).with_name("generators_results.py"))
-g = importlib.util.module_from_spec(_spec)
-sys.modules["generators_results"] = g
-_spec.loader.exec_module(g)
 
 
 class Hold(Strategy):
