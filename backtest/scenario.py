@@ -5,6 +5,7 @@ out in the order given. Times are moved by a draw of its own where a step has `j
 over many seeds.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
@@ -21,7 +22,7 @@ END = (1 << 62) - 1  # of a window that stays open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(ABC):
     """One step of a scenario.
 
     Parameters
@@ -82,9 +83,9 @@ class Step:
         except VenueError as error:
             raise ConfigError(str(error)) from None
 
+    @abstractmethod
     def apply(self, data: Dataset) -> Dataset:
         """Return the data with the step carried out."""
-        raise NotImplementedError
 
     def arguments(self) -> dict[str, Any]:
         """Return the step as a [[scenario]] table would have it, without what is at its default."""

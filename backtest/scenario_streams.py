@@ -1,6 +1,6 @@
 """Streams with another history: columns changed inside a window, on the decimals that they have."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -31,8 +31,8 @@ SIZES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def streams_of(data: Dataset, symbol: str, where: str) -> list[Stream]:
-    """Return the streams of ``SYMBOL`` or ``SYMBOL@venue`` that have rows.
+def streams_of(data: Dataset, symbol: str, where: str, kinds: Collection[str] = ()) -> list[Stream]:
+    """Return the streams of ``SYMBOL`` or ``SYMBOL@venue`` that have rows; of some kinds, where these are given.
 
     Raises
     ------
@@ -46,7 +46,10 @@ def streams_of(data: Dataset, symbol: str, where: str) -> list[Stream]:
         raise ConfigError(
             f"{where}: {symbol} is not in the data{suggest(place.symbol, data.symbols)} (they have {', '.join(names)})"
         )
-    return found
+    wanted = [s for s in found if s.kind in kinds] if kinds else found
+    if not wanted:
+        raise ConfigError(f"{where}: the data have no {', '.join(kinds)} of {symbol}")
+    return wanted
 
 
 def replaced(data: Dataset, changed: Mapping[int, Stream], *, events: tuple[dict[str, Any], ...] = ()) -> Dataset:

@@ -54,9 +54,7 @@ class LagOracle(Step):
             raise ConfigError(f"{self.what}: delay must be above 0, got {self.delay!r}")
         if not self.kinds or set(self.kinds) - {"index", "mark"}:
             raise ConfigError(f"{self.what}: kinds must hold index, mark or both, got {self.kinds!r}")
-        found = [s for s in streams_of(data, self.symbol, self.what) if s.kind in self.kinds]
-        if not found:
-            raise ConfigError(f"{self.what}: the data have no {' or '.join(self.kinds)} of {self.symbol}")
+        found = streams_of(data, self.symbol, self.what, self.kinds)
         for stream in found:
             if delay < stream.timeframe_ns:
                 raise ConfigError(
@@ -104,9 +102,7 @@ class ThinDepth(Step):
         """Return the data with the step carried out."""
         share = self.check("share", above=0.0, high=1.0)
         low, high = self.window(self.start, self.until)
-        found = [s for s in streams_of(data, self.symbol, self.what) if s.kind in SIZES]
-        if not found:
-            raise ConfigError(f"{self.what}: the data have no {', '.join(SIZES)} of {self.symbol}")
+        found = streams_of(data, self.symbol, self.what, SIZES)
         for stream in found:
             if stream.kind == "book" and (low > stream.ts_min or high <= stream.ts_max):
                 raise ConfigError(
@@ -135,9 +131,7 @@ class _MovePrices(Step):
                 raise ConfigError(
                     f"{self.what}: prices move where bars open, and at {iso(low)} no bar of {symbol} does"
                 )
-        found = [s for s in streams if s.kind in self._kinds]
-        if not found:
-            raise ConfigError(f"{self.what}: the data have no {', '.join(self._kinds)} of {symbol}")
+        found = streams_of(data, symbol, self.what, self._kinds)
         return replaced(data, {id(s): changed_columns(s, PRICES[s.kind], scaled(1.0 + by), low, high) for s in found})
 
 
@@ -192,9 +186,7 @@ class MultiplyFunding(Step):
         """Return the data with the step carried out."""
         factor = self.check("factor")
         low, high = self.window(self.start, self.until)
-        found = [s for s in streams_of(data, self.symbol, self.what) if s.kind == "funding"]
-        if not found:
-            raise ConfigError(f"{self.what}: the data have no funding of {self.symbol}")
+        found = streams_of(data, self.symbol, self.what, ("funding",))
 
         def times(rates: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.int64]]:
             made: np.ndarray[Any, np.dtype[np.int64]] = np.rint(rates * factor).astype(np.int64)

@@ -13,6 +13,7 @@ cdef class BookMarket(Market):
     cdef bint sets_last              # no trades in the data: the middle stands for the last price
     cdef int64_t number              # of the present trade or message: an order meets each once
 
+    cdef int64_t to_take(self, Order *order, int64_t time) except? -1 nogil
     cdef int execute(self, Order *order, int64_t time) except -1 nogil
     cdef bint has_all(self, const Order *order, int64_t quantity) noexcept nogil
     cdef Order *next_own(self, const Order *order, int64_t level) noexcept nogil

@@ -101,21 +101,26 @@ cdef class BookMarket(Market):
             key = self.book.following(-order.side, key)
         return False
 
+    cdef int64_t to_take(self, Order *order, int64_t time) except? -1 nogil:
+        """Units that an order takes from the book now; 0: it waits for one, joined a queue instead, or has ended."""
+        if not self.book.is_usable():
+            return 0
+        if order.type == LIMIT and order.flags & POST_ONLY:
+            order.triggered = 0          # it arrived at an unknown book
+            if self.reaches(order, time):
+                self.cancel(order, WOULD_TAKE, time)
+            else:
+                self.join(order)
+            return 0
+        return self.fillable(order, time)
+
     cdef int execute(self, Order *order, int64_t time) except -1 nogil:
         """Walk the book with what the order may still take."""
         cdef int64_t quantity, part, most, key, price, lot = max(<int64_t> 1, self.contract.lot)
         cdef int64_t level
         cdef Order *own
         cdef double slippage = (<Account> self.accounts[order.account]).book_slippage
-        if not self.book.is_usable():
-            return 0
-        if order.type == LIMIT and order.flags & POST_ONLY:
-            order.triggered = 0          # it arrived at an unknown book
-            if self.reaches(order, time):
-                return self.cancel(order, WOULD_TAKE, time)
-            self.join(order)
-            return 0
-        quantity = self.fillable(order, time)
+        quantity = self.to_take(order, time)
         if quantity == 0:
             return 0
         if order.tif == FOK and not self.has_all(order, quantity):

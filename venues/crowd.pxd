@@ -9,6 +9,7 @@ from venues.members cimport Members
 from venues.outbox cimport Outbox
 from venues.records cimport Journal
 from venues.state cimport Slot
+from venues.triggers cimport Trigger
 
 cdef struct Shift:           # of a mark by own sales
     int64_t time             # ns from which it holds
@@ -46,6 +47,9 @@ cdef class Crowd(Members):
     cdef Py_ssize_t published            # rows of fills that strategies have been told of, or are about to be
     cdef readonly int32_t most_active
 
+    cdef int admit(self, int32_t instrument, int64_t time) except -1 nogil
+    cdef int look_again(self, const Trigger *met, int64_t time) except -1 nogil
+    cdef int board(self, int32_t member, int64_t time) except -1 nogil
     cdef int32_t take_host(self, int32_t venue) except -1 nogil
     cdef int32_t enter(self, int32_t member) except -1 nogil
     cdef bint holds(self, int32_t member, int32_t instrument) noexcept nogil

@@ -23,6 +23,7 @@ from venues.members cimport Member
 from venues.position cimport Position
 from venues.records cimport BY_LIQUIDATION, BY_SETTLEMENT, DEPOSIT, FillRow
 from venues.state cimport LIQUIDATING, NORMAL, PoolState, Slot
+from venues.triggers cimport Trigger, Triggers, pop
 from venues.world cimport World
 
 
@@ -241,6 +242,39 @@ cdef class Crowd(Members):
 
     # ------------------------------------------------------------------ an instant
 
+    cdef int admit(self, int32_t instrument, int64_t time) except -1 nogil:
+        """Look at everybody whom the mark has met."""
+        cdef double mark = self.world.prices[instrument].mark_value
+        cdef Triggers waiting = self.restless[instrument]
+        cdef Trigger met
+        cdef Py_ssize_t i
+        self.moved[instrument] = 0
+        if mark <= 0.0 or time < self.start:
+            return 0
+        self.restless[instrument].items = NULL
+        self.restless[instrument].count = 0
+        self.restless[instrument].capacity = 0
+        try:
+            for i in range(waiting.count):
+                self.look_again(&waiting.items[i], time)
+        finally:
+            free(waiting.items)
+        while self.falls[instrument].count > 0 and mark <= -self.falls[instrument].items[0].key:
+            met = pop(&self.falls[instrument])
+            self.look_again(&met, time)
+        while self.rises[instrument].count > 0 and mark >= self.rises[instrument].items[0].key:
+            met = pop(&self.rises[instrument])
+            self.look_again(&met, time)
+        return 0
+
+    cdef int look_again(self, const Trigger *met, int64_t time) except -1 nogil:
+        cdef Member *m = &self.members[met.member]
+        if m.host >= 0 or m.stamp != met.stamp:
+            return 0
+        if self.arm(met.member):
+            self.board(met.member, time)
+        return 0
+
     cdef int attend(self, int64_t time) except -1 nogil:
         """What `Exchange.attend` does for users' accounts, for those of the population."""
         cdef int32_t i, j, host, index, kept
@@ -287,24 +321,11 @@ cdef class Crowd(Members):
 
     cdef int64_t deadlines(self, int64_t time) except -1 nogil:
         """Go on with liquidations whose time limit, or whose next part, is due."""
-        cdef int32_t i, j, index
-        cdef PoolState *pool
+        cdef int32_t i
         cdef int64_t earliest = INT64_MAX
         for i in range(self.n_active):
-            index = self.n_users + self.active[i]
-            for j in range((<Account> self.accounts[index]).state.n_pools):
-                pool = (<Account> self.accounts[index]).state.pools[j]
-                if (pool.condition == LIQUIDATING and pool.episode > 0
-                        and (pool.deadline <= time or 0 < pool.next_round <= time)
-                        or pool.condition == LIQUIDATING and 0 < pool.ready <= time and pool.episode == 0):
-                    self.liquidator.proceed(index, pool, time)
-                    self.world.attention = True
-                if pool.condition == LIQUIDATING:
-                    earliest = min(earliest, pool.deadline)
-                    if pool.next_round > time:
-                        earliest = min(earliest, pool.next_round)
-                    if pool.ready > time:
-                        earliest = min(earliest, pool.ready)
+            earliest = min(earliest, self.liquidator.go_on(self.n_users + self.active[i], time))
+        self.world.attention = self.world.attention or self.n_active > 0
         return earliest
 
     # ------------------------------------------------------------------ what reaches everybody

@@ -39,6 +39,8 @@ cdef class Liquidator(ForcedCloses):
     cdef Course *courses             # by venue
     cdef readonly int64_t next_deadline      # earliest of all pools; INT64_MAX = none
 
+    # Proceeds with the pools of an account whose time limit, next part or late engine is due; returns the next such ns
+    cdef int64_t go_on(self, int32_t account, int64_t time) except? -1 nogil
     cdef bint waits(self, int32_t account, PoolState *pool, int64_t time) noexcept nogil
     cdef int proceed(self, int32_t account, PoolState *pool, int64_t time) except -1 nogil
     cdef int cancel_orders(self, int32_t account, PoolState *pool, uint8_t forced, int32_t only,

@@ -39,7 +39,7 @@ from venues.reductions cimport part_of, reduction, step_down
 from venues.records cimport (
     ADL_COUNTERPARTIES, BY_TAKEOVER, INSURANCE, INSURANCE_FUND, UNFUNDED, UNFUNDED_LOSS, LiquidationRow,
 )
-from venues.state cimport NORMAL, PoolState, Slot
+from venues.state cimport LIQUIDATING, NORMAL, PoolState, Slot
 
 
 cdef class Liquidator(ForcedCloses):
@@ -135,6 +135,24 @@ cdef class Liquidator(ForcedCloses):
         if not course.cancels_contract:
             self.cancel_orders(account, pool, False, -1, time)
         return 0
+
+    cdef int64_t go_on(self, int32_t account, int64_t time) except? -1 nogil:
+        cdef PoolState *pool
+        cdef int64_t earliest = INT64_MAX
+        cdef int32_t i
+        for i in range((<Account> self.accounts[account]).state.n_pools):
+            pool = (<Account> self.accounts[account]).state.pools[i]
+            if pool.condition == LIQUIDATING and (
+                    0 < pool.ready <= time if pool.episode == 0
+                    else pool.deadline <= time or 0 < pool.next_round <= time):
+                self.proceed(account, pool, time)
+            if pool.condition == LIQUIDATING:
+                earliest = min(earliest, pool.deadline)
+                if pool.next_round > time:
+                    earliest = min(earliest, pool.next_round)
+                if pool.ready > time:
+                    earliest = min(earliest, pool.ready)
+        return earliest
 
     cdef bint waits(self, int32_t account, PoolState *pool, int64_t time) noexcept nogil:
         """Whether the engine of the venue, which is late, has not come to this pool yet."""

@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from venues.engine cimport MarginEngine
 from venues.margin cimport Band, Leg, Pool, Risk
 from venues.position cimport Position
-from venues.triggers cimport Trigger, Triggers
+from venues.triggers cimport Triggers
 from venues.units cimport Int128
 from venues.world cimport World
 
@@ -54,10 +54,7 @@ cdef class Members:
     cdef bint is_any_met(self) noexcept nogil
     cdef void mark_moved(self, int32_t instrument, int64_t time) noexcept nogil
     cdef void move_all(self) noexcept nogil
-    cdef int admit(self, int32_t instrument, int64_t time) except -1 nogil
     cdef int64_t wallet_now(self, int32_t member) noexcept nogil
-    cdef int look_again(self, const Trigger *met, int64_t time) except -1 nogil
-    cdef int board(self, int32_t member, int64_t time) except -1 nogil
     # Close opposite winners of a bankrupt position of signed units at a price; returns the units closed
     cdef int64_t deleverage(self, int32_t venue, int32_t instrument, int64_t quantity, int64_t price,
                             int64_t time) except -1 nogil

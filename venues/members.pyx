@@ -11,7 +11,7 @@ from libc.stdint cimport INT64_MIN
 from libc.stdlib cimport calloc, free
 from venues.contract cimport Contract, reserved_fee
 from venues.position cimport FillEffect, apply_fill, entry_value
-from venues.triggers cimport Trigger, pop, push
+from venues.triggers cimport push
 
 
 cdef class Members:
@@ -237,45 +237,9 @@ cdef class Members:
             self.moved[i] = 1
         self.world.attention = True
 
-    cdef int admit(self, int32_t instrument, int64_t time) except -1 nogil:
-        """Look at everybody whom the mark has met."""
-        cdef double mark = self.world.prices[instrument].mark_value
-        cdef Triggers waiting = self.restless[instrument]
-        cdef Trigger met
-        cdef Py_ssize_t i
-        self.moved[instrument] = 0
-        if mark <= 0.0 or time < self.start:
-            return 0
-        self.restless[instrument].items = NULL
-        self.restless[instrument].count = 0
-        self.restless[instrument].capacity = 0
-        try:
-            for i in range(waiting.count):
-                self.look_again(&waiting.items[i], time)
-        finally:
-            free(waiting.items)
-        while self.falls[instrument].count > 0 and mark <= -self.falls[instrument].items[0].key:
-            met = pop(&self.falls[instrument])
-            self.look_again(&met, time)
-        while self.rises[instrument].count > 0 and mark >= self.rises[instrument].items[0].key:
-            met = pop(&self.rises[instrument])
-            self.look_again(&met, time)
-        return 0
-
-    cdef int look_again(self, const Trigger *met, int64_t time) except -1 nogil:
-        cdef Member *m = &self.members[met.member]
-        if m.host >= 0 or m.stamp != met.stamp:
-            return 0
-        if self.arm(met.member):
-            self.board(met.member, time)
-        return 0
-
     cdef int64_t wallet_now(self, int32_t member) noexcept nogil:
         return self.members[member].wallet
 
-    cdef int board(self, int32_t member, int64_t time) except -1 nogil:
-        raise NotImplementedError
-
     cdef int64_t deleverage(self, int32_t venue, int32_t instrument, int64_t quantity, int64_t price,
                             int64_t time) except -1 nogil:
-        raise NotImplementedError
+        return 0                         # rows have no queue

@@ -26,7 +26,7 @@ from venues.book cimport Book
 from venues.book_market cimport BookMarket
 from venues.ladder cimport NO_KEY
 from venues.orders cimport (
-    FOK, GTC, GTD, INSUFFICIENT_BALANCE, LIMIT, MARKET, NOT_FILLABLE, POST_ONLY, WORKING, WOULD_TAKE, Order,
+    FOK, GTC, GTD, INSUFFICIENT_BALANCE, LIMIT, MARKET, NOT_FILLABLE, WORKING, Order,
 )
 from venues.queue cimport RISK_AVERSE, QueueModel, share_behind
 from venues.taking cimport away
@@ -56,15 +56,7 @@ cdef class PeerMarket(BookMarket):
     cdef int execute(self, Order *order, int64_t time) except -1 nogil:
         cdef int64_t quantity, part, most, key, level, price
         cdef double slippage = (<Account> self.accounts[order.account]).book_slippage
-        if not self.book.is_usable():
-            return 0
-        if order.type == LIMIT and order.flags & POST_ONLY:
-            order.triggered = 0          # it arrived at an unknown book
-            if self.reaches(order, time):
-                return self.cancel(order, WOULD_TAKE, time)
-            self.join(order)
-            return 0
-        quantity = self.fillable(order, time)
+        quantity = self.to_take(order, time)
         if quantity == 0:
             return 0
         key = self.book.first(-order.side)

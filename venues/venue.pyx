@@ -230,22 +230,10 @@ cdef class Exchange(Admission):
 
     cdef int deadlines(self, int64_t time) except -1 nogil:
         """The time limit of a liquidation is over."""
-        cdef int32_t i, j
-        cdef PoolState *pool
+        cdef int32_t i
         cdef int64_t earliest = INT64_MAX
         for i in range(self.n_accounts):
-            for j in range((<Account> self.accounts[i]).state.n_pools):
-                pool = (<Account> self.accounts[i]).state.pools[j]
-                if (pool.condition == LIQUIDATING and pool.episode > 0
-                        and (pool.deadline <= time or 0 < pool.next_round <= time)
-                        or pool.condition == LIQUIDATING and 0 < pool.ready <= time and pool.episode == 0):
-                    self.liquidator.proceed(i, pool, time)
-                if pool.condition == LIQUIDATING:
-                    earliest = min(earliest, pool.deadline)
-                    if pool.next_round > time:
-                        earliest = min(earliest, pool.next_round)
-                    if pool.ready > time:
-                        earliest = min(earliest, pool.ready)
+            earliest = min(earliest, self.liquidator.go_on(i, time))
         if self.crowd is not None:
             earliest = min(earliest, self.crowd.deadlines(time))
         self.liquidator.next_deadline = earliest
