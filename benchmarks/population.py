@@ -17,7 +17,7 @@ from backtest import Backtest, Crowd, Strategy
 from backtest.lab.positions import Population, population
 from feeds.dataset import Dataset
 
-EVENTS, ACCOUNTS, SCANNED = 200_000, 100_000, 2_000
+EVENTS, ACCOUNTS, SCANNED = 4_000_000, 100_000, 2_000  # so many events that set-up's noise is small beside them
 SYMBOL, VENUE = "X/USDT:USDT", "binance_usdm"
 
 
